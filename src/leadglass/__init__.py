@@ -1,0 +1,3 @@
+"""Leadglass: medical images that only the right people see."""
+
+__version__ = "0.1.0"
