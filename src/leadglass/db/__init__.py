@@ -1,0 +1,1 @@
+"""One home's database: engine, transactions, writer, migrations. Knows no table but Alembic's own."""

@@ -1,0 +1,145 @@
+"""Engines and connections: SQLCipher now, the same interface for PostgreSQL later.
+
+Every table of the program hangs on the `metadata` below; the package that owns a table defines it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+import sqlcipher3.dbapi2 as sqlcipher
+
+from leadglass.db.reserve import Reserve
+from leadglass.db.transaction import Transaction, Unit
+from leadglass.db.turnstile import Turnstile
+from leadglass.db.writer import Checkpointer, Writer
+from leadglass.errors import KeyWrong, StorageFailed, Unavailable
+
+__all__ = ["Database", "Transaction", "Unit", "metadata"]
+
+T = TypeVar("T")
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# Checkpoints are made by `Checkpointer`, off the writer's path; temporary tables must not reach the disk.
+_PRAGMAS = (
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA wal_autocheckpoint = 0",
+    "PRAGMA busy_timeout = 30000",
+)
+
+
+class Database:
+    """The sealed database of one home: a pool of reading connections and one writer.
+
+    `read()` gives a short read transaction; nobody holds one across a network write.
+    `write(unit)` runs the unit in the next group and resolves once the group survives a power cut.
+    """
+
+    def __init__(self, path: Path, key: bytes, *, reserve: Reserve | None = None, readers: int = 6) -> None:
+        self.path = path
+        self.reserve = reserve or Reserve(path.parent / "reserve", 0)
+        _probe(path, key)
+        self._readers = _engine(path, key, query_only=True, pool_size=readers, cache_kib=8192)
+        self._writer = Writer(
+            _engine(path, key, query_only=False, pool_size=1, cache_kib=16384),
+            Turnstile(path.parent),
+            self.reserve,
+            Checkpointer(
+                _engine(path, key, query_only=False, pool_size=1, cache_kib=512), Turnstile(path.parent), path
+            ),
+        )
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        try:
+            with self._readers.connect() as connection, connection.begin():
+                yield connection
+        except sa.exc.TimeoutError as error:
+            raise Unavailable("Too many questions at once. Try again in a moment.") from error
+        except sa.exc.DatabaseError as error:
+            raise _translated(error) from error
+
+    def write(self, unit: Unit, *, may_use_reserve: bool = False) -> Future[Any]:
+        """Queue `unit`. With `may_use_reserve` a full disk gives up the space kept back for the record."""
+        return self._writer.submit(unit, may_use_reserve=may_use_reserve)
+
+    def data_version(self) -> int:
+        """Changes when another connection has committed (PRAGMA data_version of one reader)."""
+        with self.read() as connection:
+            return int(connection.exec_driver_sql("PRAGMA data_version").scalar_one())
+
+    def close(self) -> None:
+        """Finish what is queued, then let go of every connection. Safe to call twice."""
+        self._writer.close()
+        self._readers.dispose()
+
+
+def migration_engine(path: Path, key: bytes) -> sa.Engine:
+    """An engine for schema changes: one connection, writes allowed, no writer thread."""
+    return _engine(path, key, query_only=False, pool_size=1, cache_kib=2048)
+
+
+def _probe(path: Path, key: bytes) -> None:
+    """A wrong key shows on the first page read, before anything else is opened or written."""
+    connection = _connect(path, key, cache_kib=64)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlcipher.DatabaseError as error:
+        raise KeyWrong("This master key does not open the database of this home.") from error
+    finally:
+        connection.close()
+
+
+def _connect(path: Path, key: bytes, *, cache_kib: int) -> Any:
+    connection = sqlcipher.connect(str(path), check_same_thread=False, isolation_level=None)
+    connection.execute("PRAGMA cipher_log_level = NONE")  # its own log lines would reach the terminal
+    connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
+    connection.execute(f"PRAGMA cache_size = -{cache_kib}")
+    return connection
+
+
+def _engine(path: Path, key: bytes, *, query_only: bool, pool_size: int, cache_kib: int) -> sa.Engine:
+    def create() -> Any:
+        connection = _connect(path, key, cache_kib=cache_kib)
+        connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+        if query_only:
+            connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    engine = sa.create_engine(
+        "sqlite://",
+        module=sqlcipher,
+        creator=create,
+        poolclass=sa.pool.QueuePool,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=30,
+        hide_parameters=True,  # parameters are patients' values; they stay out of exception texts
+    )
+    begin = "BEGIN" if query_only else "BEGIN IMMEDIATE"
+    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    return engine
+
+
+def _translated(error: sa.exc.DatabaseError) -> Unavailable:
+    if "not a database" in str(error.orig) or "malformed" in str(error.orig):
+        return StorageFailed("The index cannot be read: a page of it fails its authentication.")
+    return Unavailable("The index cannot be read right now.")

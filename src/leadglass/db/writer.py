@@ -1,0 +1,237 @@
+"""The one writer of a process: units of work in, group commits out.
+
+A unit is a function of the transaction. Units that wait together are committed together, so that
+one fsync serves them all. A unit that raises rolls the group back and the group's units then run
+singly: savepoints would cost half the rate for the sake of the rare bad unit.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from leadglass.db.reserve import Reserve
+from leadglass.db.transaction import Transaction, Unit
+from leadglass.db.turnstile import Turnstile
+from leadglass.errors import LeadglassError, StorageFailed, StorageFull, Unavailable
+
+GROUP_UNITS = 256
+GROUP_SECONDS = 0.008  # a group runs no longer than this before it commits: others wait on the floor
+CHECKPOINT_BYTES = 8 << 20  # of write-ahead log
+
+
+@dataclass(slots=True)
+class _Job:
+    unit: Unit
+    may_use_reserve: bool
+    future: Future[Any] = field(default_factory=Future)
+
+
+class CommitError(Exception):
+    """COMMIT itself failed: whether the group is durable is unknown, so nobody is told that it is."""
+
+
+class Writer:
+    """Owns the writing connection and its thread. A disk that fails an fsync ends it for good."""
+
+    def __init__(
+        self, engine: sa.Engine, turnstile: Turnstile, reserve: Reserve, checkpointer: Checkpointer
+    ) -> None:
+        self._engine = engine
+        self._turnstile = turnstile
+        self._reserve = reserve
+        self._checkpointer = checkpointer
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self._broken: Unavailable | None = None
+
+    def submit(self, unit: Unit, *, may_use_reserve: bool) -> Future[Any]:
+        job = _Job(unit, may_use_reserve)
+        with self._lock:
+            if self._closed:
+                raise Unavailable("The database is closed.")
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="leadglass-writer", daemon=True)
+                self._thread.start()
+            self._jobs.put(job)
+        return job.future
+
+    def close(self) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._jobs.put(None)
+        if self._thread is not None:
+            self._thread.join()
+        self._engine.dispose()
+        self._checkpointer.close()
+        self._turnstile.close()
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            with self._turnstile.passed():
+                self._serve(job)
+            self._checkpointer.wake_if_due()
+
+    def _serve(self, first: _Job) -> None:
+        if self._broken is not None:
+            first.future.set_exception(self._broken)
+            return
+        group, error = self._attempt(self._waiting(first))
+        if error is None:
+            return
+        if len(group) == 1:
+            self._settle(group[0], error)
+            return
+        for job in group:  # the group is rolled back: each on its own now, the culprit alone fails
+            self._settle(job, self._broken or self._attempt(iter((job,)))[1])
+
+    def _waiting(self, first: _Job) -> Iterator[_Job]:
+        """The job in hand, then what else is queued, until the group is full or has run long enough."""
+        yield first
+        deadline = time.monotonic() + GROUP_SECONDS
+        for _ in range(GROUP_UNITS - 1):
+            if time.monotonic() >= deadline:
+                return
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return
+            if job is None:  # closing: put the end mark back for the loop
+                self._jobs.put(None)
+                return
+            yield job
+
+    def _attempt(self, jobs: Iterator[_Job]) -> tuple[list[_Job], BaseException | None]:
+        """Run `jobs` in one transaction. Returns those that ran, and what went wrong, if anything."""
+        group: list[_Job] = []
+        results: list[Any] = []
+        try:
+            with self._transaction() as tx:
+                for job in jobs:
+                    group.append(job)
+                    results.append(job.unit(tx))
+        except CommitError as error:
+            self._fail(group, error)
+            return group, None
+        except BaseException as error:  # noqa: BLE001 - it belongs to a future, whatever it is
+            return group, error
+        for job, result in zip(group, results, strict=True):
+            job.future.set_result(result)
+        return group, None
+
+    def _settle(self, job: _Job, error: BaseException | None) -> None:
+        """Tell a failed job so; for the record's sake the kept-back space is spent before that."""
+        if error is None:
+            return
+        error = _translated(error)
+        if isinstance(error, StorageFull) and job.may_use_reserve and self._reserve.release():
+            self._settle(job, self._attempt(iter((job,)))[1])
+            return
+        job.future.set_exception(error)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Transaction]:
+        with self._engine.connect() as connection, connection.begin() as begun:
+            tx = Transaction(connection)
+            yield tx
+            tx.seal()
+            # COMMIT POINT: when this returns, the group survives a power cut.
+            try:
+                begun.commit()
+            except sa.exc.DatabaseError as error:
+                if _is_full(error):
+                    raise
+                connection.invalidate()
+                raise CommitError from error
+
+    def _fail(self, group: list[_Job], error: CommitError) -> None:
+        """After a failed fsync the page cache may show what the disk never got: refuse from now on."""
+        self._broken = StorageFailed("The disk failed to make a change durable. Check it, then restart.")
+        self._broken.__cause__ = error
+        for job in group:
+            job.future.set_exception(self._broken)
+
+
+class Checkpointer:
+    """Moves the write-ahead log into the database, beside the writer instead of inside its commits.
+
+    A log that is appended to without a pause is never wholly copied and so never starts over. The
+    bulk is therefore copied while writers go on, and the small rest with the floor held.
+    """
+
+    def __init__(self, engine: sa.Engine, turnstile: Turnstile, database: Path) -> None:
+        self._engine = engine
+        self._turnstile = turnstile
+        self._wal = database.with_name(database.name + "-wal")
+        self._due = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def wake_if_due(self) -> None:
+        if self._due.is_set() or self._wal_size() < CHECKPOINT_BYTES:
+            return
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="leadglass-checkpoint", daemon=True)
+            self._thread.start()
+        self._due.set()
+
+    def close(self) -> None:
+        self._closed = True
+        self._due.set()
+        if self._thread is not None:
+            self._thread.join()
+        self._engine.dispose()
+        self._turnstile.close()
+
+    def _run(self) -> None:
+        while self._due.wait() and not self._closed:
+            try:
+                self._checkpoint()
+                with self._turnstile.passed():
+                    self._checkpoint()
+            except sa.exc.DatabaseError:
+                pass  # a full or failing disk: the commits say so; the log is copied another time
+            self._due.clear()
+
+    def _checkpoint(self) -> None:
+        connection = self._engine.raw_connection()  # outside a transaction, as checkpoints must be
+        try:
+            connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        finally:
+            connection.close()
+
+    def _wal_size(self) -> int:
+        try:
+            return self._wal.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+
+def _is_full(error: BaseException) -> bool:
+    return isinstance(error, sa.exc.DatabaseError) and "full" in str(error.orig)
+
+
+def _translated(error: BaseException) -> BaseException:
+    if isinstance(error, LeadglassError) or not isinstance(error, sa.exc.DatabaseError):
+        return error
+    if _is_full(error):
+        wrapped: Unavailable = StorageFull("The disk is full.")
+    elif isinstance(error, sa.exc.OperationalError):
+        wrapped = Unavailable("The database did not take the change.")
+    else:
+        return error
+    wrapped.__cause__ = error
+    return wrapped
