@@ -1,0 +1,17 @@
+"""Who asks, and what they may do.
+
+principal    who: a user's session, a token, an operator; and from where (pure)
+policy       the rights table, `decide` and `narrow` (pure)
+reference    the rights table as a page of the documentation (pure)
+passwords    what a password has to be, and argon2id
+credentials  random secrets handed out once and kept as digests
+departments  the groups that studies and readers belong to
+users        accounts: role, departments, password hash
+throttle     the pause that follows many wrong passwords
+identity     sign-in: read a candidate, verify outside any transaction, settle in one
+sessions     what a browser holds after it
+tokens       what a program holds instead
+setup        the one-time link that makes the first system administrator
+
+Reads take a connection, writes take a transaction: the caller puts its record entry into the same one.
+"""

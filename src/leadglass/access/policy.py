@@ -1,0 +1,161 @@
+"""The one decision that every listener asks for.
+
+`decide` answers for one resource, `narrow` says which departments' rows a list may show. Both read the same
+table, so a list never shows what a click would refuse; a property test holds them together. Whatever the
+table does not name is denied: an unknown role, action or listener too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from leadglass.access.principal import Context, Kind, Principal, Role, Via
+
+
+class Action(StrEnum):
+    STUDY_SEARCH = "study.search"
+    STUDY_VIEW = "study.view"
+    STUDY_RETRIEVE = "study.retrieve"
+    OBJECT_INGEST = "object.ingest"
+    ASIDE_REVIEW = "aside.review"
+    RECORD_READ = "record.read"
+    RECORD_VERIFY = "record.verify"
+    SYSTEM_STATUS = "system.status"
+    USER_MANAGE = "user.manage"
+    TOKEN_CREATE = "token.create"  # noqa: S105 (an action, no secret)
+
+
+class Scope(StrEnum):
+    """How far a right reaches."""
+
+    DEPARTMENT = "department"  # what belongs to one of the principal's own departments
+    ALL = "all"
+
+
+class Reason(StrEnum):
+    """Why: for the record, never for the peer."""
+
+    OWN_DEPARTMENT = "own-department"
+    EVERYWHERE = "everywhere"
+    UNKNOWN_ROLE = "unknown-role"
+    UNKNOWN_ACTION = "unknown-action"
+    WRONG_LISTENER = "wrong-listener"
+    NO_RIGHT = "no-right"
+    NO_DEPARTMENT = "no-department"
+    OTHER_DEPARTMENT = "other-department"
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """What is asked for. `department` is None for what belongs to none: the record, the system."""
+
+    department: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    allowed: bool
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """The rows that a list may show: all of them, or those of these departments (none if empty)."""
+
+    everything: bool
+    departments: frozenset[int]
+
+    @property
+    def nothing(self) -> bool:
+        return not (self.everything or self.departments)
+
+    def includes(self, department: int | None) -> bool:
+        return self.everything or department in self.departments
+
+
+_ROLES = (
+    Role.RADIOLOGIST,
+    Role.TECHNOLOGIST,
+    Role.PACS_ADMINISTRATOR,
+    Role.AUDITOR,
+    Role.SYSTEM_ADMINISTRATOR,
+    Role.OPERATOR,
+)
+_D, _A, _N = Scope.DEPARTMENT, Scope.ALL, None
+
+# The system administrator runs the system and sees no image; the auditor sees the record and nothing else.
+_MATRIX: Final = {
+    #                     radiologist  technologist  PACS adm.  auditor  system adm.  operator
+    Action.STUDY_SEARCH:   (_D,         _D,           _D,        _N,      _N,          _N),
+    Action.STUDY_VIEW:     (_D,         _D,           _D,        _N,      _N,          _N),
+    Action.STUDY_RETRIEVE: (_D,         _D,           _D,        _N,      _N,          _N),
+    Action.OBJECT_INGEST:  (_N,         _D,           _D,        _N,      _N,          _A),
+    Action.ASIDE_REVIEW:   (_N,         _N,           _D,        _N,      _N,          _N),
+    Action.RECORD_READ:    (_N,         _N,           _N,        _A,      _N,          _A),
+    Action.RECORD_VERIFY:  (_N,         _N,           _N,        _A,      _A,          _A),
+    Action.SYSTEM_STATUS:  (_N,         _N,           _N,        _N,      _A,          _A),
+    Action.USER_MANAGE:    (_N,         _N,           _N,        _N,      _A,          _A),
+    Action.TOKEN_CREATE:   (_N,         _N,           _N,        _N,      _A,          _A),
+}  # fmt: skip
+
+RIGHTS: Final[Mapping[tuple[Role, Action], Scope]] = MappingProxyType(
+    {
+        (role, action): scope
+        for action, row in _MATRIX.items()
+        for role, scope in zip(_ROLES, row, strict=True)
+        if scope is not None
+    }
+)
+
+# An operator's identity is the word of the host's kernel: it means nothing when it comes over a network.
+LISTENERS: Final[Mapping[Kind, frozenset[Via]]] = MappingProxyType(
+    {
+        Kind.USER: frozenset({Via.WEB, Via.DICOMWEB, Via.COMMAND}),
+        Kind.TOKEN: frozenset({Via.WEB, Via.DICOMWEB}),
+        Kind.OPERATOR: frozenset({Via.COMMAND}),
+    }
+)
+
+_KNOWN_ROLES = frozenset(Role)
+_KNOWN_ACTIONS = frozenset(Action)
+_NOTHING = Narrowing(everything=False, departments=frozenset())
+_EVERYTHING = Narrowing(everything=True, departments=frozenset())
+
+
+def decide(principal: Principal, action: Action, resource: Resource, context: Context) -> Decision:
+    """May `principal` do `action` to `resource` here and now? Denies unless the table allows."""
+    scope = _scope(principal, action, context)
+    if isinstance(scope, Reason):
+        return Decision(allowed=False, reason=scope)
+    if scope is Scope.ALL:
+        return Decision(allowed=True, reason=Reason.EVERYWHERE)
+    if resource.department is None:
+        return Decision(allowed=False, reason=Reason.NO_DEPARTMENT)
+    if resource.department not in principal.departments:
+        return Decision(allowed=False, reason=Reason.OTHER_DEPARTMENT)
+    return Decision(allowed=True, reason=Reason.OWN_DEPARTMENT)
+
+
+def narrow(principal: Principal, action: Action, context: Context) -> Narrowing:
+    """Which departments' rows may a list made for `action` show? Exactly those that `decide` allows."""
+    scope = _scope(principal, action, context)
+    if isinstance(scope, Reason):
+        return _NOTHING
+    if scope is Scope.ALL:
+        return _EVERYTHING
+    return Narrowing(everything=False, departments=principal.departments)
+
+
+def _scope(principal: Principal, action: Action, context: Context) -> Scope | Reason:
+    """How far the right reaches, or why there is none."""
+    if principal.role not in _KNOWN_ROLES:
+        return Reason.UNKNOWN_ROLE
+    if action not in _KNOWN_ACTIONS:
+        return Reason.UNKNOWN_ACTION
+    if context.via not in LISTENERS.get(principal.kind, frozenset()):
+        return Reason.WRONG_LISTENER
+    return RIGHTS.get((principal.role, action), Reason.NO_RIGHT)

@@ -1,0 +1,99 @@
+"""The rights table as docs/reference/rights.md. A test compares the page with it.
+
+python -m leadglass.access.reference > docs/reference/rights.md
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Final
+
+from leadglass.access.policy import LISTENERS, RIGHTS, Action, Reason, Scope
+from leadglass.access.principal import Kind, Role
+
+_ACTIONS: Final[Mapping[Action, str]] = {
+    Action.STUDY_SEARCH: "list and search studies",
+    Action.STUDY_VIEW: "open a study: its series, previews and images",
+    Action.STUDY_RETRIEVE: "retrieve objects and metadata as DICOM",
+    Action.OBJECT_INGEST: "put objects in",
+    Action.ASIDE_REVIEW: "work on what was kept aside",
+    Action.RECORD_READ: "read the access record",
+    Action.RECORD_VERIFY: "verify the access record",
+    Action.SYSTEM_STATUS: "see how the system is doing",
+    Action.USER_MANAGE: "add, change and disable users",
+    Action.TOKEN_CREATE: "create and revoke API tokens",
+}
+_ROLES: Final[Mapping[Role, str]] = {
+    Role.RADIOLOGIST: "radiologist",
+    Role.TECHNOLOGIST: "technologist",
+    Role.PACS_ADMINISTRATOR: "PACS administrator",
+    Role.AUDITOR: "auditor",
+    Role.SYSTEM_ADMINISTRATOR: "system administrator",
+    Role.OPERATOR: "operator",
+}
+_SCOPES: Final[Mapping[Scope | None, str]] = {Scope.DEPARTMENT: "own", Scope.ALL: "all", None: "-"}
+_KINDS: Final[Mapping[Kind, str]] = {
+    Kind.USER: "a signed-in user",
+    Kind.TOKEN: "an API token",
+    Kind.OPERATOR: "an operator",
+}
+_REASONS: Final[Mapping[Reason, str]] = {
+    Reason.OWN_DEPARTMENT: "allowed: it belongs to one of the principal's departments",
+    Reason.EVERYWHERE: "allowed: the right reaches everything",
+    Reason.UNKNOWN_ROLE: "denied: a role this version does not know",
+    Reason.UNKNOWN_ACTION: "denied: an action this version does not know",
+    Reason.WRONG_LISTENER: "denied: this kind of principal does not come in by this listener",
+    Reason.NO_RIGHT: "denied: the table has no such right for the role",
+    Reason.NO_DEPARTMENT: "denied: it belongs to no department, so it is nobody's to see",
+    Reason.OTHER_DEPARTMENT: "denied: it belongs to another department",
+}
+
+_PAGE = """\
+# Rights
+
+<!-- Made by `python -m leadglass.access.reference` from the table in leadglass/access/policy.py. -->
+
+Every listener and every command asks the same decision. What this table does not allow is denied.
+*own*: what belongs to one of the principal's own departments. *all*: everything. *-*: nothing.
+
+{matrix}
+
+An operator is whoever runs a `leadglass` command on the host. A token has the rights of its user, no more
+and no less, as they are at the moment of each request.
+
+## Where a principal may come from
+
+{listeners}
+
+## Reasons
+
+The record keeps the reason of every decision. The person who is refused is not told: what is foreign and
+what is absent answer alike.
+
+{reasons}
+"""
+
+
+def rights_markdown() -> str:
+    """The whole page."""
+    matrix = [["", *(_ROLES[role] for role in Role)]]
+    for action in Action:
+        cells = [_SCOPES[RIGHTS.get((role, action))] for role in Role]
+        matrix.append([f"{_ACTIONS[action]} (`{action}`)", *cells])
+    listeners = [[_KINDS[kind], ", ".join(f"`{via}`" for via in sorted(LISTENERS[kind]))] for kind in Kind]
+    reasons = [[f"`{reason}`", _REASONS[reason]] for reason in Reason]
+    return _PAGE.format(
+        matrix=_table(matrix),
+        listeners=_table([["principal", "listeners"], *listeners]),
+        reasons=_table([["reason", "meaning"], *reasons]),
+    )
+
+
+def _table(rows: list[list[str]]) -> str:
+    head, *body = ("| " + " | ".join(row) + " |" for row in rows)
+    return "\n".join([head, "|---" * len(rows[0]) + "|", *body])
+
+
+if __name__ == "__main__":
+    sys.stdout.write(rights_markdown())
