@@ -1,0 +1,161 @@
+"""Appending to the record, in the transaction of whatever is recorded.
+
+    log = Log(signer)
+    def unit(tx):
+        ...                                # rows of the thing itself
+        return log.append(tx, entry, now)  # the entry's number
+
+Units that are committed together share one tree head: the first append of a group reads it inside the
+transaction, further ones extend it in memory, and one action before the commit writes rows, head and a newly
+signed checkpoint. A rolled-back group takes its numbers with it, so the record has no gaps.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from leadglass.db.engine import Transaction
+from leadglass.errors import BrokenInvariant, Tampered, Violation
+from leadglass.record.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from leadglass.record.entry import MIN_SALT, Entry, commitment_of, encode_body
+from leadglass.record.merkle import EMPTY_ROOT, Frontier, leaf_hash
+from leadglass.record.note import Signer
+from leadglass.record.schema import log_entries, log_head, log_subjects
+
+__all__ = ["Entry", "Head", "Log", "expire", "read_head"]
+
+_PENDING: Final = "record"
+_HEAD: Final = "record-head"
+
+_READ_HEAD = sa.select(log_head.c.size, log_head.c.frontier, log_head.c.root, log_head.c.checkpoint).where(
+    log_head.c.id == 1
+)
+_ANY_ENTRY = sa.select(log_entries.c.seq).limit(1)
+_ADD_ENTRIES = sa.insert(log_entries)
+_ADD_SUBJECTS = sa.insert(log_subjects)
+_ADD_HEAD = sa.insert(log_head)
+_MOVE_HEAD = (
+    sa.update(log_head)
+    .where(log_head.c.id == 1, log_head.c.size == sa.bindparam("old_size"))
+    .values({name: sa.bindparam(f"new_{name}") for name in ("size", "frontier", "root", "checkpoint")})
+)
+_EXPIRE_ENTRIES = (
+    sa.update(log_entries)
+    .where(log_entries.c.seq < sa.bindparam("below"), log_entries.c.body.is_not(None))
+    .values(salt=None, body=None)
+)
+_EXPIRE_SUBJECTS = sa.delete(log_subjects).where(log_subjects.c.seq < sa.bindparam("below"))
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The row of `log_head` as it is stored, not checked."""
+
+    size: int = 0
+    frontier: bytes = Frontier().encode()
+    root: bytes = EMPTY_ROOT
+    checkpoint: str = ""
+
+
+def read_head(connection: sa.Connection) -> Head | None:
+    """The head of the tree; None when nothing was ever recorded."""
+    row = connection.execute(_READ_HEAD).one_or_none()
+    return None if row is None else Head(*row)
+
+
+@dataclass(slots=True)
+class _Pending:
+    """What one group has appended so far."""
+
+    stored: Head | None
+    frontier: Frontier
+    entries: list[dict[str, Any]] = field(default_factory=list)
+    subjects: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Log:
+    """The record of one home, open for appending. In checkpoints it is called `origin`, or as its key."""
+
+    def __init__(self, signer: Signer, origin: str | None = None) -> None:
+        self.origin = origin or signer.key.name
+        self._signer = signer
+        self._trusted = ("", Checkpoint("", 0, EMPTY_ROOT))  # the last one this object signed or verified
+
+    def append(self, tx: Transaction, entry: Entry, now: int) -> int:
+        """Record `entry` at `now` (ms, UTC) when `tx` commits, and return its number.
+
+        LimitExceeded or Violation when the entry is too large or not Unicode; Tampered when the stored head
+        is not the one we signed: nothing may be built, or shown, on top of a record somebody has touched.
+        """
+        pending = self._pending(tx)
+        seq = pending.frontier.size
+        body, salt = encode_body(seq, now, entry), os.urandom(MIN_SALT)
+        row = {"seq": seq, "time": now, "opens": entry.opens, "salt": salt, "body": body}
+        row["commitment"] = commitment = commitment_of(salt, body)
+        pending.entries.append(row)
+        pending.subjects += [{"seq": seq, "kind": kind, "value": value} for kind, value in entry.subjects()]
+        pending.frontier = pending.frontier.append(leaf_hash(commitment))
+        return seq
+
+    def _pending(self, tx: Transaction) -> _Pending:
+        pending = tx.state.get(_PENDING)
+        if pending is None:
+            stored = read_head(tx.connection)
+            pending = tx.state[_PENDING] = _Pending(stored, self._checked(tx, stored))
+            tx.before_commit(_PENDING, self._flush)
+        assert isinstance(pending, _Pending)
+        return pending
+
+    def _checked(self, tx: Transaction, stored: Head | None) -> Frontier:
+        """The frontier to build on. Without this check our next signature would launder an altered head."""
+        if stored is None:
+            if tx.execute(_ANY_ENTRY).first() is not None:
+                raise Tampered("The access record has entries but no head.", code=_HEAD)
+            return Frontier()
+        try:
+            frontier = Frontier.decode(stored.frontier)
+            said = self._opened(stored.checkpoint)
+        except (Violation, Tampered) as error:
+            raise Tampered(f"The head of the access record was altered. {error}", code=_HEAD) from error
+        agreed = Checkpoint(self.origin, frontier.size, frontier.root())
+        if (stored.size, stored.root) != (agreed.size, agreed.root) or said != agreed:
+            raise Tampered("The head of the access record contradicts itself.", code=_HEAD)
+        return frontier
+
+    def _opened(self, signed: str) -> Checkpoint:
+        """Checks the signature unless it is the one made or checked last: once per group is often."""
+        if signed != self._trusted[0]:
+            self._trusted = (signed, open_checkpoint(signed, self._signer.key, self.origin))
+        return self._trusted[1]
+
+    def _flush(self, tx: Transaction) -> None:
+        pending = self._pending(tx)
+        frontier, old = pending.frontier, pending.stored
+        root = frontier.root()
+        checkpoint = Checkpoint(self.origin, frontier.size, root)
+        signed = sign_checkpoint(checkpoint, self._signer)
+        tx.execute(_ADD_ENTRIES, pending.entries)
+        if pending.subjects:
+            tx.execute(_ADD_SUBJECTS, pending.subjects)
+        head = {"size": frontier.size, "frontier": frontier.encode(), "root": root, "checkpoint": signed}
+        if old is None:
+            tx.execute(_ADD_HEAD, {"id": 1, **head})
+        else:
+            moved = tx.execute(_MOVE_HEAD, {"old_size": old.size} | {f"new_{k}": v for k, v in head.items()})
+            if moved.rowcount != 1:
+                raise BrokenInvariant("The head of the record moved inside our own transaction.")
+        # Ours whether or not the commit succeeds: the signature makes it trusted, not its being stored.
+        self._trusted = (signed, checkpoint)
+
+
+def expire(tx: Transaction, below: int) -> int:
+    """Empty the bodies of all entries before number `below`, forget what they were about; returns how many.
+
+    Commitments stay, so the tree does. Always from the oldest on: a hole among younger ones is no retention.
+    """
+    tx.execute(_EXPIRE_SUBJECTS, {"below": below})
+    return tx.execute(_EXPIRE_ENTRIES, {"below": below}).rowcount

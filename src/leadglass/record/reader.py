@@ -1,0 +1,153 @@
+"""Reading the record: pages for people, newest first, and rows in order for export and verification."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from leadglass.errors import Tampered, Violation
+from leadglass.record.entry import MAX_NUMBER, Entry, commitment_of, decode_body
+from leadglass.record.schema import log_entries, log_subjects
+
+BATCH = 512
+MAX_PAGE = 1000
+
+_ENTRY = "record-entry"
+
+_COLUMNS = ("seq", "time", "salt", "body", "commitment")
+_ROWS = (
+    sa.select(
+        log_entries.c.seq,
+        log_entries.c.time,
+        log_entries.c.opens,
+        log_entries.c.salt,
+        log_entries.c.body,
+        log_entries.c.commitment,
+    )
+    .where(log_entries.c.seq >= sa.bindparam("start"))
+    .order_by(log_entries.c.seq)
+    .limit(sa.bindparam("batch"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of `log_entries` as it is stored, not checked."""
+
+    seq: int
+    time: int
+    opens: int | None
+    salt: bytes | None
+    body: bytes | None
+    commitment: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One access as the record shows it: its opening or only entry, and the one that closed it.
+
+    `entry` is None when its body has expired.
+    """
+
+    seq: int
+    time: int
+    entry: Entry | None
+    closed: int | None = None  # when, ms UTC
+    closing: Entry | None = None
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What was delivered; a lower bound when `at_least`."""
+        shown = self.closing or self.entry
+        return shown.counts if shown else {}
+
+    @property
+    def outcome(self) -> str:
+        shown = self.closing or self.entry
+        return shown.outcome if shown else ""
+
+    @property
+    def at_least(self) -> bool:
+        """An access that never said how it ended: still going on, or cut off by a crash."""
+        return self.entry is not None and self.entry.phase == "open" and self.closing is None
+
+
+def entries(
+    connection: sa.Connection,
+    *,
+    patient: str | None = None,
+    study: str | None = None,
+    actor: str | None = None,
+    action: str | None = None,
+    since: int | None = None,
+    until: int | None = None,
+    below: int | None = None,
+    limit: int = 100,
+) -> list[Recorded]:
+    """A page of accesses, newest first, with `since` ≤ time < `until` (ms, UTC) and a number under `below`.
+
+    Every body is checked against its commitment: Tampered names the first that does not match.
+    """
+    wanted = {"patient": patient, "study": study, "actor": actor, "action": action}
+    statement = _page({kind: value for kind, value in wanted.items() if value is not None}, below)
+    if since is not None:
+        statement = statement.where(log_entries.c.time >= since)
+        until = MAX_NUMBER if until is None else until  # a range bounded on both sides is looked up by index
+    if until is not None:
+        statement = statement.where(log_entries.c.time < until)
+    return [_recorded(row) for row in connection.execute(statement.limit(min(limit, MAX_PAGE)))]
+
+
+def rows(connection: sa.Connection, start: int = 0, batch: int = BATCH) -> Iterator[list[Row]]:
+    """All rows from number `start` on in order of their numbers, in lists of at most `batch`."""
+    while found := connection.execute(_ROWS, {"start": start, "batch": batch}).all():
+        yield [Row(*row) for row in found]
+        start = found[-1].seq + 1
+
+
+def open_row(seq: int, time: int, salt: bytes | None, body: bytes | None, commitment: bytes) -> Entry | None:
+    """The entry of a row, checked by its commitment; None when expired, Tampered when altered."""
+    if salt is None and body is None:
+        return None
+    try:
+        if salt is None or body is None or commitment_of(salt, body) != commitment:
+            raise Violation("Its body does not match its commitment.")
+        said_seq, said_time, entry = decode_body(body)
+        if (said_seq, said_time) != (seq, time):
+            raise Violation("Its number or time is not the one in its body.")
+    except Violation as error:
+        raise Tampered(f"Entry {seq} of the access record was altered. {error}", code=_ENTRY) from error
+    return entry
+
+
+def _page(wanted: dict[str, str], below: int | None) -> sa.Select[Any]:
+    """Opening and single entries with their closing ones, found through `log_subjects` by what is wanted."""
+    closing = log_entries.alias("closing")
+    source = log_entries.outerjoin(closing, closing.c.opens == log_entries.c.seq)
+    order: sa.ColumnElement[int] = log_entries.c.seq
+    conditions: list[sa.ColumnElement[bool]] = []
+    for kind, value in wanted.items():
+        subject = log_subjects.alias(kind)
+        source = source.join(subject, subject.c.seq == log_entries.c.seq)
+        conditions += [subject.c.kind == kind, subject.c.value == value]
+        order = subject.c.seq
+    if not wanted:
+        # Closing entries have no subjects; without one they must be left out by hand. In a form no index
+        # serves, or SQLite would prefer "opens IS NULL", true of most entries, to the index on time.
+        conditions.append(sa.func.coalesce(log_entries.c.opens, -1) < 0)
+    if below is not None:
+        conditions.append(order < below)
+    columns = [table.c[name] for table in (log_entries, closing) for name in _COLUMNS]
+    return sa.select(*columns).select_from(source).where(*conditions).order_by(order.desc())
+
+
+def _recorded(row: sa.Row[Any]) -> Recorded:
+    mine, other = row[: len(_COLUMNS)], row[len(_COLUMNS) :]
+    entry = open_row(*mine)
+    if other[0] is None:
+        return Recorded(mine[0], mine[1], entry)
+    closing = open_row(*other)
+    return Recorded(mine[0], mine[1], entry, closed=other[1], closing=closing)
