@@ -31,7 +31,8 @@ _GUESSED_FIRST: Final = (
     "letmein", "welcome", "iloveyou", "changeme", "secret", "default", "monkey", "dragon", "master",
     "sunshine", "princess", "football", "baseball", "superman", "batman", "trustno", "admin", "login",
     "guest", "user", "test", "root", "spring", "summer", "autumn", "winter", "january", "february", "october",
-    "november", "december", "monday", "friday", "correcthorsebatterystaple", "thequickbrownfox", "tobeornottobe",
+    "november", "december", "monday", "friday", "correcthorsebatterystaple",
+    "thequickbrownfox", "tobeornottobe",
 )  # fmt: skip
 _UNGUESSED = 8  # characters that have to remain once guessed words are taken out
 _DISTINCT = 5
@@ -62,12 +63,16 @@ def _sequence(password: str, _name: str) -> bool:
 
 def _guessed_words(password: str, name: str) -> bool:
     """Little remains without the user's name and the words that are tried first, also spelled p@ssw0rd."""
-    rest = "".join(filter(str.isalnum, password.translate(_LEET)))
+    rest = _unpunctuated(password.translate(_LEET))
     parts = (part.translate(_LEET) for part in (name, *name.replace("-", ".").replace("_", ".").split(".")))
     names = sorted((part for part in parts if len(part) >= 3), key=len, reverse=True)
     for word in (*names, *_GUESSED_FIRST):
-        rest = rest.replace("".join(filter(str.isalnum, word)), "")
+        rest = rest.replace(_unpunctuated(word), "")
     return len(rest) < _UNGUESSED
+
+
+def _unpunctuated(text: str) -> str:
+    return "".join(character for character in text if unicodedata.category(character)[0] not in "PZ")
 
 
 _WEAKNESSES: Final[Mapping[str, tuple[Callable[[str, str], bool], str]]] = {
@@ -158,13 +163,13 @@ class Hasher:
 
     def hash(self, password: str) -> PasswordHash:
         """Of a password that `check_password` let through."""
-        with self._place():
+        with self.place():
             return PasswordHash(self._argon2.hash(password))
 
     def verify(self, encoded: PasswordHash, password: str) -> bool:
         """The comparison inside is constant-time. One hash of work, whatever the password looks like."""
         normal = _normal(password)
-        with self._place():
+        with self.place():
             try:
                 self._argon2.verify(encoded if normal is not None else self.dummy, normal or "")
             except VerifyMismatchError:
@@ -184,7 +189,8 @@ class Hasher:
         return self._argon2.check_needs_rehash(encoded)
 
     @contextmanager
-    def _place(self) -> Iterator[None]:
+    def place(self) -> Iterator[None]:
+        """A turn at hashing: waits for one, or says Unavailable when too many wait."""
         if not self._places.acquire(blocking=False):
             raise Unavailable("Too many people are signing in; try again in a moment.", code="sign-in-busy")
         try:

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leadglass.access.policy import LISTENERS, RIGHTS, Action, Decision, Reason, Resource, decide, narrow
+from leadglass.access.principal import Context, Kind, Principal, Role, Via
+
+# The rights once more, written down independently of the table: D own departments, A all, . nothing.
+GOLDEN = """
+                 radiologist technologist pacs_administrator auditor system_administrator operator
+study.search     D           D            D                  .       .                    .
+study.view       D           D            D                  .       .                    .
+study.retrieve   D           D            D                  .       .                    .
+object.ingest    .           D            D                  .       .                    A
+aside.review     .           .            D                  .       .                    .
+record.read      .           .            .                  A       .                    A
+record.verify    .           .            .                  A       A                    A
+system.status    .           .            .                  .       A                    A
+user.manage      .           .            .                  .       A                    A
+token.create     .           .            .                  .       A                    A
+"""
+OWN, FOREIGN = 1, 2
+IMAGES = (Action.STUDY_SEARCH, Action.STUDY_VIEW, Action.STUDY_RETRIEVE, Action.ASIDE_REVIEW)
+
+
+def golden() -> dict[tuple[str, str], str]:
+    head, *lines = GOLDEN.strip().splitlines()
+    return {
+        (role, action): cell
+        for action, *cells in map(str.split, lines)
+        for role, cell in zip(head.split(), cells, strict=True)
+    }
+
+
+def who(role: Any, kind: Any = None, departments: frozenset[int] = frozenset({OWN})) -> Principal:
+    kind = kind or (Kind.OPERATOR if role == Role.OPERATOR else Kind.USER)
+    return Principal(kind, 3, 3, "n", "N", role, departments, "c")
+
+
+def at(principal: Principal) -> Context:
+    return Context("", Via.COMMAND if principal.kind == Kind.OPERATOR else Via.WEB, 0)
+
+
+def answer(principal: Principal, action: Any, department: int | None) -> Decision:
+    return decide(principal, action, Resource(department), at(principal))
+
+
+def test_the_golden_table_is_exhaustive() -> None:
+    assert set(golden()) == set(product(Role, Action))
+
+
+@pytest.mark.parametrize(("role", "action"), list(product(Role, Action)))
+def test_rights_are_the_golden_ones(role: Role, action: Action) -> None:
+    got = tuple(answer(who(role), action, department).reason for department in (OWN, FOREIGN, None))
+    expected = {
+        "D": (Reason.OWN_DEPARTMENT, Reason.OTHER_DEPARTMENT, Reason.NO_DEPARTMENT),
+        "A": (Reason.EVERYWHERE,) * 3,
+        ".": (Reason.NO_RIGHT,) * 3,
+    }
+    assert got == expected[golden()[role, action]]
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_only_two_reasons_allow(reason: Reason) -> None:
+    seen = {
+        decision.allowed
+        for role, action, department in product(Role, Action, (OWN, FOREIGN, None))
+        for decision in [answer(who(role), action, department)]
+        if decision.reason is reason
+    }
+    allows = reason in (Reason.OWN_DEPARTMENT, Reason.EVERYWHERE)
+    assert seen <= {allows}
+    assert seen or not allows
+
+
+@pytest.mark.parametrize("role", [Role.AUDITOR, Role.SYSTEM_ADMINISTRATOR, Role.OPERATOR])
+@pytest.mark.parametrize("action", IMAGES)
+def test_who_runs_or_audits_the_system_sees_no_image(role: Role, action: Action) -> None:
+    assert (role, action) not in RIGHTS
+    assert narrow(who(role), action, at(who(role))).nothing
+
+
+@pytest.mark.parametrize(
+    ("principal", "action", "via", "reason"),
+    [
+        (who("janitor"), Action.STUDY_VIEW, Via.WEB, Reason.UNKNOWN_ROLE),
+        (who(""), Action.STUDY_VIEW, Via.WEB, Reason.UNKNOWN_ROLE),
+        (who(Role.RADIOLOGIST), "study.print", Via.WEB, Reason.UNKNOWN_ACTION),
+        (who(Role.RADIOLOGIST), "*", Via.WEB, Reason.UNKNOWN_ACTION),
+        (who(Role.RADIOLOGIST, kind="robot"), Action.STUDY_VIEW, Via.WEB, Reason.WRONG_LISTENER),
+        (who(Role.RADIOLOGIST), Action.STUDY_VIEW, "dimse", Reason.WRONG_LISTENER),
+        (who(Role.OPERATOR), Action.USER_MANAGE, Via.WEB, Reason.WRONG_LISTENER),
+        (who(Role.OPERATOR), Action.OBJECT_INGEST, Via.DICOMWEB, Reason.WRONG_LISTENER),
+        (who(Role.RADIOLOGIST, kind=Kind.TOKEN), Action.STUDY_VIEW, Via.COMMAND, Reason.WRONG_LISTENER),
+    ],
+)
+def test_the_unknown_is_denied(principal: Principal, action: Any, via: Any, reason: Reason) -> None:
+    context = Context("", via, 0)
+    assert decide(principal, action, Resource(OWN), context) == Decision(allowed=False, reason=reason)
+    assert narrow(principal, action, context).nothing
+
+
+@pytest.mark.parametrize("action", list(Action))
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.OPERATOR])
+def test_a_token_has_exactly_its_user_s_rights(role: Role, action: Action) -> None:
+    for department in (OWN, FOREIGN, None):
+        user, token = who(role), who(role, kind=Kind.TOKEN)
+        assert answer(user, action, department) == answer(token, action, department)
+
+
+def test_every_kind_of_principal_has_listeners() -> None:
+    assert set(LISTENERS) == set(Kind)
+
+
+@given(
+    role=st.sampled_from([*Role, "janitor"]),
+    kind=st.sampled_from([*Kind, "robot"]),
+    action=st.sampled_from([*Action, "study.print"]),
+    via=st.sampled_from([*Via, "dimse"]),
+    departments=st.frozensets(st.integers(1, 6)),
+)
+def test_narrow_selects_exactly_what_decide_allows(
+    role: Any, kind: Any, action: Any, via: Any, departments: frozenset[int]
+) -> None:
+    principal, context = who(role, kind, departments), Context("", via, 0)
+    narrowing = narrow(principal, action, context)
+    for department in (None, *range(1, 8)):
+        allowed = decide(principal, action, Resource(department), context).allowed
+        assert narrowing.includes(department) == allowed
+        selected = narrowing.everything or department in narrowing.departments  # what SQL makes of it
+        assert selected == allowed
+    assert narrowing.nothing == (not narrowing.everything and not narrowing.departments)
