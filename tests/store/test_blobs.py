@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import resource
 import stat
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -152,6 +154,20 @@ def test_a_finished_blob_can_still_be_abandoned(blobs, tmp_path):
     assert len(files_in(tmp_path)) == 1
     writer.abandon()
     assert files_in(tmp_path) == []
+
+
+def test_buffers_go_with_the_last_reference(blobs):
+    gc.disable()  # a cycle would keep 256 KiB per object until the collector comes
+    try:
+        writer = blobs.create()
+        writer.finish()
+        reader = blobs.open(writer.name, writer.key)
+        reader.close()
+        gone = weakref.ref(writer), weakref.ref(reader)
+        del writer, reader
+        assert [reference() for reference in gone] == [None, None]
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("name", ["", "ab", "A" * 32, "g" * 32, "../" + "a" * 29, "a" * 33, "a" * 32 + "\n"])

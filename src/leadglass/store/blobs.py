@@ -79,15 +79,15 @@ class Blobs:
         name = self._next_directory() + self._random(15).hex()
         with storage_errors("The object"):
             descriptor = self._system.open(self._path(name), _CREATE, 0o600)
-        return BlobWriter(name, new_key(), descriptor, self._path(name), self._system)
+        return BlobWriter(name, new_key(), _File(descriptor, self._system), self._path(name))
 
     def open(self, name: str, key: bytes) -> BlobReader:
         """A blob to read. Tampered when it is gone, was swapped or altered, or the key is not its own."""
-        descriptor = self._open_existing(self._path(name))
+        file = _File(self._open_existing(self._path(name)), self._system)
         try:
-            return BlobReader(name, key, descriptor, self._system)
+            return BlobReader(name, key, file)
         except BaseException:
-            self._system.close(descriptor)
+            file.close()
             raise
 
     def delete(self, name: str) -> None:
@@ -155,15 +155,12 @@ class BlobWriter:
     a failed write or fsync is never tried again. As a context manager it abandons what was not finished.
     """
 
-    def __init__(self, name: str, key: bytes, descriptor: int, path: str, system: System) -> None:
+    def __init__(self, name: str, key: bytes, file: _File, path: str) -> None:
         self.name = name
         self.key = key
-        self._descriptor = descriptor
+        self._file = file
         self._path = path
-        self._system = system
-        self._written = 0
-        self._handed_over = 0
-        self._seal = SealingWriter(self._append, key, name.encode("ascii"))
+        self._seal = SealingWriter(file.append, key, name.encode("ascii"))
 
     def write(self, chunk: bytes | bytearray | memoryview) -> None:
         """Take the next bytes of the object. StorageFull, StorageFailed."""
@@ -177,9 +174,9 @@ class BlobWriter:
     def abandon(self) -> None:
         """Remove the blob, finished or not, as far as the disk allows. Twice does no harm."""
         with suppress(OSError):
-            self._close()
+            self._file.close()
         with suppress(OSError):
-            self._system.unlink(self._path)
+            self._file.system.unlink(self._path)
 
     def __enter__(self) -> Self:
         return self
@@ -187,11 +184,11 @@ class BlobWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._descriptor >= 0:
+        if self._file.is_open:
             self.abandon()
 
     def _guarded(self, step: Callable[[], None]) -> None:
-        if self._descriptor < 0:
+        if not self._file.is_open:
             raise BrokenInvariant("The blob is finished or abandoned.")
         try:
             with storage_errors("The object"):
@@ -200,44 +197,18 @@ class BlobWriter:
             self.abandon()
             raise
 
-    def _append(self, sealed: memoryview) -> None:
-        write_all(self._system.write, self._descriptor, sealed)
-        self._written += len(sealed)
-        if self._written - self._handed_over >= WRITEBACK:
-            self._start_writeback()
-
-    def _start_writeback(self) -> None:
-        """Let the disk work while the object still streams in.
-
-        On Linux this advice starts writing dirty pages and does not wait. For an object of 2 GB it held 14 MB
-        dirty instead of 2 GB and left fsync nothing to do instead of a second; fdatasync here was slower.
-        """
-        length = self._written - self._handed_over
-        self._system.posix_fadvise(self._descriptor, self._handed_over, length, os.POSIX_FADV_DONTNEED)
-        self._handed_over = self._written
-
     def _seal_and_sync(self) -> None:
         self._seal.finish()
-        self._system.fsync(self._descriptor)
-        self._close()
-
-    def _close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            self._system.close(descriptor)
+        self._file.sync()
+        self._file.close()
 
 
 class BlobReader:
     """One open blob: `size`, `read(offset, length)`, `chunks(start, end)`. For one thread at a time."""
 
-    def __init__(self, name: str, key: bytes, descriptor: int, system: System) -> None:
-        self._descriptor = descriptor
-        self._system = system
-        with storage_errors("The object"):
-            status = system.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise Tampered(_NO_FILE)
-        self._sealed = SealedReader(self._pread, status.st_size, key, name.encode("ascii"))
+    def __init__(self, name: str, key: bytes, file: _File) -> None:
+        self._file = file
+        self._sealed = SealedReader(file.pread, file.regular_size(), key, name.encode("ascii"))
         self.size = self._sealed.size
 
     def read(self, offset: int, length: int) -> bytes:
@@ -249,9 +220,7 @@ class BlobReader:
         return self._sealed.chunks(start, end)
 
     def close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            self._system.close(descriptor)
+        self._file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -261,11 +230,61 @@ class BlobReader:
     ) -> None:
         self.close()
 
-    def _pread(self, offset: int, size: int) -> bytes:
-        if self._descriptor < 0:
+
+class _File:
+    """An open file of the store.
+
+    Apart from its writer or reader, which would otherwise be a cycle with its seal: their buffers of 256 KiB
+    would then wait for the garbage collector and not go with the last reference.
+    """
+
+    def __init__(self, descriptor: int, system: System) -> None:
+        self.system = system
+        self._descriptor = descriptor
+        self._written = 0
+        self._handed_over = 0
+
+    @property
+    def is_open(self) -> bool:
+        return self._descriptor >= 0
+
+    def append(self, data: memoryview) -> None:
+        write_all(self.system.write, self._descriptor, data)
+        self._written += len(data)
+        if self._written - self._handed_over >= WRITEBACK:
+            self._start_writeback()
+
+    def sync(self) -> None:
+        self.system.fsync(self._descriptor)
+
+    def regular_size(self) -> int:
+        with storage_errors("The object"):
+            status = self.system.fstat(self._descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise Tampered(_NO_FILE)
+        return status.st_size
+
+    def pread(self, offset: int, size: int) -> bytes:
+        if not self.is_open:
             raise BrokenInvariant("The blob is closed.")
         with storage_errors("The object"):
-            return self._system.pread(self._descriptor, size, offset)
+            return self.system.pread(self._descriptor, size, offset)
+
+    def close(self) -> None:
+        """Close once, whatever the outcome: after an error the descriptor is gone all the same."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            self.system.close(descriptor)
+
+    def _start_writeback(self) -> None:
+        """Let the disk work while the object still streams in.
+
+        On Linux this advice starts writing dirty pages and does not wait. For an object of 2 GB it held 14 MB
+        dirty instead of 2 GB and left fsync nothing to do instead of a second; fdatasync here was slower.
+        """
+        length = self._written - self._handed_over
+        self.system.posix_fadvise(self._descriptor, self._handed_over, length, os.POSIX_FADV_DONTNEED)
+        self._handed_over = self._written
 
 
 def _entries(path: str) -> Iterator[os.DirEntry[str]]:
