@@ -40,7 +40,7 @@ class DatasetParser:
             self._scanner.feed(piece)
 
     def close(self) -> None:
-        """The end of input. Raises MalformedDataSet, code `truncated`, if anything or any pixel is missing."""
+        """The end of input. Raises MalformedDataSet, code `truncated`, if a byte is missing anywhere."""
         if self._inflater is not None:
             self._inflater.close()
         self._scanner.close()

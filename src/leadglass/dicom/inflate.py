@@ -10,6 +10,7 @@ from leadglass.dicom.elements import Limits
 from leadglass.errors import LimitExceeded, MalformedDataSet
 
 PIECE: Final = 1 << 16
+_TRAILER: Final = 8
 
 
 class Inflater:
@@ -20,14 +21,14 @@ class Inflater:
         self._stream = zlib.decompressobj(-zlib.MAX_WBITS)
         self._taken = 0
         self._given = 0
-        self._after = 0
+        self._tail = b""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Raises MalformedDataSet for what is no deflate stream, LimitExceeded for a bomb."""
         self._taken += len(data)
         while True:
             if self._stream.eof:
-                self._padding(data)
+                self._tail += data[: _TRAILER + 2 - len(self._tail)]
                 return
             try:
                 piece = self._stream.decompress(data, PIECE)
@@ -41,12 +42,6 @@ class Inflater:
             if not data and len(piece) < PIECE:
                 return
 
-    def _padding(self, data: bytes) -> None:
-        # PS3.5 A.5: one NUL pads a stream of odd length. More would be a place to hide something.
-        self._after += len(data)
-        if self._after > 1 or data.strip(b"\0"):
-            raise MalformedDataSet("Bytes after the end of the deflated data set.", code="deflate")
-
     def _check_ratio(self) -> None:
         limits = self._limits
         if self._given > limits.inflate_free and self._given > limits.inflate_ratio * self._taken:
@@ -58,3 +53,10 @@ class Inflater:
     def close(self) -> None:
         if not self._stream.eof:
             raise MalformedDataSet("The deflated data set is cut off.", code="truncated")
+        tail = self._tail
+        # Tolerance: a gzip trailer (RFC 1952: CRC-32, length), which some writers leave behind the stream.
+        if int.from_bytes(tail[4:_TRAILER], "little") == self._given & 0xFFFFFFFF:
+            tail = tail[_TRAILER:]
+        # PS3.5 A.5: one NUL pads a stream of odd length. More would be a place to hide something.
+        if tail not in (b"", b"\0"):
+            raise MalformedDataSet("Bytes after the end of the deflated data set.", code="deflate")

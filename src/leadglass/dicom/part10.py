@@ -158,7 +158,7 @@ def write_file_meta(
     implementation_version: str,
     source_ae_title: str = "",
 ) -> bytes:
-    """Zero preamble, 'DICM' and File Meta Information (PS3.10 7.1) for an object that came over the network."""
+    """Zero preamble, 'DICM', File Meta Information (PS3.10 7.1), for an object that came by network."""
     group = _explicit(0x00020001, "OB", b"\0\1")
     group += _explicit(MEDIA_STORAGE_SOP_CLASS_UID, "UI", sop_class_uid.encode("ascii"))
     group += _explicit(MEDIA_STORAGE_SOP_INSTANCE_UID, "UI", sop_instance_uid.encode("ascii"))
