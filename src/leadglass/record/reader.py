@@ -17,16 +17,9 @@ MAX_PAGE = 1000
 
 _ENTRY = "record-entry"
 
-_COLUMNS = ("seq", "time", "salt", "body", "commitment")
+_COLUMNS = ("seq", "time", "opens", "salt", "body", "commitment")
 _ROWS = (
-    sa.select(
-        log_entries.c.seq,
-        log_entries.c.time,
-        log_entries.c.opens,
-        log_entries.c.salt,
-        log_entries.c.body,
-        log_entries.c.commitment,
-    )
+    sa.select(*(log_entries.c[name] for name in _COLUMNS))
     .where(log_entries.c.seq >= sa.bindparam("start"))
     .order_by(log_entries.c.seq)
     .limit(sa.bindparam("batch"))
@@ -108,18 +101,18 @@ def rows(connection: sa.Connection, start: int = 0, batch: int = BATCH) -> Itera
         start = found[-1].seq + 1
 
 
-def open_row(seq: int, time: int, salt: bytes | None, body: bytes | None, commitment: bytes) -> Entry | None:
+def open_row(row: Row) -> Entry | None:
     """The entry of a row, checked by its commitment; None when expired, Tampered when altered."""
-    if salt is None and body is None:
+    if row.salt is None and row.body is None:
         return None
     try:
-        if salt is None or body is None or commitment_of(salt, body) != commitment:
+        if row.salt is None or row.body is None or commitment_of(row.salt, row.body) != row.commitment:
             raise Violation("Its body does not match its commitment.")
-        said_seq, said_time, entry = decode_body(body)
-        if (said_seq, said_time) != (seq, time):
-            raise Violation("Its number or time is not the one in its body.")
+        seq, time, entry = decode_body(row.body)
+        if (seq, time, entry.opens) != (row.seq, row.time, row.opens):
+            raise Violation("Its row and its body disagree on number, time or the entry it closes.")
     except Violation as error:
-        raise Tampered(f"Entry {seq} of the access record was altered. {error}", code=_ENTRY) from error
+        raise Tampered(f"Entry {row.seq} of the access record was altered. {error}", code=_ENTRY) from error
     return entry
 
 
@@ -145,9 +138,8 @@ def _page(wanted: dict[str, str], below: int | None) -> sa.Select[Any]:
 
 
 def _recorded(row: sa.Row[Any]) -> Recorded:
-    mine, other = row[: len(_COLUMNS)], row[len(_COLUMNS) :]
-    entry = open_row(*mine)
-    if other[0] is None:
-        return Recorded(mine[0], mine[1], entry)
-    closing = open_row(*other)
-    return Recorded(mine[0], mine[1], entry, closed=other[1], closing=closing)
+    mine, other = Row(*row[: len(_COLUMNS)]), Row(*row[len(_COLUMNS) :])
+    entry = open_row(mine)
+    if row[len(_COLUMNS)] is None:
+        return Recorded(mine.seq, mine.time, entry)
+    return Recorded(mine.seq, mine.time, entry, closed=other.time, closing=open_row(other))
