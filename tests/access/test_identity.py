@@ -46,6 +46,8 @@ def test_every_sign_in_is_one_hash_at_the_same_cost(
     assert (token is not None) == (standing is Standing.SIGNED_IN)
     (encoded,) = people.hasher.verified
     assert encoded.split("$")[:4] == people.hasher.dummy.split("$")[:4]
+    looked_at = standing in (Standing.SIGNED_IN, Standing.WRONG_PASSWORD)
+    assert (encoded != people.hasher.dummy) == looked_at  # a stored hash may be of an older, other cost
 
 
 @pytest.mark.parametrize(("name", "right", "standing"), CASES)

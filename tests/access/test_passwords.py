@@ -4,6 +4,7 @@ import re
 import unicodedata
 
 import pytest
+from argon2.exceptions import HashingError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -171,4 +172,11 @@ def test_too_many_at_once_are_sent_away() -> None:
     with hasher.place(), pytest.raises(Unavailable) as refusal:
         hasher.verify(hasher.dummy, GOOD)
     assert refusal.value.code == "sign-in-busy"
+    assert hasher.verify(hasher.hash(GOOD), GOOD)
+
+
+def test_no_memory_for_a_hash_is_not_a_wrong_password() -> None:
+    hasher = Hasher(TINY, running=1, waiting=0)
+    with pytest.raises(Unavailable), hasher.place():
+        raise HashingError("Memory allocation error")
     assert hasher.verify(hasher.hash(GOOD), GOOD)

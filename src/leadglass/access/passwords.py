@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Final, NewType
 
 import argon2
-from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+from argon2.exceptions import HashingError, InvalidHashError, VerificationError, VerifyMismatchError
 
 from leadglass.errors import BrokenInvariant, Unavailable, Violation
 
@@ -171,13 +171,11 @@ class Hasher:
         normal = _normal(password)
         with self.place():
             try:
-                self._argon2.verify(encoded if normal is not None else self.dummy, normal or "")
+                self._argon2.verify(encoded, normal or "")
             except VerifyMismatchError:
                 return False
             except InvalidHashError:
                 raise BrokenInvariant("A stored password hash is not an argon2 hash.") from None
-            except VerificationError:
-                raise Unavailable("There is no memory to check a password.", code="sign-in-busy") from None
         return normal is not None
 
     def rehash(self, password: str) -> PasswordHash:
@@ -196,6 +194,8 @@ class Hasher:
         try:
             with self._running:
                 yield
+        except (HashingError, VerificationError):
+            raise Unavailable("There is no memory to check a password.", code="sign-in-busy") from None
         finally:
             self._places.release()
 
