@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,9 +14,8 @@ class Bulk:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
-    """One data element.
+class Element(NamedTuple):
+    """One data element. A named tuple, as it is made in a third of the time that a frozen dataclass takes.
 
     `value` is the raw value field, always in little endian whatever the file was; for SQ the items, each
     a data set; `Bulk` for a binary value longer than `Limits.value_bytes`.

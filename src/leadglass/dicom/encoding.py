@@ -74,12 +74,12 @@ def encoding(*, explicit: bool, little_endian: bool) -> Encoding:
     return _ENCODINGS[explicit, little_endian]
 
 
-def looks_explicit(head: bytes) -> bool:
-    """Whether bytes 4-5 of an element header are two capital letters, as every VR is.
+def looks_explicit(buffer: bytes, at: int) -> bool:
+    """Whether bytes 4-5 of the element header at index `at` are two capital letters, as every VR is.
 
     As the low half of an implicit length they would mean a first element of 16 KiB or more.
     """
-    return 0x41 <= head[4] <= 0x5A and 0x41 <= head[5] <= 0x5A
+    return 0x41 <= buffer[at + 4] <= 0x5A and 0x41 <= buffer[at + 5] <= 0x5A
 
 
 class Head(NamedTuple):
@@ -102,7 +102,7 @@ def read_head(window: Window, code: Encoding) -> Head | None:
         vr = SHORT_VRS.get(written)
         if vr is not None:
             return Head(tag, vr, at + 8, length)
-        if written in LONG_VRS or looks_explicit(window.buffer[at : at + 6]):
+        if written in LONG_VRS or looks_explicit(window.buffer, at):
             return _read_long_head(window, code, tag, LONG_VRS.get(written), length)
     # Tolerance: writers exist that leave single elements of an explicit data set implicit; no letters are
     # then where the VR belongs. Items and delimiters never have a VR (PS3.5 7.5).

@@ -20,7 +20,7 @@ class Frame:
     """One open level. Nothing inside may cross offset `end`; an `open` one ends with a delimiter."""
 
     __slots__ = (
-        "elements", "encoding", "end", "items", "keep", "kind", "open", "parent", "parts", "plain", "tag"
+        "elements", "encoding", "end", "items", "keep", "kind", "open", "parent", "parts", "tag"
     )  # fmt: skip
 
     def __init__(
@@ -36,6 +36,7 @@ class Frame:
     ) -> None:
         self.kind = kind
         self.tag = tag  # of the sequence or fragments; of its sequence for an item
+        self.encoding = encoding
         self.end = end
         self.open = is_open
         self.keep = keep
@@ -43,12 +44,6 @@ class Frame:
         self.elements: DataSet = {}
         self.items: list[DataSet] = []
         self.parts: list[bytes] = []
-
-        self.read_as(encoding)
-
-    def read_as(self, encoding: Encoding) -> None:
-        self.encoding = encoding
-        self.plain = encoding.explicit and encoding.little_endian  # fit for the scanner's hot loop
 
     def data_sets_outwards(self) -> Iterator[DataSet]:
         """Its own data set, then those around it."""

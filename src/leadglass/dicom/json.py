@@ -21,16 +21,17 @@ _KEYS: Final = {tag: f"{tag:08X}" for tag in VR_BY_TAG}
 
 
 def _text(element: Element, charset: Charset) -> list[Any]:
+    raw = element.value
+    if isinstance(raw, bytes) and raw.isascii() and b"\\" not in raw and b"\x1b" not in raw:
+        # The common case, one value that is ASCII in any character set, without detours.
+        value = raw.decode("ascii").rstrip(" \0")
+        return [value] if value else []
     return [value or None for value in texts(element, charset)]
 
 
-def _plain_text(element: Element, charset: Charset) -> list[Any]:
-    """A text VR in the default repertoire: the common case, one ASCII value, without detours."""
-    raw = element.value
-    if isinstance(raw, bytes) and b"\\" not in raw:
-        value = raw.decode("latin-1").strip(" \0")
-        return [value] if value else []
-    return _text(element, charset)
+def _code(element: Element, charset: Charset) -> list[Any]:
+    """AE and CS: leading spaces do not count either."""
+    return [value and value.lstrip(" ") for value in _text(element, charset)]
 
 
 def _name(element: Element, charset: Charset) -> list[Any]:
@@ -77,8 +78,8 @@ def _tags(element: Element, _: Charset) -> list[Any]:
 
 
 _VALUES: Final[dict[str, Callable[[Element, Charset], list[Any]]]] = {
-    **dict.fromkeys(("AE", "AS", "CS", "DA", "DT", "TM", "UI"), _plain_text),
-    **dict.fromkeys(("LO", "LT", "SH", "ST", "UC", "UR", "UT"), _text),
+    **dict.fromkeys(("AE", "CS"), _code),
+    **dict.fromkeys(("AS", "DA", "DT", "LO", "LT", "SH", "ST", "TM", "UC", "UI", "UR", "UT"), _text),
     **dict.fromkeys(BINARY_NUMBER_VRS, _binary_numbers),
     **dict.fromkeys(("FD", "FL"), _floats),
     "AT": _tags,

@@ -56,11 +56,15 @@ class Part10Parser:
         if self.dataset is not None:
             self.dataset.feed(data)
         elif self._window.add(data):
-            while self.dataset is None and self._step():
-                pass
-            self._window.carry()
+            self._run()
+
+    def _run(self) -> None:
+        window = self._window
+        while self._step():
             if self.dataset is not None:
-                self.dataset.feed(self._window.rest)
+                self.dataset.feed(window.buffer, window.at)  # not sliced: it may be large
+                return
+        window.carry()
 
     def close(self) -> None:
         """The end of the file. Raises if it is no DICOM file, or if anything of it is missing."""

@@ -28,11 +28,10 @@ from leadglass.dicom.dictionary import (
     format_tag,
     is_private,
 )
-from leadglass.dicom.elements import ELEMENT_COST, Bulk, DataSet, Element, Limits, PixelData
+from leadglass.dicom.elements import Bulk, DataSet, Element, Limits, PixelData
 from leadglass.dicom.encoding import (
     BULK_VRS,
     DELIMITER_GROUP,
-    SHORT_VRS,
     UNDEFINED,
     Encoding,
     Head,
@@ -42,12 +41,12 @@ from leadglass.dicom.encoding import (
     to_little_endian,
 )
 from leadglass.dicom.frames import Budget, Frame, Kind
+from leadglass.dicom.runs import FIRST_PIXEL_TAG, explicit_run, implicit_run
 from leadglass.dicom.vr import AMBIGUOUS, resolve_vr, settle_vr
 from leadglass.dicom.window import Window
 from leadglass.errors import LimitExceeded, MalformedDataSet
 
 _NOWHERE: Final = 1 << 63  # the end of a data set that ends with its file
-_FIRST_PIXEL_TAG: Final = min(PIXEL_DATA_TAGS)
 _NOTHING: Final[frozenset[int]] = frozenset()
 
 
@@ -85,8 +84,10 @@ class Scanner:
     def elements(self) -> DataSet:
         return self._top.elements
 
-    def feed(self, data: bytes) -> None:
-        """Take the next bytes. Raises MalformedDataSet or LimitExceeded."""
+    def feed(self, data: bytes, start: int = 0) -> None:
+        """Take the next bytes, the first time from index `start`. Raises MalformedDataSet, LimitExceeded."""
+        if start:
+            self._window.start_at(start)
         if self._window.add(data):
             if not self._started:
                 self._start()
@@ -107,8 +108,8 @@ class Scanner:
     def _start(self) -> None:
         # Tolerance: files exist whose data set is explicit where the transfer syntax says implicit, and the
         # other way round; the first element shows it beyond doubt.
-        explicit = looks_explicit(self._window.buffer)
-        self._top.read_as(encoding(explicit=explicit, little_endian=self._top.encoding.little_endian))
+        explicit = looks_explicit(self._window.buffer, self._window.at)
+        self._top.encoding = encoding(explicit=explicit, little_endian=self._top.encoding.little_endian)
         self._started = True
 
     def _run(self) -> None:
@@ -133,33 +134,15 @@ class Scanner:
         return self._wanted if frame is self._top else _EVERYTHING
 
     def _elements(self, frame: Frame) -> bool:
-        """Elements of one data set. The hot loop: plain ones here, the rest by the book."""
-        if not frame.plain:
+        """Elements of one data set: a run of plain ones, then one by the book."""
+        code = frame.encoding
+        if not code.little_endian or (self.pixel_data and frame is self._top):
             return self._element(frame)
-        window = self._window
-        buffer, at = window.buffer, window.at
-        end = min(len(buffer), frame.end - window.base)
-        head, short, wanted = frame.encoding.explicit_head, SHORT_VRS, self._wanted_in(frame)
-        elements, affordable = frame.elements, self._budget.bytes
-        count = held = 0
-        while end - at >= 8:
-            group, number, code, length = head(buffer, at)
-            tag = group << 16 | number
-            vr = short.get(code)
-            stop = at + 8 + length
-            if vr is None or stop > end or tag >= _FIRST_PIXEL_TAG:
-                break
-            if tag in wanted:
-                held += length + ELEMENT_COST
-                if tag in elements or held > affordable:
-                    break  # and refused below
-                elements[tag] = Element(tag, vr, buffer[at + 8 : stop])
-            count += 1
-            at = stop
-        window.at = at
+        run = explicit_run if code.explicit else implicit_run
+        count, held = run(self._window, frame, self._wanted_in(frame), self._budget.bytes)
         self._budget.element(count)
         self._budget.hold_many(held)
-        return window.offset == frame.end or self._element(frame)
+        return self._window.offset == frame.end or self._element(frame)
 
     def _element(self, frame: Frame) -> bool:
         """One element of any VR, any length, any byte order."""
@@ -171,7 +154,7 @@ class Scanner:
         tag = head.tag
         if tag & 0xFFFF0000 == DELIMITER_GROUP:
             return self._delimiter(frame, head)
-        if frame is self._top and (tag >= _FIRST_PIXEL_TAG or self.pixel_data):
+        if frame is self._top and (tag >= FIRST_PIXEL_TAG or self.pixel_data):
             self._pixels_or_after(head)
         keep = tag in self._wanted_in(frame)
         if keep and tag in frame.elements:
@@ -211,7 +194,7 @@ class Scanner:
             None if undefined else head.length,
         )
         self._settle()
-        self._top.keep = self._top.plain = False
+        self._top.keep = False
 
     def _undefined(self, frame: Frame, head: Head, vr: str, *, keep: bool) -> bool:
         """An element of undefined length: a sequence, or a value in fragments (PS3.5 7.1.1, 7.5, A.4)."""
@@ -333,7 +316,7 @@ class Scanner:
             # Tolerance: implicit VR items in an explicit data set, as UN sequences have them by right.
             if window.lacks(body + 6):
                 return False
-            explicit = looks_explicit(window.buffer[body : body + 6])
+            explicit = looks_explicit(window.buffer, body)
             inner = encoding(explicit=explicit, little_endian=inner.little_endian)
         self._budget.element()
         self._budget.hold(0)

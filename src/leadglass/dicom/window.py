@@ -20,6 +20,12 @@ class Window:
         self._parts: list[bytes] = []
         self._have = 0
 
+    def start_at(self, skipped: int) -> None:
+        """Before the first chunk: offsets count from behind its first `skipped` bytes, which are not ours."""
+        self.at = skipped
+        self.base = -skipped
+        self.need += skipped
+
     def add(self, data: bytes) -> bool:
         """Take a chunk; whether there is now something to look at."""
         self._parts.append(data)
@@ -49,11 +55,6 @@ class Window:
             self._parts.append(rest)
         if self.at:
             self.need = 1
-
-    @property
-    def rest(self) -> bytes:
-        """What was fed and not consumed."""
-        return b"".join(self._parts)
 
     @property
     def offset(self) -> int:
