@@ -1,0 +1,164 @@
+"""The composition root: the only place that builds objects out of a home."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from leadglass.access.departments import ensure_default_department
+from leadglass.access.passwords import RFC_9106_SECOND, Hasher
+from leadglass.access.sessions import MINUTE, SessionLimits
+from leadglass.archive.accounts import Accounts
+from leadglass.archive.aside import Aside
+from leadglass.archive.doorkeeper import Doorkeeper
+from leadglass.archive.ingest import Ingest
+from leadglass.archive.ledger import Ledger
+from leadglass.archive.objects import Objects, StudyKeys
+from leadglass.archive.render import Renderer
+from leadglass.archive.retrieve import Retrieve
+from leadglass.archive.sandbox import Sandbox
+from leadglass.archive.search import Search
+from leadglass.archive.services import Services
+from leadglass.archive.trail import Trail
+from leadglass.archive.upkeep import Upkeep
+from leadglass.config import FILE_NAME, Settings, load_settings, template
+from leadglass.db.engine import Database, Transaction
+from leadglass.db.migrations import upgrade
+from leadglass.db.reserve import Reserve
+from leadglass.dicom.dataset import Limits
+from leadglass.home import Founding, Home, founding, open_master, read_home
+from leadglass.record.keys import load_signer, store_key
+from leadglass.record.log import Log, read_head
+from leadglass.record.note import VerifierKey
+from leadglass.record.published import Publisher
+from leadglass.store.blobs import Blobs
+from leadglass.store.keys import Keyring, new_key
+
+HASH_COST: Final = RFC_9106_SECOND
+_SIGNING_KEY: Final = "record signing key"
+_MIB: Final = 1 << 20
+
+
+@dataclass(slots=True)
+class Opened:
+    """An open home. `publish` brings the published tiles and checkpoint up to the record."""
+
+    home: Home
+    settings: Settings
+    services: Services
+    publisher: Publisher
+    _published: int = field(default=-1, init=False)
+
+    def publish(self) -> None:
+        """Cheap when nothing was recorded since the last time."""
+        with self.services.db.read() as connection:
+            head = read_head(connection)
+        size = head.size if head else 0
+        if size != self._published:
+            self._published = self.publisher.publish(self.services.db.read)
+
+
+def found_home(root: Path, environ: Mapping[str, str], now: int) -> Founding:
+    """Make a home: keys, database, settings, space kept back for the record. All of it or nothing."""
+    settings = load_settings(root)
+    with founding(root, environ, now) as made:
+        keyring = Keyring.from_master(made.master)
+        (root / FILE_NAME).write_text(template(), encoding="utf-8")
+        reserve = _reserve(made.home, settings)
+        reserve.ensure()
+        upgrade(made.home.database, keyring.database_key)
+        db = Database(made.home.database, keyring.database_key, reserve=reserve)
+        try:
+            db.write(lambda tx: _furnish(tx, made.home, keyring, now)).result()
+        finally:
+            db.close()
+    return made
+
+
+@contextmanager
+def open_home(
+    root: Path, environ: Mapping[str, str], clock: Callable[[], int], **overrides: dict[str, Any]
+) -> Iterator[Opened]:
+    """Open the home at `root`, and close it properly afterwards: accesses under way are put on the record as
+    ended, and what was recorded is published. `overrides` are settings by section, e.g. `http={...}`.
+
+    NotFound, HomeNewer, KeyMissing, KeyWrong or Violation (settings): then nothing was touched.
+    """
+    home = read_home(root)
+    settings = load_settings(root, **overrides)
+    keyring = Keyring.from_master(open_master(home, environ))
+    upgrade(home.database, keyring.database_key)
+    db = Database(home.database, keyring.database_key, reserve=_reserve(home, settings))
+    try:
+        opened = _build(home, settings, keyring, db)
+    except BaseException:
+        db.close()
+        raise
+    try:
+        yield opened
+    finally:
+        try:
+            opened.services.ledger.close(clock())
+            opened.publish()
+        finally:
+            opened.services.close(clock())
+
+
+def _reserve(home: Home, settings: Settings) -> Reserve:
+    return Reserve(home.reserve, settings.storage.reserve_mib * _MIB)
+
+
+def _furnish(tx: Transaction, home: Home, keyring: Keyring, now: int) -> None:
+    """What every home has from the beginning: the record's signing key and the default department."""
+    store_key(tx, home.record_name, new_key(), lambda seed: keyring.wrap_secret(_SIGNING_KEY, seed), now)
+    ensure_default_department(tx, now)
+
+
+def _build(home: Home, settings: Settings, keyring: Keyring, db: Database) -> Opened:
+    with db.read() as connection:
+        signer = load_signer(
+            connection, home.record_name, lambda wrapped: keyring.unwrap_secret(_SIGNING_KEY, wrapped)
+        )
+    services = _services(home, settings, keyring, Doorkeeper(db, Log(signer)), signer.key)
+    return Opened(home, settings, services, Publisher(home.record, signer.key))
+
+
+def _services(
+    home: Home, settings: Settings, keyring: Keyring, doorkeeper: Doorkeeper, verifier: VerifierKey
+) -> Services:
+    limits, presence = Limits(), home.database.with_name("ingest.lock")
+    ledger, sandbox = Ledger(doorkeeper), Sandbox()
+    blobs, keys = Blobs(home.objects), StudyKeys(keyring)
+    objects = Objects(doorkeeper.db, blobs, keys)
+    upkeep = Upkeep(
+        doorkeeper,
+        blobs,
+        keys,
+        objects,
+        verifier=verifier,
+        tiles=home.record,
+        presence=presence,
+        limits=limits,
+    )
+    return Services(
+        db=doorkeeper.db,
+        doorkeeper=doorkeeper,
+        ledger=ledger,
+        accounts=Accounts(doorkeeper, ledger, Hasher(HASH_COST), _session_limits(settings)),
+        search=Search(doorkeeper),
+        retrieve=Retrieve(doorkeeper, ledger, objects, limits),
+        renderer=Renderer(doorkeeper, ledger, objects, sandbox),
+        ingest=Ingest(doorkeeper, blobs, keys, presence, limits),
+        trail=Trail(doorkeeper),
+        aside=Aside(doorkeeper),
+        upkeep=upkeep,
+        sandbox=sandbox,
+    )
+
+
+def _session_limits(settings: Settings) -> SessionLimits:
+    asked = settings.sessions
+    return SessionLimits(idle=asked.idle_minutes * MINUTE, absolute=asked.longest_hours * 60 * MINUTE)

@@ -1,0 +1,73 @@
+"""The schema's history: Alembic's revisions, run by the program itself.
+
+Alembic is only imported when there is something to do: a start asks one query.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
+
+from leadglass.db.engine import migration_engine
+from leadglass.db.turnstile import Turnstile
+from leadglass.errors import HomeNewer, KeyWrong, StorageFull, Unavailable
+
+REVISIONS: Final = ("0001",)  # oldest first; a test compares them with the files in versions/
+HEAD: Final = REVISIONS[-1]
+
+_HAS_VERSION = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'"
+_VERSION = "SELECT version_num FROM alembic_version"
+
+
+def current(path: Path, key: bytes) -> str | None:
+    """The revision of the database at `path`, None for an empty one. KeyWrong when `key` does not open it."""
+    engine = migration_engine(path, key)
+    try:
+        with engine.connect() as connection:
+            if not connection.exec_driver_sql(_HAS_VERSION).scalar_one():
+                return None
+            return connection.exec_driver_sql(_VERSION).scalar_one_or_none()
+    except sa.exc.DatabaseError as error:
+        raise KeyWrong("This master key does not open the database of this home.") from error
+    finally:
+        engine.dispose()
+
+
+def upgrade(path: Path, key: bytes) -> None:
+    """Bring the database at `path` to this version's schema.
+
+    HomeNewer, and nothing touched, when a later version of the program has been here.
+    """
+    revision = current(path, key)
+    if revision == HEAD:
+        return
+    if revision is not None and revision not in REVISIONS:
+        raise HomeNewer(
+            "This home's database was written by a later version of Leadglass. Install that version. "
+            "Nothing was touched."
+        )
+    migrate(path, key, HEAD)
+
+
+def migrate(path: Path, key: bytes, target: str) -> None:
+    """Go up to the revision `target`, or down to "base". One transaction, no other writer at work."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    turnstile = Turnstile(path.parent)
+    engine = migration_engine(path, key)
+    try:
+        with turnstile.passed(), engine.connect() as connection:
+            config.attributes["connection"] = connection
+            (command.downgrade if target == "base" else command.upgrade)(config, target)
+    except sa.exc.DatabaseError as error:
+        if "full" in str(error.orig):
+            raise StorageFull("The disk is full, so the database could not be set up.") from error
+        raise Unavailable("The database could not be brought to this version's form.") from error
+    finally:
+        engine.dispose()
+        turnstile.close()

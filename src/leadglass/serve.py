@@ -1,0 +1,175 @@
+"""The server of one home: a listener, the web service behind it, and the housekeeping beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+import uvicorn
+
+from leadglass.compose import Opened, open_home
+from leadglass.config import Listener, is_loopback, listener
+from leadglass.errors import LeadglassError, Unavailable, Violation
+from leadglass.home import read_home, server_lock
+from leadglass.http_bounds import bounded
+from leadglass.web.app import create_app
+from leadglass.web.settings import WebSettings
+
+BACKLOG: Final = 2048
+KEEP_ALIVE_SECONDS: Final = 20
+GRACE_SECONDS: Final = 3  # for answers under way when the server is told to stop
+
+Listening = Callable[[str], None]  # called with the address once it answers
+
+
+def clock() -> int:
+    """Milliseconds since the epoch, UTC."""
+    return time.time_ns() // 1_000_000
+
+
+def run(root: Path, environ: Mapping[str, str], listening: Listening, **overrides: dict[str, Any]) -> None:
+    """Open the home at `root` and serve it. HomeBusy before anything is opened when another server does."""
+    with server_lock(read_home(root)), open_home(root, environ, clock, **overrides) as opened:
+        serve(opened, listening)
+
+
+def serve(opened: Opened, listening: Listening) -> None:
+    """Serve until SIGINT or SIGTERM; the caller holds the home's server lock. Unavailable when the port is
+    taken, Violation for an address that may not be served."""
+    door = listener(opened.settings.http, opened.home.root)
+    context = tls_context(door)
+    with _socket(door) as listening_socket:
+        url = door.url(listening_socket.getsockname()[1])
+        app = create_app(opened.services, WebSettings(public_url=url), clock)
+        config = _uvicorn(app, opened.settings.limits.connections)
+        config.load()
+        config.ssl = context
+        server = _Server(config, opened, lambda: listening(url))
+        server.run(sockets=[listening_socket])
+
+
+def tls_context(door: Listener) -> ssl.SSLContext | None:
+    """TLS 1.2 or later, forward secrecy, no renegotiation; None for plain HTTP on loopback."""
+    if door.certificate is None or door.key is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")  # of TLS 1.2; those of 1.3 are all good
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        context.load_cert_chain(door.certificate, door.key)
+    except OSError as error:
+        raise Violation(
+            f"The certificate {door.certificate} and its key {door.key} cannot be used: {error.strerror}.",
+            code="tls-certificate",
+        ) from None
+    return context
+
+
+def _socket(door: Listener) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(door.host, door.port, type=socket.SOCK_STREAM)[0]
+        if door.certificate is None and not is_loopback(str(address[0])):
+            raise Violation(
+                f"{door.host} is not on loopback, so it is not served without TLS.", code="plain-http"
+            )
+        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise Unavailable(
+            f"Cannot listen on {door.host} port {door.port}: {error.strerror}. "
+            "Choose another with --http HOST:PORT.",
+            code="address",
+        ) from None
+
+
+def _uvicorn(app: object, connections: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        http=bounded(connections),
+        loop="uvloop",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # the peer's word about its own address is worth nothing
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
+class _Server(uvicorn.Server):
+    """Ends on SIGINT and SIGTERM alike by returning, so that the home is closed properly afterwards."""
+
+    def __init__(self, config: uvicorn.Config, opened: Opened, listening: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._opened = opened
+        self._listening = listening
+        self._housekeeping: list[asyncio.Task[None]] = []
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._housekeeping = [
+            asyncio.create_task(_every(seconds, name, job))
+            for seconds, name, job in housekeeping(self._opened)
+        ]
+        self._listening()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for task in self._housekeeping:
+            task.cancel()
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
+    def _stop(self) -> None:
+        self.force_exit = self.should_exit  # asked twice: wait for nobody
+        self.should_exit = True
+
+
+def housekeeping(opened: Opened) -> tuple[tuple[float, str, Callable[[], object]], ...]:
+    """(every so many seconds, name, what): everything a server does without being asked."""
+    services = opened.services
+    return (
+        (1, "publish-record", opened.publish),
+        (5, "close-accesses", lambda: services.ledger.expire(clock())),
+        (3600, "sweep-sessions", lambda: services.accounts.sweep(clock())),
+    )
+
+
+async def _every(seconds: float, name: str, job: Callable[[], object]) -> None:
+    """Says once that a job fails and once that it works again: a full disk must not fill the log as well."""
+    log, failing = structlog.get_logger("leadglass.serve"), ""
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await asyncio.to_thread(job)
+            trouble = ""
+        except LeadglassError as error:
+            trouble = error.code
+        except Exception:
+            trouble = "failed"
+            if trouble != failing:
+                log.exception("housekeeping failed", job=name)
+        if trouble != failing:
+            log.warning("housekeeping", job=name, trouble=trouble or "over")
+            failing = trouble
