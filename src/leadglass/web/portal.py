@@ -1,0 +1,174 @@
+"""The study list, the record, what was kept aside, and how the system is doing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from starlette.responses import RedirectResponse, Response
+
+from leadglass.archive.search import portal_query
+from leadglass.archive.upkeep import Status
+from leadglass.errors import Denied, Violation
+from leadglass.web.calls import Call
+from leadglass.web.pages import ACTIONS, navigation, size
+
+STUDIES_PER_PAGE = 50
+LINES_PER_PAGE = 100
+LAST_PAGE = 10_000
+SEARCH_FIELDS: Final = ("name", "patient_id", "date_from", "date_to", "modality", "accession")
+RECORD_FIELDS: Final = ("patient", "study", "actor", "action")
+MODALITIES: Final = ("CR", "CT", "DX", "MG", "MR", "NM", "OT", "PT", "RF", "US", "XA")
+_TERM_LENGTH = 400
+_FORGOTTEN = "That search is no longer remembered. Please search again."
+
+
+async def landing(call: Call) -> Response:
+    """The first page this role has."""
+    pages = navigation(call.who, call.context)
+    if not pages:
+        raise Denied("This role has no page.")
+    return RedirectResponse(pages[0][0], 303)
+
+
+def frame(call: Call) -> dict[str, Any]:
+    """What every page behind the sign-in shows around its content."""
+    path = call.request.url.path
+    pages = navigation(call.who, call.context)
+    return {
+        "who": call.who,
+        "navigation": [(to, label, path == to or path.startswith(to + "/")) for to, label in pages],
+    }
+
+
+# --- studies ---------------------------------------------------------------------------------------------
+
+
+async def studies(call: Call) -> Response:
+    """The newest studies, or a search that this session made before."""
+    search = call.request.query_params.get("search", "")
+    terms = call.site.searches.recall(call.who.credential, search) if search else {}
+    notice = _FORGOTTEN if terms is None else ""
+    return await _study_list(call, terms or {}, search if terms else "", notice=notice)
+
+
+async def search_studies(call: Call) -> Response:
+    """Keep the terms, and go to the page that shows what they find."""
+    terms = _terms(await call.form(), SEARCH_FIELDS)
+    search = call.site.searches.keep(call.who.credential, terms) if terms else ""
+    address = f"/studies?search={search}" if search else "/studies"
+    if "hx-request" not in call.request.headers:
+        return RedirectResponse(address, 303)
+    response = await _study_list(call, terms, search, template="_results.html", page=1)
+    response.headers["HX-Replace-Url"] = address
+    return response
+
+
+async def _study_list(
+    call: Call,
+    terms: Mapping[str, str],
+    search: str,
+    *,
+    notice: str = "",
+    template: str = "studies.html",
+    page: int | None = None,
+) -> Response:
+    page = page or _page_number(call)
+    found, error = None, ""
+    try:
+        query = portal_query(**terms, limit=STUDIES_PER_PAGE, offset=(page - 1) * STUDIES_PER_PAGE)
+        found = await call.ask(call.services.search.studies, call.who, query, call.context)
+    except Violation as wrong:
+        error = str(wrong)
+    return call.site.pages.render(
+        template,
+        status=400 if error and template == "studies.html" else 200,
+        found=found,
+        error=error,
+        notice=notice,
+        terms={name: terms.get(name, "") for name in SEARCH_FIELDS},
+        searched=bool(terms),
+        search=search,
+        page=page,
+        first=(page - 1) * STUDIES_PER_PAGE + 1,
+        modalities=MODALITIES,
+        **frame(call),
+    )
+
+
+def _terms(form: Mapping[str, str], fields: tuple[str, ...]) -> dict[str, str]:
+    """What was filled in. The search's own limits come after; this one bounds what is kept in memory."""
+    return {name: form[name].strip()[:_TERM_LENGTH] for name in fields if form.get(name, "").strip()}
+
+
+def _page_number(call: Call) -> int:
+    text = call.request.query_params.get("page", "1")
+    return min(max(int(text), 1), LAST_PAGE) if text.isascii() and text.isdigit() and len(text) < 8 else 1
+
+
+# --- the record ------------------------------------------------------------------------------------------
+
+
+async def record(call: Call) -> Response:
+    search = call.request.query_params.get("search", "")
+    terms = call.site.searches.recall(call.who.credential, search) if search else {}
+    below = call.request.query_params.get("below", "")
+    lines = await call.ask(
+        call.services.trail.page,
+        call.who,
+        call.context,
+        below=int(below) if below.isascii() and below.isdigit() and len(below) < 16 else None,
+        limit=LINES_PER_PAGE,
+        **{name: (terms or {}).get(name) for name in RECORD_FIELDS},  # type: ignore[arg-type]
+    )
+    return call.site.pages.render(
+        "record.html",
+        lines=lines,
+        more=len(lines) == LINES_PER_PAGE,
+        below=below,
+        notice=_FORGOTTEN if terms is None else "",
+        terms={name: (terms or {}).get(name, "") for name in RECORD_FIELDS},
+        searched=bool(terms),
+        search=search if terms else "",
+        actions=ACTIONS.items(),
+        **frame(call),
+    )
+
+
+async def search_record(call: Call) -> Response:
+    terms = _terms(await call.form(), RECORD_FIELDS)
+    search = call.site.searches.keep(call.who.credential, terms) if terms else ""
+    return RedirectResponse(f"/record?search={search}" if search else "/record", 303)
+
+
+# --- what was kept aside, and the system -----------------------------------------------------------------
+
+
+async def aside(call: Call) -> Response:
+    page = _page_number(call)
+    found = await call.ask(
+        call.services.aside.page,
+        call.who,
+        call.context,
+        limit=STUDIES_PER_PAGE,
+        offset=(page - 1) * STUDIES_PER_PAGE,
+    )
+    return call.site.pages.render("aside.html", found=found, page=page, **frame(call))
+
+
+async def status(call: Call) -> Response:
+    found = await call.ask(call.services.upkeep.status, call.who, call.context)
+    return call.site.pages.render("status.html", found=found, figures=_figures(found), **frame(call))
+
+
+def _figures(status: Status) -> list[tuple[str, str]]:
+    return [
+        ("Patients", f"{status.patients:,}"),
+        ("Studies", f"{status.studies:,}"),
+        ("Series", f"{status.series:,}"),
+        ("Images", f"{status.instances:,}"),
+        ("Kept aside", f"{status.kept_aside:,}"),
+        ("Sealed images", size(status.object_bytes)),
+        ("Free on the disk", size(status.free_bytes)),
+        ("Entries on the record", f"{status.record_entries:,}"),
+    ]

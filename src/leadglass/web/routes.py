@@ -1,0 +1,103 @@
+"""Every route, what it needs and who may, as data. Nothing is served that is not in this table.
+
+docs/reference/http.md carries it; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from leadglass.access.policy import Action
+from leadglass.web import auth, operations, portal, quicklook, studies
+from leadglass.web.calls import Endpoint
+from leadglass.web.gate import Door, Needs, Route
+
+_GET, _POST, _READ = ("GET",), ("POST",), ("GET", "HEAD")
+
+
+def _page(
+    path: str, methods: tuple[str, ...], endpoint: Endpoint, needs: Needs | Action, *said: str
+) -> Route:
+    name, summary = said
+    return Route(path, methods, endpoint, needs, Door.PAGES, name, summary)
+
+
+def _dicomweb(path: str, endpoint: Endpoint, needs: Action, name: str, summary: str) -> Route:
+    return Route("/dicom-web" + path, _GET, endpoint, needs, Door.DICOMWEB, name, summary)
+
+
+_STUDY = "/studies/{study}"
+_SERIES = _STUDY + "/series/{series}"
+_INSTANCE = _SERIES + "/instances/{instance}"
+_IMAGES, _FRAME = "/series/{series}/images", "/instances/{instance}/frames/{frame}"
+_SEARCH, _VIEW, _RETRIEVE = Action.STUDY_SEARCH, Action.STUDY_VIEW, Action.STUDY_RETRIEVE
+
+ROUTES: Final = (
+    _page("/", _GET, portal.landing, Needs.SIGNED_IN, "start", "to the first page of one's role"),
+    _page("/sign-in", _GET, auth.sign_in_page, Needs.PUBLIC, "sign-in-page", "the sign-in form"),
+    _page("/sign-in", _POST, auth.sign_in, Needs.PUBLIC, "sign-in", "name and password for a session"),
+    _page("/sign-out", _POST, auth.sign_out, Needs.SIGNED_IN, "sign-out", "end the session"),
+    _page("/set-up", _GET, auth.set_up_page, Needs.PUBLIC, "set-up-page", "page of the one-time set-up link"),
+    _page("/set-up", _POST, auth.set_up, Needs.PUBLIC, "set-up", "make the first system administrator"),
+    _page("/studies", _GET, portal.studies, _SEARCH, "studies", "newest studies, or a search made before"),
+    _page("/studies", _POST, portal.search_studies, _SEARCH, "search-studies", "search the study list"),
+    _page("/studies/{study}", _GET, quicklook.study, _VIEW, "study", "a study with its quick look"),
+    Route(_IMAGES, _GET, quicklook.images, _VIEW, Door.DATA, "images", "the images of a series, in order"),
+    Route(_FRAME, _GET, quicklook.image, _VIEW, Door.DATA, "image", "one frame as JPEG"),
+    _page("/aside", _GET, portal.aside, Action.ASIDE_REVIEW, "aside", "what was kept aside"),
+    _page("/record", _GET, portal.record, Action.RECORD_READ, "record", "the access record"),
+    _page("/record", _POST, portal.search_record, Action.RECORD_READ, "search-record", "search the record"),
+    _page("/status", _GET, portal.status, Action.SYSTEM_STATUS, "status", "how the system is doing"),
+    _dicomweb("/studies", studies.search_for_studies, _SEARCH, "qido-studies", "search for studies"),
+    _dicomweb("/series", studies.search_for_series, _SEARCH, "qido-series", "search for series"),
+    _dicomweb("/instances", studies.search_for_instances, _SEARCH, "qido-instances", "search for instances"),
+    _dicomweb(
+        _STUDY + "/series", studies.search_for_series, _SEARCH, "qido-study-series", "search a study's series"
+    ),
+    _dicomweb(
+        _STUDY + "/instances", studies.search_for_instances, _SEARCH, "qido-study-instances",
+        "search a study's instances",
+    ),
+    _dicomweb(
+        _SERIES + "/instances", studies.search_for_instances, _SEARCH, "qido-series-instances",
+        "search a series' instances",
+    ),
+    _dicomweb(_STUDY, studies.retrieve, _RETRIEVE, "wado-study", "retrieve a study"),
+    _dicomweb(_SERIES, studies.retrieve, _RETRIEVE, "wado-series", "retrieve a series"),
+    _dicomweb(_INSTANCE, studies.retrieve, _RETRIEVE, "wado-instance", "retrieve an instance"),
+    _dicomweb(
+        _STUDY + "/metadata", studies.metadata, _RETRIEVE, "wado-study-metadata", "metadata of a study"
+    ),
+    _dicomweb(
+        _SERIES + "/metadata", studies.metadata, _RETRIEVE, "wado-series-metadata", "metadata of a series"
+    ),
+    _dicomweb(
+        _INSTANCE + "/metadata", studies.metadata, _RETRIEVE, "wado-instance-metadata",
+        "metadata of an instance",
+    ),
+    Route("/healthz", _READ, operations.health, Needs.PUBLIC, Door.OPERATIONS, "health", "200: it serves"),
+    Route(
+        "/metrics", _GET, operations.metrics, Action.SYSTEM_STATUS, Door.OPERATIONS, "metrics",
+        "figures for Prometheus",
+    ),
+    Route(
+        "/static/{hash}/{name:path}", _READ, operations.static, Needs.PUBLIC, Door.OPERATIONS, "static",
+        "style sheet, scripts, logo",
+    ),
+)  # fmt: skip
+
+_PROOFS: Final = {
+    Door.PAGES: "session", Door.DATA: "session", Door.DICOMWEB: "session or token", Door.OPERATIONS: "token",
+}  # fmt: skip
+
+
+def routes_markdown() -> str:
+    """The table of docs/reference/http.md."""
+    lines = ["| path | method | needs | by | what |", "|---|---|---|---|---|"]
+    for route in ROUTES:
+        public = route.needs is Needs.PUBLIC
+        needs = f"`{route.needs}`" if isinstance(route.needs, Action) else str(route.needs)
+        proof = "" if public else _PROOFS[route.door]
+        methods = ", ".join(route.methods)
+        lines.append(f"| `{route.path}` | {methods} | {needs} | {proof} | {route.summary} |")
+    return "\n".join(lines)

@@ -1,0 +1,52 @@
+"""How the service is reached, and its limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """`public_url` is what people type: it decides cookies, origins and accepted Host headers.
+
+    Sizes in bytes, times in seconds.
+    """
+
+    public_url: str = "http://localhost:8080"
+    other_hosts: frozenset[str] = frozenset()  # further Host headers, as `name` or `name:port`
+    body_bytes: int = 64 * 1024
+    body_seconds: float = 20.0
+    answer_seconds: float = 60.0  # to the first byte of an answer
+    send_seconds: float = 60.0  # for a peer to take one chunk
+    workers: int = 16  # threads that ask the archive
+    image_workers: int = 4  # threads that wait for rendered frames, apart: pages stay quick beside them
+
+    @property
+    def secure(self) -> bool:
+        return urlsplit(self.public_url).scheme == "https"
+
+    @property
+    def scheme(self) -> str:
+        return urlsplit(self.public_url).scheme
+
+    @property
+    def cookie_name(self) -> str:
+        """`__Host-` (RFC 6265bis 4.1.3.2) needs Secure, so plain HTTP on loopback goes without."""
+        return "__Host-leadglass" if self.secure else "leadglass"
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Host headers that are ours, lower case. The loopback names stand for each other."""
+        parts = urlsplit(self.public_url)
+        host = (parts.hostname or "").lower()
+        host = f"[{host}]" if ":" in host else host
+        names = _LOOPBACK if host in _LOOPBACK else (host,)
+        port = parts.port or _DEFAULT_PORTS[parts.scheme]
+        hosts = {f"{name}:{port}" for name in names}
+        if port == _DEFAULT_PORTS[parts.scheme]:
+            hosts |= set(names)
+        return frozenset(hosts | {host.lower() for host in self.other_hosts})
