@@ -198,13 +198,13 @@ class Checkpointer:
 
     def _run(self) -> None:
         while self._due.wait() and not self._closed:
+            self._due.clear()  # before the work: a call that comes in during it must not be lost
             try:
                 self._checkpoint()
                 with self._turnstile.passed():
                     self._checkpoint()
             except sa.exc.DatabaseError:
                 pass  # a full or failing disk: the commits say so; the log is copied another time
-            self._due.clear()
 
     def _checkpoint(self) -> None:
         connection = self._engine.raw_connection()  # outside a transaction, as checkpoints must be

@@ -1,0 +1,276 @@
+"""Where C-STORE, STOW-RS and import meet: bytes in, a durable object out, or one plain sentence.
+
+    open      the policy decides, space is checked, a random name and key are drawn
+    write     each chunk is parsed within limits, digested and sealed; nothing is held
+    finish    the blob is fsynced, then one transaction writes its rows and its entry on the record
+    COMMIT POINT: the outcome's future resolves only after it
+
+A crash before the commit point leaves a blob that no row names, which `leadglass check` collects.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+from pathlib import Path
+
+from leadglass.access.policy import Action
+from leadglass.access.principal import Context, Principal
+from leadglass.archive.doorkeeper import Doorkeeper
+from leadglass.archive.facts import WANTED, facts_of
+from leadglass.archive.objects import StudyKeys
+from leadglass.db.engine import Transaction
+from leadglass.dicom.dataset import Limits
+from leadglass.dicom.part10 import HEAD_SIZE, Part10Parser, neutral_preamble
+from leadglass.errors import LeadglassError, StorageFull
+from leadglass.index import records
+from leadglass.index.records import Clash, Misfit, ObjectFacts
+from leadglass.index.rows import Sealed
+from leadglass.store.blobs import Blobs, BlobSize, BlobWriter
+
+_SYNC = "archive.blobs"
+
+
+class Kind(StrEnum):
+    STORED = "stored"
+    DUPLICATE = "duplicate"  # these very bytes are here already
+    KEPT_ASIDE = "kept_aside"  # at odds with what is here: a person decides
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    kind: Kind
+    instance_id: int | None = None
+    clash: Clash | None = None
+
+    @property
+    def reason(self) -> str:
+        """A sentence for people; empty when there is nothing to explain."""
+        return SENTENCES[self.clash] if self.clash else ""
+
+
+SENTENCES = {
+    Clash.OTHER_CONTENT: "Another object with this SOP Instance UID is here already. Kept aside.",
+    Clash.OTHER_STUDY: "Its series is part of another study here. Kept aside.",
+    Clash.OTHER_PATIENT: "Its study belongs to another patient here. Kept aside.",
+    Clash.OTHER_DEPARTMENT: "Its study belongs to another department here. Kept aside.",
+}
+
+
+class Ingest:
+    """Takes objects in for one home. `presence` is a lock file that tells `check` somebody may be at it."""
+
+    def __init__(
+        self, doorkeeper: Doorkeeper, blobs: Blobs, keys: StudyKeys, presence: Path, limits: Limits
+    ) -> None:
+        self.doorkeeper = doorkeeper
+        self.blobs = blobs
+        self.keys = keys
+        self.limits = limits
+        self._presence = presence
+        self._present = -1
+        self._lock = threading.Lock()
+
+    def open(self, who: Principal, department_id: int, source: str, context: Context) -> Incoming:
+        """A place for one object. Denied, StorageFull, StorageFailed.
+
+        `source` says where it came from in words without a patient's value; it stands in the record.
+        """
+        self.doorkeeper.require(who, Action.OBJECT_INGEST, context, department_id)
+        if not self.doorkeeper.db.reserve.room_for_objects():
+            raise StorageFull("The disk has no room left for images; what is left is kept for the record.")
+        self._be_present()
+        return Incoming(self, who, department_id, source, context)
+
+    def sync_directories(self, tx: Transaction) -> None:
+        """The last step before a group's commit: the directory entries of its blobs survive a power cut."""
+        self.blobs.sync_directories(tx.state[_SYNC])
+
+    def close(self) -> None:
+        with self._lock:
+            if self._present >= 0:
+                os.close(self._present)
+                self._present = -1
+
+    def _be_present(self) -> None:
+        with self._lock:
+            if self._present < 0:
+                flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+                self._present = os.open(self._presence, flags, 0o600)
+                fcntl.flock(self._present, fcntl.LOCK_SH)
+
+
+class Incoming:
+    """One object streaming in. `finish` or `abandon` it; as a context manager it abandons on errors."""
+
+    def __init__(
+        self, ingest: Ingest, who: Principal, department_id: int, source: str, context: Context
+    ) -> None:
+        self._ingest = ingest
+        self._who = who
+        self._department_id = department_id
+        self._source = source
+        self._context = context
+        self._parser = Part10Parser(ingest.limits, WANTED)
+        self._digest = sha256()
+        self._head: bytearray | None = bytearray()  # until the data set begins
+        self._blob: BlobWriter | None = ingest.blobs.create()
+
+    def write(self, chunk: bytes) -> None:
+        """The next bytes of the Part 10 file. A Violation says why it cannot be kept."""
+        assert self._blob is not None
+        try:
+            self._parser.feed(chunk)
+            if self._head is None:
+                self._digest.update(chunk)
+                self._blob.write(chunk)
+            else:
+                self._head += chunk
+                self._pass_head()
+        except BaseException:
+            self.abandon()
+            raise
+
+    def finish(self) -> Future[Outcome]:
+        """The end of the object: its outcome, resolved once it is durable. Violation, StorageFull, …"""
+        assert self._blob is not None
+        try:
+            self._parser.close()
+            facts = facts_of(self._parser)
+            size = self._blob.finish()
+        except BaseException:
+            self.abandon()
+            raise
+        assert self._parser.transfer_syntax is not None
+        blob, self._blob = self._blob, None
+        commit = _Commit(
+            self._ingest,
+            self._who,
+            self._department_id,
+            self._source,
+            self._context,
+            facts,
+            blob,
+            size,
+            self._digest.digest(),
+            self._parser.transfer_syntax.uid,
+        )
+        return commit.submit()
+
+    def abandon(self) -> None:
+        blob, self._blob = self._blob, None
+        if blob is not None:
+            blob.abandon()
+
+    def __enter__(self) -> Incoming:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.abandon()
+
+    def _pass_head(self) -> None:
+        """Once the data set's beginning is known, hand on what was held back. Only the data set is digested:
+        preamble and File Meta Information are the envelope, not the object (PS3.10 7)."""
+        offset = self._parser.dataset_offset
+        if offset is None or self._head is None or self._blob is None:
+            return
+        head, self._head = bytes(self._head), None
+        self._blob.write(neutral_preamble(head[:HEAD_SIZE]) + head[HEAD_SIZE:])
+        self._digest.update(memoryview(head)[offset:])
+
+
+@dataclass(frozen=True, slots=True)
+class _Commit:
+    """All that the commit of one received object needs."""
+
+    ingest: Ingest
+    who: Principal
+    department_id: int
+    source: str
+    context: Context
+    facts: ObjectFacts
+    blob: BlobWriter
+    size: BlobSize
+    digest: bytes
+    syntax: str
+
+    def submit(self) -> Future[Outcome]:
+        outcome: Future[Outcome] = Future()
+        try:
+            committed = self.ingest.doorkeeper.db.write(self.run)
+        except LeadglassError:
+            self.blob.abandon()
+            raise
+        committed.add_done_callback(lambda done: self._settle(done, outcome))
+        return outcome
+
+    def run(self, tx: Transaction) -> Outcome:
+        """The unit of work. Everything it raises is our bug or the disk's."""
+        known = records.find(tx, self.facts.sop_instance_uid)
+        if known is not None:
+            if known.department_id != self.department_id:
+                return self._aside(tx, Misfit(Clash.OTHER_DEPARTMENT, known.study_id))
+            if (known.digest, known.transfer_syntax_uid) == (self.digest, self.syntax):
+                return self._noted(tx, Outcome(Kind.DUPLICATE, known.instance_id))
+            return self._aside(tx, Misfit(Clash.OTHER_CONTENT, known.study_id))
+        place = records.place(tx, self.facts, self.department_id, self.context.now)
+        if isinstance(place, Misfit):
+            return self._aside(tx, place)
+        if place.is_new_study:
+            self.ingest.keys.create(tx, place.study_id, self.context.now)
+        sealed = self._sealed(tx, place.study_id)
+        instance_id = records.add_instance(tx, self.facts, place.series_id, sealed, self.context.now)
+        return self._noted(tx, Outcome(Kind.STORED, instance_id))
+
+    def _aside(self, tx: Transaction, misfit: Misfit) -> Outcome:
+        outcome = Outcome(Kind.KEPT_ASIDE, clash=misfit.clash)
+        if records.is_kept_aside(tx, self.facts, misfit.clash, self.digest):
+            return self._noted(tx, Outcome(Kind.DUPLICATE, clash=misfit.clash))
+        records.keep_aside(
+            tx,
+            self.facts,
+            misfit.clash,
+            self._sealed(tx, misfit.study_id),
+            department_id=self.department_id,
+            source=self.source,
+            now=self.context.now,
+        )
+        return self._noted(tx, outcome)
+
+    def _sealed(self, tx: Transaction, study_id: int) -> Sealed:
+        tx.before_commit(_SYNC, self.ingest.sync_directories)
+        tx.state.setdefault(_SYNC, []).append(self.blob.name)
+        wrapped = self.ingest.keys.wrap(tx, study_id, self.blob.key)
+        return Sealed(study_id, self.blob.name, wrapped, self.size.plain, self.digest, self.syntax)
+
+    def _noted(self, tx: Transaction, outcome: Outcome) -> Outcome:
+        facts = self.facts
+        entry = self.ingest.doorkeeper.entry(
+            self.who,
+            "object.store",
+            self.context,
+            outcome="failed" if outcome.clash else "allowed",
+            reason=outcome.clash.value if outcome.clash else outcome.kind.value,
+            department=self.department_id,
+            patients=(facts.patient_id,) if facts.patient_id else (),
+            studies=(facts.study_instance_uid,),
+            counts={"bytes": self.size.plain},
+            detail={"instance": facts.sop_instance_uid, "source": self.source},
+        )
+        self.ingest.doorkeeper.log.append(tx, entry, self.context.now)
+        return outcome
+
+    def _settle(self, committed: Future[Outcome], outcome: Future[Outcome]) -> None:
+        """After the commit: a blob that no row names is removed again; a failed removal leaves an orphan."""
+        error = committed.exception()
+        if error is not None or committed.result().kind is Kind.DUPLICATE:
+            self.blob.abandon()
+        if error is not None:
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(committed.result())

@@ -1,0 +1,131 @@
+"""Accesses under way: opened on the record before the first byte, closed with what was delivered.
+
+Scrolling through a series is one access, not a thousand: what one session does with one study under
+one right joins the access that is open, and it closes when nothing has happened for a while. After a
+crash the closing entry is missing, and the record's reader says "at least".
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from leadglass.access.policy import Action
+from leadglass.access.principal import Context, Principal
+from leadglass.archive.doorkeeper import Doorkeeper
+from leadglass.errors import Unavailable
+from leadglass.index.rows import StudyRow
+from leadglass.record.log import Entry
+
+IDLE = 2 * 60_000  # ms without a delivery after which an access is closed
+LONGEST = 60 * 60_000  # ms after which an access is closed and, if still needed, opened anew
+MOST_OPEN = 10_000
+
+_Key = tuple[str, str, int]  # credential, action, study
+
+
+@dataclass(slots=True, eq=False)
+class Access:
+    """One access on the record. `count` is called with what is about to be delivered."""
+
+    key: _Key
+    entry: Entry
+    opened: int
+    seen: int
+    seq: int | None = None
+    busy: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def count(self, **delivered: int) -> None:
+        with self.lock:
+            self.counts.update(delivered)
+
+    def is_over(self, now: int) -> bool:
+        return not self.busy and (now - self.seen >= IDLE or now - self.opened >= LONGEST)
+
+
+class Ledger:
+    """The open accesses of one process."""
+
+    def __init__(self, doorkeeper: Doorkeeper) -> None:
+        self._doorkeeper = doorkeeper
+        self._lock = threading.Lock()
+        self._open: dict[_Key, Access] = {}
+
+    def enter(self, who: Principal, action: Action, study: StudyRow, context: Context) -> Access:
+        """The open access this belongs to, durably on the record. The caller has asked the policy.
+
+        Pair with `leave`: an access somebody is still being served under is not closed.
+        """
+        key = (who.credential, action.value, study.id)
+        with self._lock:
+            access = self._open.pop(key, None)
+            if access is None:
+                entry = self._doorkeeper.entry(
+                    who,
+                    action,
+                    context,
+                    phase="open",
+                    department=study.department_id,
+                    **self._doorkeeper.about([study]),
+                )
+                access = Access(key, entry, opened=context.now, seen=context.now)
+            self._open[key] = access  # the youngest stands last
+            access.busy += 1
+            access.seen = max(access.seen, context.now)
+        try:
+            with access.lock:
+                if access.seq is None:
+                    access.seq = self._doorkeeper.record(access.entry, context.now)
+        except BaseException:
+            self._abandon(access)
+            raise
+        if len(self._open) > MOST_OPEN:
+            self._close_where(lambda other: not other.busy, context.now, most=MOST_OPEN // 10)
+        return access
+
+    def leave(self, access: Access, now: int) -> None:
+        with self._lock:
+            access.busy -= 1
+            access.seen = max(access.seen, now)
+
+    def expire(self, now: int) -> None:
+        """Close what has been idle; to be called every few seconds."""
+        self._close_where(lambda access: access.is_over(now), now)
+
+    def close_of(self, credential: str, now: int) -> None:
+        """Close what one session opened: it signed out."""
+        self._close_where(lambda access: access.key[0] == credential and not access.busy, now)
+
+    def close(self, now: int) -> None:
+        """Close everything, and wait until that is on the record."""
+        for future in self._close_where(lambda _: True, now):
+            try:
+                future.result()
+            except Unavailable:
+                return  # the record cannot be written any more: these accesses read "at least"
+
+    def _abandon(self, access: Access) -> None:
+        with self._lock:
+            access.busy -= 1
+            if access.seq is None and self._open.get(access.key) is access:
+                del self._open[access.key]
+
+    def _close_where(
+        self, over: Callable[[Access], bool], now: int, most: int | None = None
+    ) -> list[Future[int]]:
+        with self._lock:
+            closing = [access for access in self._open.values() if access.seq is not None and over(access)]
+            for access in closing[:most]:
+                del self._open[access.key]
+        return [self._closing(access, now) for access in closing[:most]]
+
+    def _closing(self, access: Access, now: int) -> Future[int]:
+        with access.lock:
+            assert access.seq is not None
+            entry = access.entry.closing(access.seq, counts=dict(access.counts))
+        return self._doorkeeper.append(entry, max(now, access.seen))

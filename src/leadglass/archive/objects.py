@@ -1,0 +1,68 @@
+"""Stored objects by their rows: which key opens which blob."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from leadglass.db.engine import Database, Transaction
+from leadglass.errors import NotFound, Tampered
+from leadglass.index import lookup
+from leadglass.index.rows import Sealed
+from leadglass.store.blobs import BlobReader, Blobs
+from leadglass.store.keys import Keyring, new_key, unwrap_object_key, wrap_object_key
+from leadglass.store.schema import study_keys
+
+_FIND = sa.select(study_keys.c.wrapped).where(study_keys.c.study_id == sa.bindparam("study"))
+_ADD = sa.insert(study_keys)
+_STATE = "archive.study_keys"
+
+
+class StudyKeys:
+    """One random key per study, wrapped by the home's. Deleting its row is the study's crypto-shred."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+
+    def of(self, connection: sa.Connection, study_id: int) -> bytes:
+        """The study's key. Tampered when the row is gone or not ours."""
+        wrapped = connection.execute(_FIND, {"study": study_id}).scalar_one_or_none()
+        if wrapped is None:
+            raise Tampered("The key of a study is missing.", code="study-key-missing")
+        return self._keyring.unwrap_study_key(wrapped)
+
+    def wrap(self, tx: Transaction, study_id: int, object_key: bytes) -> bytes:
+        """The object's key under the key of its study, which a group looks up once."""
+        keys = tx.state.setdefault(_STATE, {})
+        if study_id not in keys:
+            keys[study_id] = self.of(tx.connection, study_id)
+        return wrap_object_key(keys[study_id], object_key)
+
+    def create(self, tx: Transaction, study_id: int, now: int) -> None:
+        key = new_key()
+        tx.execute(_ADD, {"study_id": study_id, "wrapped": self._keyring.wrap_study_key(key), "created": now})
+        tx.state.setdefault(_STATE, {})[study_id] = key
+
+
+class Objects:
+    """Opens stored objects. Whether somebody may see them has been decided before."""
+
+    def __init__(self, db: Database, blobs: Blobs, keys: StudyKeys) -> None:
+        self._db = db
+        self._blobs = blobs
+        self._keys = keys
+
+    def open(self, instance_id: int) -> BlobReader:
+        """The Part 10 file of an instance. Tampered when the blob, its key or its size are not as stored."""
+        with self._db.read() as connection:
+            sealed = lookup.sealed(connection, instance_id)
+            if sealed is None:
+                raise NotFound("There is no such image.")
+            study_key = self._keys.of(connection, sealed.study_id)
+        return self.open_sealed(sealed, study_key)
+
+    def open_sealed(self, sealed: Sealed, study_key: bytes) -> BlobReader:
+        reader = self._blobs.open(sealed.blob, unwrap_object_key(study_key, sealed.wrapped_key))
+        if reader.size != sealed.size:
+            reader.close()
+            raise Tampered("A stored object has another size than when it was received.")
+        return reader

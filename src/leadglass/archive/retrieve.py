@@ -1,0 +1,194 @@
+"""Where C-GET, WADO-RS, the study page and the quick look meet: one way out for everything kept.
+
+Each call asks the policy, then has the access on the record, and only then returns anything to iterate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from leadglass.access.policy import Action
+from leadglass.access.principal import Context, Principal
+from leadglass.archive.doorkeeper import ABSENT, Doorkeeper
+from leadglass.archive.ledger import Access, Ledger
+from leadglass.archive.objects import Objects
+from leadglass.dicom.dataset import Limits
+from leadglass.dicom.json import dumps
+from leadglass.dicom.part10 import Part10Parser
+from leadglass.errors import NotFound
+from leadglass.index import lookup
+from leadglass.index.matching import Level, Match, Query, Single
+from leadglass.index.rows import InstanceRow, SeriesRow, StudyRow
+
+_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class StudyView:
+    study: StudyRow
+    series: tuple[SeriesRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """A Part 10 file on its way out. Every chunk is authenticated; Tampered ends the iteration."""
+
+    row: InstanceRow
+    size: int
+    chunks: Iterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Selected:
+    """What may be served to whom: decided, and on the record."""
+
+    who: Principal
+    study: StudyRow
+    context: Context
+    pages: Iterator[list[InstanceRow]]
+
+    def rows(self) -> Iterator[InstanceRow]:
+        return (row for page in self.pages for row in page)
+
+
+class Retrieve:
+    def __init__(self, doorkeeper: Doorkeeper, ledger: Ledger, objects: Objects, limits: Limits) -> None:
+        self._doorkeeper = doorkeeper
+        self._ledger = ledger
+        self._objects = objects
+        self._limits = limits
+
+    def view(self, who: Principal, study_id: int, context: Context) -> StudyView:
+        """A study and its series, for the study page. NotFound when foreign or absent."""
+        with self._doorkeeper.db.read() as connection:
+            study = lookup.study(connection, study_id)
+        study = self._doorkeeper.require_study(who, Action.STUDY_VIEW, context, study)
+        self._enter(who, Action.STUDY_VIEW, study, context)
+        pages = self._pages(Query(Level.SERIES, study_id=study.id), study)
+        return StudyView(study, tuple(row for page in pages for row in page))
+
+    def series_instances(self, who: Principal, series_id: int, context: Context) -> tuple[InstanceRow, ...]:
+        """The images of a series in their order. NotFound when foreign or absent."""
+        first = Query(Level.INSTANCE, series_id=series_id, limit=1)
+        with self._doorkeeper.db.read() as connection:
+            found, _ = lookup.page(connection, first, everything=True, departments=frozenset())
+        study: StudyRow | None = found[0].series.study if found else None
+        study = self._doorkeeper.require_study(who, Action.STUDY_VIEW, context, study)
+        self._enter(who, Action.STUDY_VIEW, study, context)
+        pages = self._pages(Query(Level.INSTANCE, series_id=series_id), study)
+        return tuple(row for page in pages for row in page)
+
+    def metadata(
+        self,
+        who: Principal,
+        context: Context,
+        *,
+        study_uid: str,
+        series_uid: str | None = None,
+        instance_uid: str | None = None,
+    ) -> Iterator[bytes]:
+        """One DICOM JSON object (PS3.18 F.2) per instance, without its pixel data."""
+        return self._metadata(self._selected(who, context, study_uid, series_uid, instance_uid))
+
+    def objects(
+        self,
+        who: Principal,
+        context: Context,
+        *,
+        study_uid: str,
+        series_uid: str | None = None,
+        instance_uid: str | None = None,
+    ) -> Iterator[StoredObject]:
+        """Part 10 files as they were received. Take each one's chunks before asking for the next."""
+        return self._stored(self._selected(who, context, study_uid, series_uid, instance_uid))
+
+    def _selected(
+        self,
+        who: Principal,
+        context: Context,
+        study_uid: str,
+        series_uid: str | None,
+        instance_uid: str | None,
+    ) -> _Selected:
+        with self._doorkeeper.db.read() as connection:
+            study = _study_of(connection, study_uid)
+        study = self._doorkeeper.require_study(who, Action.STUDY_RETRIEVE, context, study)
+        match: list[tuple[str, Match]] = []
+        if series_uid is not None:
+            match.append(("SeriesInstanceUID", Single(series_uid)))
+        if instance_uid is not None:
+            match.append(("SOPInstanceUID", Single(instance_uid)))
+        pages = self._pages(Query(Level.INSTANCE, tuple(match), study_id=study.id), study)
+        first = next(pages, None)
+        if first is None:
+            self._doorkeeper.require_study(who, Action.STUDY_RETRIEVE, context, None)
+            raise NotFound(ABSENT)
+        self._enter(who, Action.STUDY_RETRIEVE, study, context)
+        return _Selected(who, study, context, _chained(first, pages))
+
+    def _enter(self, who: Principal, action: Action, study: StudyRow, context: Context) -> None:
+        """Have the access on the record before anything is returned; serving joins it later."""
+        self._ledger.leave(self._ledger.enter(who, action, study, context), context.now)
+
+    @contextmanager
+    def _serving(self, selected: _Selected) -> Iterator[Access]:
+        """Entered by the iteration itself: an iterator that nobody starts must not hold the access open."""
+        access = self._ledger.enter(selected.who, Action.STUDY_RETRIEVE, selected.study, selected.context)
+        try:
+            yield access
+        finally:
+            self._ledger.leave(access, selected.context.now)
+
+    def _pages(self, query: Query, study: StudyRow) -> Iterator[list[Any]]:
+        """The rows of a study in pages, each read in a transaction of its own."""
+        department = frozenset({study.department_id})
+        offset, more = 0, True
+        while more:
+            with self._doorkeeper.db.read() as connection:
+                page = replace(query, limit=_BATCH, offset=offset)
+                rows, more = lookup.page(connection, page, everything=False, departments=department)
+            if rows:
+                yield rows
+            offset += _BATCH
+
+    def _metadata(self, selected: _Selected) -> Iterator[bytes]:
+        with self._serving(selected) as access:
+            for row in selected.rows():
+                document = self._document(row)
+                access.count(headers=1)
+                yield document
+
+    def _document(self, row: InstanceRow) -> bytes:
+        with self._objects.open(row.id) as reader:
+            parser = Part10Parser(self._limits)
+            for chunk in reader.chunks():
+                parser.feed(chunk)
+                if parser.header_complete:
+                    break
+            else:
+                parser.close()
+        assert parser.dataset is not None
+        return dumps(parser.dataset.elements)
+
+    def _stored(self, selected: _Selected) -> Iterator[StoredObject]:
+        with self._serving(selected) as access:
+            for row in selected.rows():
+                with self._objects.open(row.id) as reader:
+                    access.count(instances=1, bytes=row.size)
+                    yield StoredObject(row, row.size, reader.chunks())
+
+
+def _study_of(connection: sa.Connection, study_uid: str) -> StudyRow | None:
+    query = Query(Level.STUDY, (("StudyInstanceUID", Single(study_uid)),), limit=1)
+    rows, _ = lookup.page(connection, query, everything=True, departments=frozenset())
+    return rows[0] if rows else None
+
+
+def _chained(first: list[InstanceRow], rest: Iterator[list[InstanceRow]]) -> Iterator[list[InstanceRow]]:
+    yield first
+    yield from rest

@@ -1,0 +1,40 @@
+"""What the listeners and commands of one home are given: its use cases, built by the composition root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from leadglass.archive.accounts import Accounts
+from leadglass.archive.aside import Aside
+from leadglass.archive.doorkeeper import Doorkeeper
+from leadglass.archive.ingest import Ingest
+from leadglass.archive.ledger import Ledger
+from leadglass.archive.render import Renderer
+from leadglass.archive.retrieve import Retrieve
+from leadglass.archive.sandbox import Sandbox
+from leadglass.archive.search import Search
+from leadglass.archive.trail import Trail
+from leadglass.archive.upkeep import Upkeep
+from leadglass.db.engine import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    db: Database
+    doorkeeper: Doorkeeper
+    ledger: Ledger
+    accounts: Accounts
+    search: Search
+    retrieve: Retrieve
+    renderer: Renderer
+    ingest: Ingest
+    trail: Trail
+    aside: Aside
+    upkeep: Upkeep
+    sandbox: Sandbox
+
+    def close(self, now: int) -> None:
+        """Put the end of every open access on the record, then let go of everything."""
+        self.ledger.close(now)
+        self.sandbox.close()
+        self.db.close()

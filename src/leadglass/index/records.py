@@ -1,0 +1,381 @@
+"""Row writes: one object's place among patients, studies, series and instances.
+
+Everything runs inside the write transaction, where there is no second writer: look first, then
+insert. What a group of objects shares (which study, which series, how many more instances) is
+remembered in the transaction's state and dies with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from leadglass.db.engine import Transaction
+from leadglass.dicom.values import fold
+from leadglass.index import schema
+from leadglass.index.rows import Sealed
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectFacts:
+    """What an object's header says of it, decoded and bounded; empty text where it says nothing."""
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    patient_id: str = ""
+    issuer: str = ""
+    patient_name: str = ""
+    birth_date: str = ""
+    sex: str = ""
+    study_date: str = ""
+    study_time: str = ""
+    accession_number: str = ""
+    study_id: str = ""
+    study_description: str = ""
+    referring_physician: str = ""
+    modality: str = ""
+    series_number: int | None = None
+    series_description: str = ""
+    body_part: str = ""
+    laterality: str = ""
+    series_date: str = ""
+    series_time: str = ""
+    instance_number: int | None = None
+    rows: int | None = None
+    columns: int | None = None
+    bits_allocated: int | None = None
+    frames: int = 1
+
+
+class Clash(StrEnum):
+    """Why an object cannot join what is already kept."""
+
+    OTHER_CONTENT = "other-content"
+    OTHER_STUDY = "series-of-another-study"
+    OTHER_PATIENT = "study-of-another-patient"
+    OTHER_DEPARTMENT = "study-of-another-department"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An object the index already holds: the same bytes again are welcome, other bytes are not."""
+
+    instance_id: int
+    study_id: int
+    department_id: int
+    digest: bytes
+    transfer_syntax_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    study_id: int
+    series_id: int
+    is_new_study: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    clash: Clash
+    study_id: int  # whose key seals what is kept aside
+
+
+@dataclass(slots=True)
+class _Study:
+    id: int
+    patient_id: str
+    issuer: str
+    department_id: int
+    modalities: set[str]
+    study_date: str
+    study_time: str
+
+
+@dataclass(slots=True)
+class _Group:
+    """What the units of one group commit know together."""
+
+    studies: dict[str, _Study] = field(default_factory=dict)
+    series: dict[str, tuple[int, int]] = field(default_factory=dict)  # UID: (series, study)
+    study_growth: Counter[int] = field(default_factory=Counter)
+    series_growth: Counter[int] = field(default_factory=Counter)
+    new_series: Counter[int] = field(default_factory=Counter)
+
+
+_KEY: Hashable = "index.records"
+
+_find_instance = (
+    sa.select(
+        schema.instances.c.id,
+        schema.series.c.study_id,
+        schema.studies.c.department_id,
+        schema.instances.c.digest,
+        schema.instances.c.transfer_syntax_uid,
+    )
+    .join_from(schema.instances, schema.series, schema.instances.c.series_id == schema.series.c.id)
+    .join(schema.studies, schema.series.c.study_id == schema.studies.c.id)
+    .where(schema.instances.c.sop_instance_uid == bindparam("uid"))
+)
+_find_study = sa.select(
+    schema.studies.c.id,
+    schema.studies.c.patient_id,
+    schema.studies.c.issuer,
+    schema.studies.c.department_id,
+    schema.studies.c.modalities,
+    schema.studies.c.study_date,
+    schema.studies.c.study_time,
+).where(schema.studies.c.study_instance_uid == bindparam("uid"))
+_find_series = sa.select(schema.series.c.id, schema.series.c.study_id).where(
+    schema.series.c.series_instance_uid == bindparam("uid")
+)
+_find_patient = sa.select(schema.patients.c.id).where(
+    schema.patients.c.patient_id == bindparam("patient_id"),
+    schema.patients.c.issuer == bindparam("issuer"),
+    schema.patients.c.anchor == bindparam("anchor"),
+)
+_find_aside = sa.select(schema.kept_aside.c.id).where(
+    schema.kept_aside.c.sop_instance_uid == bindparam("uid"),
+    schema.kept_aside.c.digest == bindparam("digest"),
+    schema.kept_aside.c.reason == bindparam("reason"),
+)
+_insert_instance = sa.insert(schema.instances)
+_insert_aside = sa.insert(schema.kept_aside)
+_insert_words = sa.insert(schema.study_words)
+_insert_modality = sa.insert(schema.study_modalities)
+_set_modalities = (
+    sa.update(schema.studies)
+    .where(schema.studies.c.id == bindparam("study"))
+    .values(modalities=bindparam("joined"))
+)
+_grow_study = (
+    sa.update(schema.studies)
+    .where(schema.studies.c.id == bindparam("study"))
+    .values(
+        instance_count=schema.studies.c.instance_count + bindparam("more"),
+        series_count=schema.studies.c.series_count + bindparam("series"),
+    )
+)
+_grow_series = (
+    sa.update(schema.series)
+    .where(schema.series.c.id == bindparam("series"))
+    .values(instance_count=schema.series.c.instance_count + bindparam("more"))
+)
+
+
+def find(tx: Transaction, sop_instance_uid: str) -> Known | None:
+    row = tx.execute(_find_instance, {"uid": sop_instance_uid}).one_or_none()
+    return Known(*tuple(row)) if row else None
+
+
+def place(tx: Transaction, facts: ObjectFacts, department_id: int, now: int) -> Place | Misfit:
+    """Find or make the object's patient, study and series; say what forbids it instead."""
+    group = _group(tx)
+    study = _study(tx, group, facts.study_instance_uid)
+    if study is not None:
+        if (study.patient_id, study.issuer) != (facts.patient_id, facts.issuer):
+            return Misfit(Clash.OTHER_PATIENT, study.id)
+        if study.department_id != department_id:
+            return Misfit(Clash.OTHER_DEPARTMENT, study.id)
+    series = _series(tx, group, facts.series_instance_uid)
+    if series is not None and (study is None or series[1] != study.id):
+        return Misfit(Clash.OTHER_STUDY, series[1])
+    is_new_study = study is None
+    if study is None:
+        study = group.studies[facts.study_instance_uid] = _new_study(tx, facts, department_id, now)
+    if series is None:
+        series = group.series[facts.series_instance_uid] = _new_series(tx, facts, study.id)
+        group.new_series[study.id] += 1
+        _add_modality(tx, study, facts.modality)
+    return Place(study.id, series[0], is_new_study)
+
+
+def add_instance(tx: Transaction, facts: ObjectFacts, series_id: int, sealed: Sealed, now: int) -> int:
+    """Insert the instance row; its study and series grow when the group commits."""
+    group = _group(tx)
+    group.study_growth[sealed.study_id] += 1
+    group.series_growth[series_id] += 1
+    return _inserted(
+        tx,
+        _insert_instance,
+        {
+            "sop_instance_uid": facts.sop_instance_uid,
+            "series_id": series_id,
+            "sop_class_uid": facts.sop_class_uid,
+            "number": facts.instance_number,
+            "rows": facts.rows,
+            "columns": facts.columns,
+            "bits_allocated": facts.bits_allocated,
+            "frames": facts.frames,
+            "received": now,
+            **_object_values(sealed),
+        },
+    )
+
+
+def is_kept_aside(tx: Transaction, facts: ObjectFacts, clash: Clash, digest: bytes) -> bool:
+    """True when these very bytes already wait for a decision of this kind."""
+    key = {"uid": facts.sop_instance_uid, "digest": digest, "reason": clash.value}
+    return tx.execute(_find_aside, key).first() is not None
+
+
+def keep_aside(
+    tx: Transaction,
+    facts: ObjectFacts,
+    clash: Clash,
+    sealed: Sealed,
+    *,
+    department_id: int,
+    source: str,
+    now: int,
+) -> int:
+    return _inserted(
+        tx,
+        _insert_aside,
+        {
+            "reason": clash.value,
+            "study_id": sealed.study_id,
+            "department_id": department_id,
+            "sop_instance_uid": facts.sop_instance_uid,
+            "source": source,
+            "received": now,
+            **_object_values(sealed),
+        },
+    )
+
+
+def name_key(name: str) -> str:
+    """A person's name for matching: folded, each component group without empty components at its end."""
+    return "=".join(re.sub(r"[\^ ]+$", "", group) for group in fold(name).split("=")).rstrip("=")
+
+
+def name_words(name: str) -> set[str]:
+    """The folded words of all component groups of a person's name."""
+    return {word[:64] for word in re.split(r"[\^=\s,.;'\u2019-]+", fold(name)) if word}
+
+
+def _group(tx: Transaction) -> _Group:
+    group = tx.state.get(_KEY)
+    if group is None:
+        group = tx.state[_KEY] = _Group()
+        tx.before_commit(_KEY, _flush)
+    return group
+
+
+def _flush(tx: Transaction) -> None:
+    group: _Group = tx.state[_KEY]
+    studies = group.study_growth.keys() | group.new_series.keys()
+    if studies:
+        tx.execute(
+            _grow_study,
+            [{"study": s, "more": group.study_growth[s], "series": group.new_series[s]} for s in studies],
+        )
+    if group.series_growth:
+        tx.execute(_grow_series, [{"series": s, "more": n} for s, n in group.series_growth.items()])
+
+
+def _study(tx: Transaction, group: _Group, uid: str) -> _Study | None:
+    known = group.studies.get(uid)
+    if known is None and (row := tx.execute(_find_study, {"uid": uid}).one_or_none()):
+        study_id, patient_id, issuer, department_id, modalities, date, time = tuple(row)
+        known = group.studies[uid] = _Study(
+            study_id, patient_id, issuer, department_id, set(modalities.split("\\")) - {""}, date, time
+        )
+    return known
+
+
+def _series(tx: Transaction, group: _Group, uid: str) -> tuple[int, int] | None:
+    known = group.series.get(uid)
+    if known is None and (row := tx.execute(_find_series, {"uid": uid}).one_or_none()):
+        known = group.series[uid] = (row.id, row.study_id)
+    return known
+
+
+def _new_study(tx: Transaction, facts: ObjectFacts, department_id: int, now: int) -> _Study:
+    values = {
+        "study_instance_uid": facts.study_instance_uid,
+        "patient": _patient(tx, facts, now),
+        "department_id": department_id,
+        "patient_name": facts.patient_name,
+        "name_key": name_key(facts.patient_name),
+        "patient_id": facts.patient_id,
+        "issuer": facts.issuer,
+        "birth_date": facts.birth_date,
+        "sex": facts.sex,
+        "study_date": facts.study_date,
+        "study_time": facts.study_time,
+        "accession_number": facts.accession_number,
+        "study_id": facts.study_id,
+        "description": facts.study_description,
+        "referring_physician": facts.referring_physician,
+        "received": now,
+    }
+    study_id = _inserted(tx, sa.insert(schema.studies), values)
+    if words := name_words(facts.patient_name):
+        tx.execute(_insert_words, [{"word": word, "study_id": study_id} for word in sorted(words)])
+    return _Study(
+        study_id, facts.patient_id, facts.issuer, department_id, set(), facts.study_date, facts.study_time
+    )
+
+
+def _patient(tx: Transaction, facts: ObjectFacts, now: int) -> int:
+    key = {
+        "patient_id": facts.patient_id,
+        "issuer": facts.issuer,
+        "anchor": "" if facts.patient_id else facts.study_instance_uid,
+    }
+    found = tx.execute(_find_patient, key).scalar_one_or_none()
+    return found if found is not None else _inserted(tx, sa.insert(schema.patients), {**key, "created": now})
+
+
+def _new_series(tx: Transaction, facts: ObjectFacts, study_id: int) -> tuple[int, int]:
+    values = {
+        "series_instance_uid": facts.series_instance_uid,
+        "study_id": study_id,
+        "modality": facts.modality,
+        "number": facts.series_number,
+        "description": facts.series_description,
+        "body_part": facts.body_part,
+        "laterality": facts.laterality,
+        "series_date": facts.series_date,
+        "series_time": facts.series_time,
+    }
+    return _inserted(tx, sa.insert(schema.series), values), study_id
+
+
+def _add_modality(tx: Transaction, study: _Study, modality: str) -> None:
+    if not modality or modality in study.modalities:
+        return
+    study.modalities.add(modality)
+    tx.execute(
+        _insert_modality,
+        {
+            "modality": modality,
+            "study_date": study.study_date,
+            "study_time": study.study_time,
+            "study_id": study.id,
+        },
+    )
+    tx.execute(_set_modalities, {"study": study.id, "joined": "\\".join(sorted(study.modalities))})
+
+
+def _object_values(sealed: Sealed) -> dict[str, Any]:
+    return {
+        "blob": sealed.blob,
+        "wrapped_key": sealed.wrapped_key,
+        "size": sealed.size,
+        "digest": sealed.digest,
+        "transfer_syntax_uid": sealed.transfer_syntax_uid,
+    }
+
+
+def _inserted(tx: Transaction, statement: sa.Insert, values: dict[str, Any]) -> int:
+    return int(tx.execute(statement, values).inserted_primary_key[0])  # type: ignore[index]

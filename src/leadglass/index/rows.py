@@ -1,0 +1,83 @@
+"""What the index says of a study, a series, an instance: frozen rows, values as the Standard writes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRow:
+    id: int
+    study_instance_uid: str
+    patient_name: str  # PN as received, component groups and all (PS3.5 6.2.1)
+    patient_id: str
+    issuer: str
+    birth_date: str
+    sex: str
+    study_date: str
+    study_time: str
+    accession_number: str
+    study_id: str
+    description: str
+    referring_physician: str
+    modalities: tuple[str, ...]
+    series_count: int
+    instance_count: int
+    department_id: int
+    received: int  # ms since the epoch, UTC
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesRow:
+    id: int
+    study: StudyRow
+    series_instance_uid: str
+    modality: str
+    number: int | None
+    description: str
+    body_part: str
+    laterality: str
+    series_date: str
+    series_time: str
+    instance_count: int
+    poster: int | None  # the instance in the middle of the series, for its thumbnail
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceRow:
+    id: int
+    series: SeriesRow
+    sop_instance_uid: str
+    sop_class_uid: str
+    number: int | None
+    rows: int | None
+    columns: int | None
+    bits_allocated: int | None
+    frames: int
+    transfer_syntax_uid: str
+    size: int  # bytes of the Part 10 file
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """Where an object lies and what opens it, with the study whose key that is."""
+
+    study_id: int
+    blob: str
+    wrapped_key: bytes
+    size: int
+    digest: bytes
+    transfer_syntax_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class AsideRow:
+    """An object kept aside. `study` is the kept study that it is at odds with."""
+
+    id: int
+    reason: str
+    study: StudyRow
+    sop_instance_uid: str
+    source: str
+    received: int  # ms since the epoch, UTC
+    size: int

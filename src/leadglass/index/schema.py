@@ -1,0 +1,148 @@
+"""Tables of the four levels of the Query/Retrieve information model (PS3.4 C.6) and what was kept aside.
+
+A study carries the patient's name, birth date and sex as they came with it: one Patient ID under two
+names is for a person to resolve, and until then each study shows what its own images say.
+Dates are YYYYMMDD and times HHMMSS[.F], as in the Standard, so that they compare as text.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from leadglass.db.engine import metadata
+
+
+def _string(length: int) -> sa.types.TypeEngine[str]:
+    """Text that compares by code point everywhere: prefix ranges rely on it."""
+    return sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")
+
+
+_UID = _string(64)
+
+
+def _text(name: str, length: int) -> sa.Column[str]:
+    return sa.Column(name, _string(length), nullable=False, server_default="")
+
+
+def _object_columns() -> list[sa.Column]:  # type: ignore[type-arg]
+    """Where an object lies and what opens it. `digest` is SHA-256 over its data set as received."""
+    return [
+        sa.Column("blob", sa.String(32), nullable=False, unique=True),
+        sa.Column("wrapped_key", sa.LargeBinary(40), nullable=False),
+        sa.Column("size", sa.BigInteger, nullable=False),
+        sa.Column("digest", sa.LargeBinary(32), nullable=False),
+        sa.Column("transfer_syntax_uid", _UID, nullable=False),
+    ]
+
+
+# A Patient ID belongs to its issuer (PS3.3 C.7.1.1). Without one nothing says that two studies are of
+# one person: such a patient is anchored to the one study.
+patients = sa.Table(
+    "patients",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    _text("issuer", 64),
+    _text("patient_id", 64),
+    _text("anchor", 64),
+    sa.Column("created", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("patient_id", "issuer", "anchor"),
+)
+
+studies = sa.Table(
+    "studies",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("study_instance_uid", _UID, nullable=False, unique=True),
+    sa.Column("patient", sa.Integer, sa.ForeignKey("patients.id"), nullable=False, index=True),
+    sa.Column("department_id", sa.Integer, sa.ForeignKey("departments.id"), nullable=False),
+    _text("patient_name", 400),
+    _text("name_key", 400),  # folded for matching without case (PS3.4 C.2.2.2.1.1)
+    _text("patient_id", 64),
+    _text("issuer", 64),
+    _text("birth_date", 8),
+    _text("sex", 16),
+    _text("study_date", 8),
+    _text("study_time", 16),
+    _text("accession_number", 64),
+    _text("study_id", 64),
+    _text("description", 256),
+    _text("referring_physician", 400),
+    _text("modalities", 256),  # distinct, sorted, separated by backslash
+    sa.Column("series_count", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("instance_count", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("received", sa.BigInteger, nullable=False),
+    # Newest first, for everyone and for one department: the study list without a search.
+    sa.Index("ix_studies_recent", "study_date", "study_time", "id"),
+    sa.Index("ix_studies_department_recent", "department_id", "study_date", "study_time", "id"),
+    sa.Index("ix_studies_patient_id", "patient_id"),
+    sa.Index("ix_studies_accession_number", "accession_number"),
+    sa.Index("ix_studies_name_key", "name_key"),
+)
+
+# Every word of a patient's name, so that a search by any beginning is a range of a B-tree.
+study_words = sa.Table(
+    "study_words",
+    metadata,
+    sa.Column("word", _string(64), primary_key=True),
+    sa.Column("study_id", sa.Integer, sa.ForeignKey("studies.id"), primary_key=True, index=True),
+    sqlite_with_rowid=False,
+)
+
+# Repeats date and time of the study: the newest studies of a rare modality without visiting the others.
+study_modalities = sa.Table(
+    "study_modalities",
+    metadata,
+    sa.Column("modality", _string(16), primary_key=True),
+    sa.Column("study_date", _string(8), primary_key=True),
+    sa.Column("study_time", _string(16), primary_key=True),
+    sa.Column("study_id", sa.Integer, sa.ForeignKey("studies.id"), primary_key=True, index=True),
+    sqlite_with_rowid=False,
+)
+
+series = sa.Table(
+    "series",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("series_instance_uid", _UID, nullable=False, unique=True),
+    sa.Column("study_id", sa.Integer, sa.ForeignKey("studies.id"), nullable=False, index=True),
+    _text("modality", 16),
+    sa.Column("number", sa.Integer),
+    _text("description", 256),
+    _text("body_part", 64),
+    _text("laterality", 16),
+    _text("series_date", 8),
+    _text("series_time", 16),
+    sa.Column("instance_count", sa.Integer, nullable=False, server_default="0"),
+)
+
+instances = sa.Table(
+    "instances",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("sop_instance_uid", _UID, nullable=False, unique=True),
+    sa.Column("series_id", sa.Integer, sa.ForeignKey("series.id"), nullable=False),
+    sa.Column("sop_class_uid", _UID, nullable=False),
+    sa.Column("number", sa.Integer),
+    sa.Column("rows", sa.Integer),
+    sa.Column("columns", sa.Integer),
+    sa.Column("bits_allocated", sa.Integer),
+    sa.Column("frames", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("received", sa.BigInteger, nullable=False),
+    *_object_columns(),
+    sa.Index("ix_instances_in_order", "series_id", "number", "id"),
+)
+
+# Received, whole and readable, but at odds with what is already kept: for a person to decide.
+kept_aside = sa.Table(
+    "kept_aside",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("reason", sa.String(32), nullable=False),
+    sa.Column("study_id", sa.Integer, sa.ForeignKey("studies.id"), nullable=False, index=True),
+    sa.Column("department_id", sa.Integer, sa.ForeignKey("departments.id"), nullable=False),
+    sa.Column("sop_instance_uid", _UID, nullable=False),
+    sa.Column("source", sa.String(200), nullable=False),
+    sa.Column("received", sa.BigInteger, nullable=False),
+    *_object_columns(),
+    sa.UniqueConstraint("sop_instance_uid", "digest", "reason"),
+)
