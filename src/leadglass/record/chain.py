@@ -42,8 +42,9 @@ class Findings:
     more: int = 0
 
     def add(self, problem: str, seq: int | None = None) -> None:
-        if seq is not None and (self.first_bad is None or seq < self.first_bad):
-            self.first_bad = seq
+        if seq is not None:
+            # Rows may be numbered below 0 by whoever put them there; the record begins at 0.
+            self.first_bad = max(seq, 0) if self.first_bad is None else max(min(seq, self.first_bad), 0)
         if len(self.problems) < MAX_PROBLEMS:
             self.problems.append(problem)
         else:
@@ -124,7 +125,7 @@ class Chain:
         if seq > self.next:
             self._findings.add(f"Entries {self.next} to {seq - 1} are missing.", self.next)
         else:
-            self._findings.add(f"Entry {seq} is out of order.", max(seq, 0))
+            self._findings.add(f"Entry {seq} is out of order.", seq)
         self._whole = False
 
     def _retention(self, row: Row) -> None:

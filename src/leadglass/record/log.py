@@ -64,7 +64,16 @@ class Head:
 def read_head(connection: sa.Connection) -> Head | None:
     """The head of the tree; None when nothing was ever recorded."""
     row = connection.execute(_READ_HEAD).one_or_none()
-    return None if row is None else Head(*row)
+    if row is None:
+        return None
+    # SQLite stores any type anywhere; what we did not write must be found wrong, not crash who looks for it.
+    size, frontier, root, checkpoint = row
+    return Head(
+        size if isinstance(size, int) else 0,
+        frontier if isinstance(frontier, bytes) else b"",
+        root if isinstance(root, bytes) else b"",
+        checkpoint if isinstance(checkpoint, str) else "",
+    )
 
 
 @dataclass(slots=True)
@@ -83,7 +92,7 @@ class Log:
     def __init__(self, signer: Signer, origin: str | None = None) -> None:
         self.origin = origin or signer.key.name
         self._signer = signer
-        self._trusted = ("", Checkpoint("", 0, EMPTY_ROOT))  # the last one this object signed or verified
+        self._trusted: tuple[str, Checkpoint] | None = None  # the last one this object signed or verified
 
     def append(self, tx: Transaction, entry: Entry, now: int) -> int:
         """Record `entry` at `now` (ms, UTC) when `tx` commits, and return its number.
@@ -128,7 +137,7 @@ class Log:
 
     def _opened(self, signed: str) -> Checkpoint:
         """Checks the signature unless it is the one made or checked last: once per group is often."""
-        if signed != self._trusted[0]:
+        if self._trusted is None or signed != self._trusted[0]:
             self._trusted = (signed, open_checkpoint(signed, self._signer.key, self.origin))
         return self._trusted[1]
 

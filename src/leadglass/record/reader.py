@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,7 +97,7 @@ def entries(
 def rows(connection: sa.Connection, start: int = 0, batch: int = BATCH) -> Iterator[list[Row]]:
     """All rows from number `start` on in order of their numbers, in lists of at most `batch`."""
     while found := connection.execute(_ROWS, {"start": start, "batch": batch}).all():
-        yield [Row(*row) for row in found]
+        yield [_stored(row) for row in found]
         start = found[-1].seq + 1
 
 
@@ -114,6 +114,16 @@ def open_row(row: Row) -> Entry | None:
     except Violation as error:
         raise Tampered(f"Entry {row.seq} of the access record was altered. {error}", code=_ENTRY) from error
     return entry
+
+
+def _stored(columns: Sequence[Any]) -> Row:
+    """SQLite stores any type anywhere: in place of what is no bytes come empty ones, which match nothing."""
+    seq, time, opens, salt, body, commitment = columns
+    return Row(seq, time, opens, _blob(salt), _blob(body), _blob(commitment) or b"")
+
+
+def _blob(value: object) -> bytes | None:
+    return value if value is None or isinstance(value, bytes) else b""
 
 
 def _page(wanted: dict[str, str], below: int | None) -> sa.Select[Any]:
@@ -138,7 +148,7 @@ def _page(wanted: dict[str, str], below: int | None) -> sa.Select[Any]:
 
 
 def _recorded(row: sa.Row[Any]) -> Recorded:
-    mine, other = Row(*row[: len(_COLUMNS)]), Row(*row[len(_COLUMNS) :])
+    mine, other = _stored(row[: len(_COLUMNS)]), _stored(row[len(_COLUMNS) :])
     entry = open_row(mine)
     if row[len(_COLUMNS)] is None:
         return Recorded(mine.seq, mine.time, entry)

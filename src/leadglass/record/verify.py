@@ -104,7 +104,7 @@ class _Subjects:
             self._stray(self._ahead[0])
 
     def _stray(self, seq: int) -> None:
-        self._findings.add(f"The index refers to entry {seq}, which does not exist.", max(seq, 0))
+        self._findings.add(f"The index refers to entry {seq}, which does not exist.", seq)
         self._ahead = self._take()
 
     def _take(self) -> tuple[int, frozenset[tuple[str, str]]] | None:
