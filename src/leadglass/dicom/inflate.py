@@ -55,7 +55,7 @@ class Inflater:
             raise MalformedDataSet("The deflated data set is cut off.", code="truncated")
         tail = self._tail
         # Tolerance: a gzip trailer (RFC 1952: CRC-32, length), which some writers leave behind the stream.
-        if int.from_bytes(tail[4:_TRAILER], "little") == self._given & 0xFFFFFFFF:
+        if len(tail) >= _TRAILER and int.from_bytes(tail[4:_TRAILER], "little") == self._given & 0xFFFFFFFF:
             tail = tail[_TRAILER:]
         # PS3.5 A.5: one NUL pads a stream of odd length. More would be a place to hide something.
         if tail not in (b"", b"\0"):

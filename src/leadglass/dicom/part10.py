@@ -71,10 +71,7 @@ class Part10Parser:
         if self._step == self._preamble:
             raise NotDicom("Too short to be a DICOM file.")
         if self.dataset is None:
-            if not self._window.drained:
-                raise MalformedDataSet("The File Meta Information is cut off.", code="truncated")
-            self._begin_dataset()
-        assert self.dataset is not None
+            raise MalformedDataSet("The file ends before its data set begins.", code="truncated")
         self.dataset.close()
 
     @property
