@@ -57,7 +57,7 @@ def test_tiles_and_checkpoint(records: Records) -> None:
     assert (checkpoint.size, checkpoint.root) == (300, tree_root(leaves))
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=8)
 @given(st.lists(st.integers(1, 300), min_size=1, max_size=4))
 def test_published_bit_by_bit_is_published_at_once(
     tmp_path_factory: pytest.TempPathFactory, steps: list[int]
@@ -200,13 +200,15 @@ def test_whatever_fails_the_old_checkpoint_or_the_new_one_stands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, error: type[Exception]
 ) -> None:
     """Each system call fails once; then verification finds a whole record, and the next attempt finishes."""
-    at, fired = 1, 0
+    original = Records(tmp_path / "original")
+    original.fill(250)
+    original.publish()
+    original.fill(10)
+    at, fired = 0, 0
     while True:
-        at += 1  # the first call opens the directory for the lock
+        at += 1
         records = Records(tmp_path / f"{number}-{at}")
-        records.fill(250)
-        records.publish()
-        records.fill(10)
+        original.copy_to(records)
         with monkeypatch.context() as patched:
             faults = _Faults(patched, at, number)
             try:
@@ -220,4 +222,4 @@ def test_whatever_fails_the_old_checkpoint_or_the_new_one_stands(
         assert verdict.published in (250, 260)
         assert records.publish() == 260
         assert records.verify().published == 260
-    assert fired == at - 2 >= 15
+    assert fired == at - 1 >= 15

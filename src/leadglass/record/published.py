@@ -135,8 +135,9 @@ class Publisher:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """One publisher at a time, or a slow one would put an older checkpoint over a newer one."""
-        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        with _failing():
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
@@ -167,11 +168,12 @@ def _commitments(connection: sa.Connection, start: int, end: int) -> Iterator[by
 
 
 def _read(path: Path, limit: int) -> bytes | None:
-    try:
-        with path.open("rb") as file:
-            return file.read(limit)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return None
+    with _failing():
+        try:
+            with path.open("rb") as file:
+                return file.read(limit)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
 
 
 def _replace(path: Path, data: bytes) -> None:
@@ -217,4 +219,4 @@ def _failing() -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageFull("The disk is full: the access record was not published.") from error
-        raise StorageFailed("The disk failed while the access record was published.") from error
+        raise StorageFailed("The disk failed under the published access record.") from error
