@@ -9,7 +9,8 @@ from leadglass.errors import LimitExceeded
 
 LONGEST = 4096  # characters
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 (a grammar rule, RFC 9110 5.6.2)
-_PARAMETER = re.compile(rf'\s*;\s*(?:({_TOKEN})\s*=\s*(?:({_TOKEN}|[A-Za-z0-9/+.*-]+)|"((?:[^"\\]|\\.)*)"))?')
+_VALUE = r"[!#$%&'*+.^_`|~0-9A-Za-z/-]+"  # as a token, and the media types that many send unquoted
+_PARAMETER = re.compile(rf'\s*;\s*(?:({_TOKEN})\s*=\s*(?:({_VALUE})|"((?:[^"\\]|\\.)*)"))?')
 _RANGE = re.compile(rf"\s*({_TOKEN}/{_TOKEN})")
 _NEXT = re.compile(r"\s*(?:,|$)")
 

@@ -118,9 +118,9 @@ class Gate:
         return None
 
     async def _refuse(self, principal: Principal, action: Action, context: Context) -> NoReturn:
-        """Denied, and recorded."""
+        """Denied, and recorded with the policy's reason."""
         await in_thread(
-            self._site.workers, self._site.services.doorkeeper.narrowed, principal, action, context
+            self._site.workers, self._site.services.doorkeeper.require, principal, action, context
         )
         raise Denied("The role has no such right.")
 

@@ -83,6 +83,8 @@ class Pages:
         )
         self._environment.filters.update(FILTERS)
         self._environment.globals.update(asset=assets.address, has_asset=assets.has)
+        for name in self._environment.list_templates():
+            self._environment.get_template(name)  # compiled now, not while the first person waits
 
     def render(
         self, template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **values: Any
@@ -107,7 +109,7 @@ def person_name(value: str) -> str:
 def _spoken(group: str) -> str:
     family, given, middle, prefix, suffix = ([part.strip() for part in group.split("^")] + [""] * 5)[:5]
     first_names = " ".join(_cased(part) for part in (given, middle) if part)
-    return ", ".join(part for part in (_cased(family), first_names, prefix, suffix) if part)
+    return ", ".join(part for part in (_cased(family), first_names, _cased(prefix), suffix) if part)
 
 
 def _cased(part: str) -> str:
