@@ -44,16 +44,17 @@ _MIB: Final = 1 << 20
 
 @dataclass(slots=True)
 class Opened:
-    """An open home. `publish` brings the published tiles and checkpoint up to the record."""
+    """An open home. `record_key` is the public half of what signs its record."""
 
     home: Home
     settings: Settings
     services: Services
     publisher: Publisher
+    record_key: VerifierKey
     _published: int = field(default=-1, init=False)
 
     def publish(self) -> None:
-        """Cheap when nothing was recorded since the last time."""
+        """Bring the published tiles and checkpoint up to the record; cheap when nothing is new."""
         with self.services.db.read() as connection:
             head = read_head(connection)
         size = head.size if head else 0
@@ -99,12 +100,10 @@ def open_home(
         raise
     try:
         yield opened
+        opened.services.ledger.close(clock())
+        opened.publish()
     finally:
-        try:
-            opened.services.ledger.close(clock())
-            opened.publish()
-        finally:
-            opened.services.close(clock())
+        opened.services.close(clock())
 
 
 def _reserve(home: Home, settings: Settings) -> Reserve:
@@ -123,7 +122,7 @@ def _build(home: Home, settings: Settings, keyring: Keyring, db: Database) -> Op
             connection, home.record_name, lambda wrapped: keyring.unwrap_secret(_SIGNING_KEY, wrapped)
         )
     services = _services(home, settings, keyring, Doorkeeper(db, Log(signer)), signer.key)
-    return Opened(home, settings, services, Publisher(home.record, signer.key))
+    return Opened(home, settings, services, Publisher(home.record, signer.key), signer.key)
 
 
 def _services(

@@ -20,7 +20,6 @@ import fcntl
 import hmac
 import json
 import os
-import resource
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
@@ -79,12 +78,6 @@ class Home:
     def record_name(self) -> str:
         """What the record's checkpoints call this log (C2SP origin and key name)."""
         return f"leadglass/record/{self.id}"
-
-
-def harden_process() -> None:
-    """Before anything is read: what this process makes is its owner's alone, and no core dump holds a key."""
-    os.umask(0o077)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def default_root(environ: Mapping[str, str], name: str = "home") -> Path:
@@ -287,6 +280,15 @@ def _lock(descriptor: int, home: Home) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise HomeBusy(f"Another server runs on the home at {home.root}. Nothing was touched.") from None
+
+
+def is_served(home: Home) -> bool:
+    """True while a server holds the home."""
+    try:
+        with server_lock(home):
+            return False
+    except HomeBusy:
+        return True
 
 
 def key_beside_home(home: Home, environ: Mapping[str, str]) -> bool:

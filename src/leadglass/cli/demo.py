@@ -1,0 +1,120 @@
+"""leadglass demo: the first five minutes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from leadglass.cli import show
+from leadglass.cli.homes import HttpOption, http_override
+from leadglass.cli.work import HomeOption, Work, command_context, this_operator
+
+# name, displayed as, role, what there is to see
+ACCOUNTS: Final = (
+    ("dr.roth", "Dr. Anna Roth", "radiologist", "study list, images"),
+    ("pacsadmin", "Petra Adams", "pacs_administrator", "and what was kept aside"),
+    ("auditor", "Aldo Ruiz", "auditor", "the access record, no image"),
+)
+
+
+def demo(home: HomeOption = None, http: HttpOption = None) -> None:
+    """Made-up people, real images, three accounts: set up at the first start, served until Ctrl-C."""
+    from leadglass import server_log
+    from leadglass.compose import open_home
+    from leadglass.home import FILE_NAME, default_root, read_home, server_lock
+    from leadglass.serve import clock, serve
+
+    overrides = http_override(http)
+    root = home.absolute() if home is not None else default_root(os.environ, "demo")
+    server_log.set_up("console", quiet=True)
+    if not (root / FILE_NAME).exists():
+        _found(root)
+    with (
+        server_lock(read_home(root)),
+        open_home(root, os.environ, clock, **overrides) as opened,
+    ):
+        operator = this_operator()
+        work = Work(opened, operator, operator)
+        _fill(work)
+        passwords = _accounts(work)
+        serve(opened, lambda url: _welcome(url, root, passwords))
+    show.note("Stopped. The same command starts it again where it was.")
+
+
+def _found(root: Path) -> None:
+    from leadglass.compose import found_home
+
+    made = found_home(root, os.environ, command_context().now)
+    show.note(f"A home for the demo at {root}, its master key at {made.master_key_file}.")
+    show.note(f"Its recovery key, shown this once: {made.recovery_key}")
+
+
+def _fill(work: Work) -> None:
+    """Take the images in unless they all are: an interrupted set-up goes on."""
+    from leadglass.cli.demo_images import expected, sources
+    from leadglass.cli.intake import run
+
+    status = work.services.upkeep.status(work.who, work.context())
+    if status.instances >= expected():
+        return
+    total = expected() + 1
+    with show.progress("Importing images") as bar:
+        report = run(
+            work,
+            iter(sources(work.opened.home.created)),
+            None,
+            lambda so_far: bar(so_far.stored + so_far.duplicates + so_far.kept_aside, total),
+            source="demo",
+        )
+    if report.stopped:
+        raise report.stopped
+    if report.interrupted:
+        raise KeyboardInterrupt
+    for refused in report.refused:
+        show.complain(f"{refused.name}: {refused.sentence}")
+
+
+def _accounts(work: Work) -> dict[str, str]:
+    """A fresh password for each account at every start: only hashes are kept, and nobody writes them down."""
+    from leadglass.access.principal import Role
+
+    accounts, context = work.services.accounts, work.context()
+    known = {user.name for user in accounts.list_users(work.who, context)}
+    return {
+        name: accounts.reset_password(work.who, name, context)
+        if name in known
+        else accounts.add_user(work.who, name, Role(role), context, display_name=display)
+        for name, display, role, _ in ACCOUNTS
+    }
+
+
+def _welcome(url: str, root: Path, passwords: dict[str, str]) -> None:
+    from leadglass.cli.demo_people import PEOPLE, VISITS
+
+    console = show.out()
+    console.print(
+        f"\nLeadglass   {url}   {len(VISITS)} studies of {len(PEOPLE)} made-up people, real images\n"
+    )
+    show.table(
+        ("Sign in as", "Password (new at each start)", "To see"),
+        [(name, passwords[name], sees) for name, _, _, sees in ACCOUNTS],
+        whole=frozenset({0, 1}),
+    )
+    console.print("\nTry, in another terminal:\n")
+    for command in _commands(url, root):
+        console.print(f"  {command}", soft_wrap=True)
+    console.print("\nCtrl-C stops it.\n")
+
+
+def _commands(url: str, root: Path) -> tuple[str, ...]:
+    import shlex
+
+    at = f"--home {shlex.quote(str(root))}"
+    return (
+        f"leadglass log show --patient DEMO-0007 {at}",
+        f"leadglass log verify {at}",
+        f"leadglass check --deep {at}",
+        f"TOKEN=$(leadglass token create --user dr.roth --days 1 {at})",
+        f'curl -H "Authorization: Bearer $TOKEN" "{url}/dicom-web/studies?ModalitiesInStudy=CT&limit=2"',
+    )

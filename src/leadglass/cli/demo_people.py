@@ -1,0 +1,113 @@
+"""The made-up people of the demo and what was made of them: data, and nothing but data.
+
+Nobody here exists. Names are common ones put together at random, from several languages and scripts, one
+about as long as the Standard allows (PS3.5 6.2: 64 characters), one with nothing but a family name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """`name` as PN (PS3.5 6.2.1.2): alphabetic, ideographic and phonetic groups between equals signs."""
+
+    number: int
+    name: str
+    born: str  # YYYYMMDD
+    sex: str
+
+    @property
+    def patient_id(self) -> str:
+        return f"DEMO-{self.number:04d}"
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A study: whose, how many days before the demo was set up, at which hour, and which images."""
+
+    person: int
+    days: int
+    time: str  # HHMM
+    description: str
+    referrer: str
+    images: tuple[str, ...]  # keys of `demo_images.IMAGES`, each a series
+
+
+_PEOPLE = (
+    ("Brandt^Johanna^Marie", "19580314", "F"),
+    ("Okafor^Daniel^Chidi", "19790822", "M"),
+    ("Lefèvre^Aurélie", "19860203", "F"),
+    ("Müller^Karl-Heinz^^Dr.", "19421127", "M"),
+    ("Yamada^Tarou=山田^太郎=やまだ^たろう", "19650711", "M"),
+    ("Whitcombe^Eleanor^Rose", "19911005", "F"),
+    ("Schröder^Lukas", "20030419", "M"),
+    ("Garnier^Étienne^Paul", "19700130", "M"),
+    ("Hohenstein-Wittgenstein^Maximiliane Theodora Isolde^von und zu", "19361224", "F"),
+    ("Sato^Hanako=佐藤^花子=さとう^はなこ", "19940616", "F"),
+    ("O'Sullivan^Fionnuala", "19830909", "F"),
+    ("Weiß^Birgit", "19671212", "F"),
+    ("Nguyen^Minh", "19750228", "M"),
+    ("Dubois^Camille", "20110507", "O"),
+    ("Krüger^Wolfgang", "19490815", "M"),
+    ("Ashworth^Thomas^Edward", "19540321", "M"),
+    ("Çelik^Ayşe", "19881118", "F"),
+    ("Moreau^Lucienne", "19310702", "F"),
+    ("Tanaka^Kenji=田中^健二=たなか^けんじ", "19580925", "M"),
+    ("Fischer^Amelie", "20160110", "F"),
+    ("Hartmann^Paul", "19800606", "M"),
+    ("Suharto", "19620417", "M"),
+)
+
+PEOPLE: Final = tuple(Person(number, *facts) for number, facts in enumerate(_PEOPLE, 1))
+
+_KELLER, _BAKER, _LAURENT, _ITO = (
+    "Keller^Sabine^^Dr.",
+    "Baker^Simon^^Dr",
+    "Laurent^Nadine^^Dr",
+    "Ito^Akira^^Dr",
+)
+
+# Ordered as in a day's work; the newest first.
+VISITS: Final = tuple(
+    Visit(*facts)
+    for facts in (
+        (7, 0, "0912", "CT Schädel nativ", _KELLER, ("ct_head",)),
+        (1, 0, "0847", "Röntgen Thorax p.a.", _KELLER, ("cr_chest",)),
+        (5, 1, "1530", "MR Abdomen mit Kontrastmittel", _ITO, ("mr_abdomen",)),
+        (2, 1, "1105", "Echocardiogram", _BAKER, ("us_heart_cine", "us_heart")),
+        (20, 2, "1018", "Röntgen Unterschenkel rechts", _KELLER, ("cr_leg",)),
+        (9, 3, "0831", "CT Abdomen", _KELLER, ("ct_abdomen",)),
+        (11, 5, "1412", "MRI Shoulder Right", _BAKER, ("mr_shoulder",)),
+        (3, 6, "0955", "Scanner cérébral", _LAURENT, ("ct_head", "ct_brain_maps")),
+        (13, 8, "1622", "Chest X-ray", _BAKER, ("cr_chest",)),
+        (15, 11, "0740", "Knochenszintigraphie", _KELLER, ("nm_bone",)),
+        (8, 13, "1333", "Radiographie du thorax", _LAURENT, ("cr_chest",)),
+        (10, 17, "1100", "MR Head", _ITO, ("mr_head",)),
+        (12, 20, "1245", "CT LWS", _KELLER, ("ct_spine",)),
+        (17, 24, "0925", "Echokardiographie", _KELLER, ("us_heart",)),
+        (4, 29, "0810", "Röntgen Thorax p.a.", _KELLER, ("cr_chest",)),
+        (6, 36, "1510", "MRI Shoulder Left", _BAKER, ("mr_shoulder",)),
+        (14, 41, "1029", "Radiographie de la jambe", _LAURENT, ("cr_leg",)),
+        (19, 55, "1355", "CT Head", _ITO, ("ct_head",)),
+        (16, 62, "0848", "Bone scan, whole body", _BAKER, ("nm_bone",)),
+        (18, 77, "1140", "IRM abdominale", _LAURENT, ("mr_abdomen",)),
+        (21, 90, "1701", "MR Schulter", _KELLER, ("mr_shoulder",)),
+        (22, 104, "0933", "CT Abdomen", _BAKER, ("ct_abdomen",)),
+        (7, 131, "1205", "CT Schädel, Perfusion", _KELLER, ("ct_brain_maps",)),
+        (1, 168, "0859", "MR Kopf", _KELLER, ("mr_head",)),
+        (5, 203, "1444", "CT Spine", _ITO, ("ct_spine",)),
+        (2, 240, "1020", "Echocardiogram", _BAKER, ("us_flow",)),
+        (9, 287, "0905", "Röntgen Thorax p.a.", _KELLER, ("cr_chest",)),
+        (11, 320, "1610", "CT Thoracic spine", _BAKER, ("ct_small",)),
+        (3, 366, "1118", "IRM de la tête", _LAURENT, ("mr_head", "mr_small")),
+        (15, 401, "0822", "CT Abdomen", _KELLER, ("ct_abdomen",)),
+        (10, 455, "1340", "MRI Abdomen", _ITO, ("mr_abdomen",)),
+        (8, 512, "1555", "Échocardiographie", _LAURENT, ("us_heart_cine",)),
+        (13, 590, "1010", "CT Lumbar spine", _BAKER, ("ct_spine",)),
+        (18, 667, "0945", "Radiographie du thorax", _LAURENT, ("cr_chest",)),
+        (4, 719, "1130", "CT Schädel nativ", _KELLER, ("ct_head",)),
+    )
+)

@@ -1,0 +1,245 @@
+"""leadglass init, serve, status, check."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from leadglass.cli import show
+from leadglass.cli.work import HomeOption, JsonOption, Work, at_home, command_context, root_of
+
+if TYPE_CHECKING:
+    from leadglass.archive.upkeep import CheckReport
+    from leadglass.home import Founding, Home
+
+HttpOption = Annotated[
+    str | None,
+    typer.Option("--http", metavar="HOST:PORT", help="Where to listen. [http.address in config.toml]"),
+]
+
+
+def init(
+    home: HomeOption = None,
+    recover: Annotated[
+        bool, typer.Option("--recover", help="Write a lost master key file again, from the recovery key.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Make a home: keys, database, settings. Prints the recovery key and the set-up code, once."""
+    root = root_of(home)
+    if recover:
+        _recover(root, json)
+        return
+    from leadglass.compose import found_home
+
+    made = found_home(root, os.environ, command_context().now)
+    with at_home(root) as work:
+        code = work.services.accounts.create_setup_link(work.who, work.context())
+        address = _address(work)
+    if json:
+        show.as_json(_founded(made, address, code))
+    else:
+        _show_founded(made, address, code)
+
+
+def _founded(made: Founding, address: str, code: str) -> dict[str, Any]:
+    return {
+        "home": str(made.home.root),
+        "id": made.home.id,
+        "master_key_file": str(made.master_key_file),
+        "recovery_key": made.recovery_key,
+        "setup_page": f"{address}/set-up",
+        "setup_code": code,
+    }
+
+
+def _show_founded(made: Founding, address: str, code: str) -> None:
+    home = made.home.root
+    show.facts((("Home", home), ("Master key", made.master_key_file)))
+    show.boxed(
+        "Recovery key: write it on paper now",
+        (
+            made.recovery_key,
+            "",
+            "It opens this home when the master key file is lost. Shown this once, kept nowhere.",
+            "Without key file and recovery key nobody can read what is in the home; nor can we.",
+        ),
+    )
+    show.boxed(
+        "Next",
+        (
+            f"1. leadglass serve --home {home}",
+            f"2. Open {address}/set-up and make the first administrator with this code (good for one day):",
+            f"   {code}",
+            f"3. leadglass import --home {home} PATH...",
+        ),
+    )
+
+
+def _address(work: Work) -> str:
+    from leadglass.config import listener
+
+    door = listener(work.opened.settings.http, work.opened.home.root)
+    return door.url(door.port)
+
+
+def _recover(root: Path, json: bool) -> None:
+    from leadglass.home import read_home, recover
+
+    home = read_home(root)
+    if sys.stdin.isatty():
+        typed = typer.prompt("Recovery key", hide_input=True, err=True)
+    else:
+        typed = sys.stdin.readline(1024)
+    path = recover(home, typed, os.environ)
+    if json:
+        show.as_json({"home": str(root), "master_key_file": str(path)})
+    else:
+        show.note(f"The master key is back at {path}. The home opens again.")
+
+
+def serve(home: HomeOption = None, http: HttpOption = None) -> None:
+    """Serve the portal, the viewer and DICOMweb until Ctrl-C."""
+    from leadglass import server_log
+    from leadglass.config import load_settings
+    from leadglass.serve import run
+
+    overrides = http_override(http)
+    root = root_of(home)
+    server_log.set_up(load_settings(root, **overrides).log.format)
+    run(root, os.environ, lambda url: show.secret(f"Leadglass at {url}   Ctrl-C stops it"), **overrides)
+
+
+def http_override(http: str | None) -> dict[str, dict[str, Any]]:
+    """`--http` as settings; wrong use when it is no address."""
+    from leadglass.config import split_address
+
+    if http is None:
+        return {}
+    try:
+        split_address(http)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--http") from None
+    return {"http": {"address": http}}
+
+
+def status(home: HomeOption = None, json: JsonOption = False) -> None:
+    """What is in the home, what it takes, and what to look after."""
+    from leadglass.home import is_served
+
+    with at_home(home) as work:
+        found = work.services.upkeep.status(work.who, work.context())
+        here = work.opened.home
+        address = _address(work)
+        record_key = work.opened.record_key.encode()
+        served = is_served(here)
+        warnings = _warnings(here, found.reserve_intact, found.free_bytes, found.kept_aside)
+    if json:
+        about = {"home": str(here.root), "id": here.id, "address": address, "served": served}
+        show.as_json(about | asdict(found) | {"record_key": record_key, "warnings": warnings})
+        return
+    show.facts((
+        ("Home", here.root),
+        ("Server", f"running at {address}" if served else "not running"),
+        ("Patients", f"{found.patients:,}"),
+        ("Studies", f"{found.studies:,} with {found.series:,} series and {found.instances:,} objects"),
+        ("Kept aside", f"{found.kept_aside:,}"),
+        ("Objects take", f"{show.size(found.object_bytes)}; {show.size(found.free_bytes)} are free"),
+        ("Record", show.count(found.record_entries, "entry", "entries")),
+        ("Record's key", record_key),
+    ))  # fmt: skip
+    for warning in warnings:
+        show.note(f"! {warning}", style="yellow")
+
+
+def _warnings(home: Home, reserve_intact: bool, free: int, aside: int) -> list[str]:
+    from leadglass.home import key_beside_home
+
+    checks = (
+        (
+            key_beside_home(home, os.environ),
+            (
+                "Master key and home are on one device: whoever takes it has both. "
+                "Move the key and name it in LEADGLASS_MASTER_KEY_FILE."
+            ),
+        ),
+        (
+            not reserve_intact,
+            "The space kept back for the record has been used: the disk was full. Free some space.",
+        ),
+        (free < 1 << 30, "Less than 1 GB is free. Ingest stops before the disk is full."),
+        (aside > 0, "Objects were kept aside. A PACS administrator finds them in the portal."),
+    )
+    return [sentence for applies, sentence in checks if applies]
+
+
+def check(
+    home: HomeOption = None,
+    deep: Annotated[bool, typer.Option("--deep", help="Read every byte of every object.")] = False,
+    collect: Annotated[
+        bool,
+        typer.Option("--collect-orphans", help="Remove what interrupted imports left behind."),
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Is everything there that was stored, unaltered, and does the record verify? Exit status 1 if not."""
+    with at_home(home) as work, nullcontext() if json else show.progress("Checking objects") as progress:
+        report = work.services.upkeep.check(
+            work.who, work.context(), deep=deep, collect=collect, progress=progress
+        )
+        if progress:
+            progress.done()
+        if json:
+            show.as_json(_check_json(report))
+        else:
+            _show_check(report)
+        if not report.ok:
+            raise typer.Exit(1)
+
+
+def _check_json(report: CheckReport) -> dict[str, Any]:
+    from leadglass.cli.record import verdict_json
+
+    found = {name: getattr(report, name) for name in _REPORTED}
+    return found | {"record": verdict_json(report.record) if report.record else None}
+
+
+_REPORTED = (
+    "ok", "deep", "objects", "missing", "altered", "orphans", "orphan_bytes", "young", "collected",
+)  # fmt: skip
+
+
+def _show_check(report: CheckReport) -> None:
+    from leadglass.cli.record import show_verdict
+
+    how = "every byte read" if report.deep else "each opened; --deep reads every byte"
+    show.facts((("Objects", f"{report.objects:,} ({how})"),))
+    for name, blobs in (("missing", report.missing), ("altered", report.altered)):
+        if blobs:
+            show.out().print(f"{show.count(len(blobs), 'object')} {name}:", style="bold red")
+            show.table(("Object",), [(blob,) for blob in blobs])
+    if report.record:
+        show_verdict(report.record)
+    show.out().print(_orphans(report), soft_wrap=True)
+    if report.ok:
+        show.out().print("Nothing is lost, nothing is altered.", style="green")
+    else:
+        show.out().print("Something is wrong: see above.", style="bold red")
+
+
+def _orphans(report: CheckReport) -> str:
+    if report.collected:
+        return f"{show.count(report.collected, 'orphan')} removed ({show.size(report.orphan_bytes)})."
+    if report.orphans:
+        left = f"{show.count(report.orphans, 'orphan')} ({show.size(report.orphan_bytes)})"
+        return f"{left} of interrupted imports. Safe to remove: leadglass check --collect-orphans"
+    if report.young:
+        young = show.count(report.young, "object")
+        return f"{young} without a row may still be arriving; look again in an hour."
+    return "No orphans."

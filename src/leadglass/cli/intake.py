@@ -1,0 +1,175 @@
+"""leadglass import: its options, its progress and its report."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from leadglass.cli import show
+from leadglass.cli.work import AsOption, HomeOption, JsonOption, Work, at_home
+
+if TYPE_CHECKING:
+    from leadglass.cli.pipeline import Report
+    from leadglass.cli.sources import Found, Refused, ZipLimits
+
+NICENESS = 10  # a server beside us stays quick
+MOST_SHOWN = 200
+
+
+def import_paths(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH...", help="Files, folders, zips, DICOMDIR media.", show_default=False),
+    ],
+    department: Annotated[
+        str | None,
+        typer.Option("--department", metavar="D", help="To which the images belong. [default department]"),
+    ] = None,
+    home: HomeOption = None,
+    as_user: AsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Take images in: sealed, indexed, recorded. Exit status 1 when something was refused or kept aside."""
+    os.nice(NICENESS)
+    with at_home(home, as_user) as work:
+        began = time.monotonic()
+        report = take_in(work, paths, department, quiet=json)
+        seconds = time.monotonic() - began
+    if json:
+        show.as_json(_as_json(report, seconds))
+    else:
+        _show(report, seconds)
+    if report.stopped:
+        show.complain(f"{report.stopped} The import stopped; what it counts as stored is safe.")
+    if report.interrupted:
+        show.complain("Stopped on request; what it counts as stored is safe. The same command goes on.")
+    if not report.clean:
+        raise typer.Exit(1)
+
+
+def take_in(work: Work, paths: list[Path], department: str | None, *, quiet: bool) -> Report:
+    """Import `paths` with a progress bar."""
+    from leadglass.cli.sources import ZipLimits, find
+
+    limits = work.opened.settings.limits
+    zips = ZipLimits(members=limits.zip_members, ratio=limits.zip_ratio)
+    with _progress(paths, zips, quiet=quiet) as tick:
+        return run(work, find(paths, zips), department, tick)
+
+
+def run(
+    work: Work,
+    found: Iterator[Found],
+    department: str | None,
+    tick: Callable[[Report], None],
+    source: str = "import",
+) -> Report:
+    """What is found into the archive."""
+    from leadglass.cli.pipeline import Pipeline
+
+    department_id = work.services.accounts.department(work.who, department, work.context())
+    largest = work.opened.settings.limits.object_mib << 20
+    pipeline = Pipeline(
+        work.services.ingest, work.who, department_id, work.context, largest=largest, source=source
+    )
+    return pipeline.run(found, tick)
+
+
+@contextmanager
+def _progress(paths: list[Path], limits: ZipLimits, *, quiet: bool) -> Iterator[Callable[[Report], None]]:
+    """Files, bytes, rate and time left, on a terminal; what there is to do is counted meanwhile."""
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    console = show.err()
+    columns = (
+        TextColumn("Importing {task.fields[files]:,} files"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    hidden = quiet or not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
+        task = bar.add_task("", total=None, files=0)
+        if not hidden:
+            _count_aside(lambda total: bar.update(task, total=total), paths, limits)
+        yield lambda report: bar.update(
+            task,
+            completed=report.bytes,
+            files=report.stored + report.duplicates + report.kept_aside + report.refusals,
+        )
+
+
+def _count_aside(tell: Callable[[int], None], paths: list[Path], limits: ZipLimits) -> None:
+    """Add up what there is to read in a thread of its own; the import does not wait for it."""
+    import threading
+
+    from leadglass.cli.sources import Source, find
+
+    def count() -> None:
+        tell(sum(found.size for found in find(paths, limits) if isinstance(found, Source)))
+
+    threading.Thread(target=count, daemon=True, name="leadglass-count").start()
+
+
+def _as_json(report: Report, seconds: float) -> dict[str, Any]:
+    return {
+        "stored": report.stored,
+        "duplicates": report.duplicates,
+        "kept_aside": report.kept_aside,
+        "refused": report.refusals,
+        "bytes": report.bytes,
+        "seconds": round(seconds, 3),
+        "stopped": str(report.stopped) if report.stopped else None,
+        "interrupted": report.interrupted,
+        "kept_aside_files": [_listed(each) for each in report.aside],
+        "refused_files": [_listed(each) for each in report.refused],
+    }
+
+
+def _listed(refused: Refused) -> dict[str, str]:
+    return {"file": refused.name, "code": refused.code, "reason": refused.sentence}
+
+
+def _show(report: Report, seconds: float) -> None:
+    problems = sorted((*report.refused, *report.aside), key=lambda each: each.name)[:MOST_SHOWN]
+    if problems:
+        folder = _common_folder([each.name for each in problems])
+        rows = [(each.name[len(folder) :], each.sentence) for each in problems]
+        show.table((f"In {folder}" if folder else "File", "Why it is not among the images"), rows)
+        more = report.refusals + report.kept_aside - len(problems)
+        if more:
+            show.note(f"and {more:,} more; --json lists them")
+        show.out().print()
+    show.out().print(_summary(report, seconds), soft_wrap=True)
+
+
+def _common_folder(names: list[str]) -> str:
+    """What the names have in common, up to a slash: told once, not on every line."""
+    first, last = min(names), max(names)  # what these two share, all in between share
+    same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    return first[: first.rfind("/", 0, same) + 1]
+
+
+def _summary(report: Report, seconds: float) -> str:
+    counts = (
+        f"{show.count(report.stored, 'image')} stored",
+        f"{report.duplicates:,} already here" if report.duplicates else "",
+        f"{report.kept_aside:,} kept aside" if report.kept_aside else "",
+        f"{report.refusals:,} refused" if report.refusals else "",
+    )
+    rate = f"{show.size(report.bytes)} in {seconds:.1f} s" if seconds >= 0.05 else show.size(report.bytes)
+    return f"{', '.join(filter(None, counts))} ({rate})."
