@@ -62,6 +62,11 @@ class Sandbox:
         """What confines the latest worker beyond its limits; None before the first."""
         return self._guards
 
+    def processes(self) -> dict[str, int]:
+        """Owner and pid of every worker alive."""
+        with self._changed:
+            return {owner: seat.worker.pid for owner, seat in self._seats.items() if seat.worker}
+
     def start(self) -> None:
         """Load the codecs now, so that the first picture does not wait for them."""
         self._zygote.start()
