@@ -1,14 +1,10 @@
-"""Building blocks for data sets, and pydicom's test files."""
+"""Building blocks for data sets."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 
-import data_store
-import pydicom
 import pytest
 from hypothesis import settings
 
@@ -18,22 +14,6 @@ settings.load_profile("steady")
 
 LONG = {"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"}
 UNDEFINED = 0xFFFFFFFF
-
-PYDICOM_FILES = Path(pydicom.__file__).parent / "data"
-DATA_STORE_FILES = Path(data_store.__file__).parent / "data"
-# Neither DICOM nor meant to be.
-NO_IMAGES = {".txt", ".dump", ".json", ".icc", ".gz", ".py", ".pyc", ".lut"}
-
-
-def corpus() -> dict[str, Path]:
-    """Every DICOM file that comes with pydicom and pydicom-data, by its name relative to either."""
-    roots = (PYDICOM_FILES / "test_files", PYDICOM_FILES / "charset_files", DATA_STORE_FILES)
-    return {
-        path.relative_to(root).as_posix(): path
-        for root in roots
-        for path in sorted(root.rglob("*"))
-        if path.is_file() and path.suffix not in NO_IMAGES and path.name != "README"
-    }
 
 
 def explicit(tag: int, vr: str, value: bytes = b"", *, length: int | None = None, order: str = "<") -> bytes:
@@ -71,15 +51,3 @@ BUILD = SimpleNamespace(
 @pytest.fixture(scope="session")
 def build() -> SimpleNamespace:
     return BUILD
-
-
-@pytest.fixture(scope="session")
-def corpus_bytes() -> Callable[[str], bytes]:
-    files = corpus()
-    return lambda name: files[name].read_bytes()
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "corpus_file" in metafunc.fixturenames:
-        files = corpus()
-        metafunc.parametrize("corpus_file", files.items(), ids=list(files))

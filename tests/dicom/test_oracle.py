@@ -15,6 +15,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import data_store
 import orjson
 import pydicom
 import pytest
@@ -31,6 +32,24 @@ from leadglass.dicom.values import BINARY_NUMBER_VRS, TEXT_VRS, numbers, person_
 from leadglass.errors import MalformedDataSet, NotDicom, Violation
 
 FIRST_PIXEL_TAG = 0x7FE00008
+PYDICOM_FILES = Path(pydicom.__file__).parent / "data"
+DATA_STORE_FILES = Path(data_store.__file__).parent / "data"
+# Neither DICOM nor meant to be.
+NO_IMAGES = {".txt", ".dump", ".json", ".icc", ".gz", ".py", ".pyc", ".lut"}
+
+
+def corpus() -> dict[str, Path]:
+    """Every DICOM file that comes with pydicom and pydicom-data, by its name relative to either."""
+    roots = (PYDICOM_FILES / "test_files", PYDICOM_FILES / "charset_files", DATA_STORE_FILES)
+    return {
+        path.relative_to(root).as_posix(): path
+        for root in roots
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and path.suffix not in NO_IMAGES and path.name != "README"
+    }
+
+
+CORPUS = corpus()
 
 # No Part 10 file: parsed as a bare data set, as pydicom does with force=True. Syntax and where it begins.
 BARE: dict[str, tuple[TransferSyntax, int]] = {
@@ -62,7 +81,9 @@ OTHER_JSON: dict[str, str] = {
     "badVR.dcm": "IS of 1A: text here, an exception there",
 }
 
-Case = tuple[str, Path]
+# Everything we parse to the end.
+ACCEPTED = [name for name in CORPUS if name in BARE or name not in REFUSED]
+accepted = pytest.mark.parametrize("name", ACCEPTED)
 
 
 @pytest.fixture(autouse=True)
@@ -174,11 +195,9 @@ def same_json(mine: DataSet, other: pydicom.Dataset) -> bool:
     return to_json(mine) == normal(model)
 
 
-def test_same_tags_vrs_and_values(corpus_file: Case) -> None:
-    name, path = corpus_file
-    if name in REFUSED and name not in BARE:
-        pytest.skip("refused, see test_refused")
-    data = path.read_bytes()
+@accepted
+def test_same_tags_vrs_and_values(name: str) -> None:
+    data = CORPUS[name].read_bytes()
     differences = compare(ours(name, data), theirs(data), Charset())
     if name in OTHER_JSON and "big endian" in OTHER_JSON[name]:
         assert differences, f"{name} no longer differs: take it off the list"
@@ -187,35 +206,31 @@ def test_same_tags_vrs_and_values(corpus_file: Case) -> None:
         assert not differences
 
 
-def test_same_json(corpus_file: Case) -> None:
-    name, path = corpus_file
-    if name in REFUSED and name not in BARE:
-        pytest.skip("refused, see test_refused")
-    data = path.read_bytes()
+@accepted
+def test_same_json(name: str) -> None:
+    data = CORPUS[name].read_bytes()
     mine = ours(name, data)
     assert same_json(mine, theirs(data)) == (name not in OTHER_JSON)
     assert orjson.loads(dumps(mine)) == to_json(mine)
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_refused(name: str, corpus_bytes: Any) -> None:
+def test_refused(name: str) -> None:
     error, _ = REFUSED[name]
     parser = Part10Parser()
     with pytest.raises(error):  # noqa: PT012  either may notice
-        parser.feed(corpus_bytes(name))
+        parser.feed(CORPUS[name].read_bytes())
         parser.close()
 
 
-def test_lists_name_files_that_exist(corpus_bytes: Any) -> None:
-    for name in {**BARE, **REFUSED, **OTHER_JSON}:
-        assert corpus_bytes(name)
+def test_lists_name_files_that_exist() -> None:
+    assert {**BARE, **REFUSED, **OTHER_JSON}.keys() <= CORPUS.keys()
+    assert len(CORPUS) > 200
 
 
-def test_chunking_changes_nothing(corpus_file: Case) -> None:
-    name, path = corpus_file
-    if name in REFUSED and name not in BARE:
-        pytest.skip("refused, see test_refused")
-    data = path.read_bytes()
+@accepted
+def test_chunking_changes_nothing(name: str) -> None:
+    data = CORPUS[name].read_bytes()
     chunk = 1 if len(data) < 12_000 else 997 if len(data) < 200_000 else 65_536
     assert ours(name, data, chunk) == ours(name, data)
 
@@ -224,8 +239,8 @@ SMALL = ["CT_small.dcm", "priv_SQ.dcm", "UN_sequence.dcm", "rtplan.dcm", "image_
 
 
 @given(name=st.sampled_from(SMALL), cuts=st.lists(st.integers(1, 9000), max_size=30))
-def test_random_chunking(name: str, cuts: list[int], corpus_bytes: Any) -> None:
-    data = corpus_bytes(name)
+def test_random_chunking(name: str, cuts: list[int]) -> None:
+    data = CORPUS[name].read_bytes()
     parser = Part10Parser()
     at = 0
     for cut in cuts:
@@ -238,9 +253,9 @@ def test_random_chunking(name: str, cuts: list[int], corpus_bytes: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["rtplan.dcm", "MR_small_RLE.dcm", "reportsi.dcm"])
-def test_a_truncated_file_passes_only_between_elements(name: str, corpus_bytes: Any) -> None:
+def test_a_truncated_file_passes_only_between_elements(name: str) -> None:
     """A prefix that ends where a top-level element ends is a data set too; every other prefix is refused."""
-    data = corpus_bytes(name)
+    data = CORPUS[name].read_bytes()
     whole = Part10Parser()
     whole.feed(data)
     whole.close()
@@ -262,8 +277,8 @@ def test_a_truncated_file_passes_only_between_elements(name: str, corpus_bytes: 
     assert passed == len(whole.dataset.elements) - (whole.dataset.pixel_data is None) + trailing
 
 
-def test_a_truncated_deflated_file_never_passes(corpus_bytes: Any) -> None:
-    data = corpus_bytes("image_dfl.dcm")
+def test_a_truncated_deflated_file_never_passes() -> None:
+    data = CORPUS["image_dfl.dcm"].read_bytes()
     gzip_trailer = 8
     for end in range(len(data)):
         parser = Part10Parser()
@@ -273,11 +288,9 @@ def test_a_truncated_deflated_file_never_passes(corpus_bytes: Any) -> None:
             parser.close()
 
 
-def test_wanted_keeps_only_what_is_wanted(corpus_file: Case) -> None:
-    name, path = corpus_file
-    if name in REFUSED:
-        pytest.skip("refused, see test_refused")
-    data = path.read_bytes()
+@pytest.mark.parametrize("name", [name for name in ACCEPTED if name not in BARE])
+def test_wanted_keeps_only_what_is_wanted(name: str) -> None:
+    data = CORPUS[name].read_bytes()
     wanted = frozenset({0x00080016, 0x00080018, 0x00100010, 0x00100020, 0x00400275})
     parser = Part10Parser(wanted=wanted)
     parser.feed(data)

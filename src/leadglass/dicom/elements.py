@@ -52,7 +52,7 @@ class Limits:
     """
 
     depth: int = 32  # nested sequences
-    elements: int = 1_000_000  # elements and items walked through, kept or not: bounds the time
+    elements: int = 500_000  # elements and items walked through, kept or not: bounds the time
     header_bytes: int = 32 << 20  # held in memory at once, every kept element charged with ELEMENT_COST
     value_bytes: int = 4 << 20  # one value with a 32-bit length (16-bit lengths are below it anyway)
     fragments: int = 1_000_000  # of encapsulated pixel data

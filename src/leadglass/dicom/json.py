@@ -17,25 +17,39 @@ from leadglass.dicom.values import BINARY_NUMBER_VRS, PersonName, decimal, integ
 Path: TypeAlias = tuple[int, ...]
 BulkDataURI: TypeAlias = Callable[[Path, Element], str | None]
 
+_COUNTED: Final = BINARY_NUMBER_VRS | {"AT"}  # VRs whose length must be a multiple of something
 _KEYS: Final = {tag: f"{tag:08X}" for tag in VR_BY_TAG}
 
 
-def _text(element: Element, charset: Charset) -> list[Any]:
+def _one(element: Element) -> str | None:
+    """The common case without detours: the only value, ASCII in any character set. None if it is not so."""
     raw = element.value
     if isinstance(raw, bytes) and raw.isascii() and b"\\" not in raw and b"\x1b" not in raw:
-        # The common case, one value that is ASCII in any character set, without detours.
-        value = raw.decode("ascii").rstrip(" \0")
-        return [value] if value else []
-    return [value or None for value in texts(element, charset)]
+        return raw.decode("ascii").rstrip(" \0")
+    return None
+
+
+def _text(element: Element, charset: Charset) -> list[Any]:
+    value = _one(element)
+    if value is None:
+        return [value or None for value in texts(element, charset)]
+    return [value] if value else []
 
 
 def _code(element: Element, charset: Charset) -> list[Any]:
     """AE and CS: leading spaces do not count either."""
-    return [value and value.lstrip(" ") for value in _text(element, charset)]
+    value = _one(element)
+    if value is None:
+        return [value or None for value in texts(element, charset)]
+    value = value.lstrip(" ")
+    return [value] if value else []
 
 
 def _name(element: Element, charset: Charset) -> list[Any]:
-    return [_groups(PersonName.parse(value)) for value in texts(element, charset)]
+    value = _one(element)
+    if value is None or "=" in value:
+        return [_groups(PersonName.parse(value)) for value in texts(element, charset)]
+    return [{"Alphabetic": value}] if value else []
 
 
 def _groups(name: PersonName) -> dict[str, str] | None:
@@ -119,18 +133,19 @@ class _Writer:
         charset = charset_of(elements, around)
         found: dict[str, Any] = {}
         keys, conversions = _KEYS, _VALUES
-        for tag, element in elements.items():
+        for element in elements.values():
+            tag, vr, value = element
             if not tag & 0xFFFF:
                 continue
-            convert = conversions.get(element.vr)
-            attribute: dict[str, Any] = {"vr": element.vr}
+            attribute: dict[str, Any] = {"vr": vr}
+            convert = conversions.get(vr)
             if convert is None:
                 self._other(attribute, element, charset, path)
-            elif element.value:
+            elif value:
                 values = convert(element, charset)
                 if values:
                     attribute["Value"] = values
-                elif element.vr in BINARY_NUMBER_VRS or element.vr == "AT":
+                elif vr in _COUNTED:
                     # No whole number of values: nobody knows what it is, and UN says so.
                     attribute["vr"] = "UN"
                     self._other(attribute, element, charset, path)

@@ -48,16 +48,7 @@ from leadglass.errors import LimitExceeded, MalformedDataSet
 
 _NOWHERE: Final = 1 << 63  # the end of a data set that ends with its file
 _NOTHING: Final[frozenset[int]] = frozenset()
-
-
-class _Everything:
-    """A set that holds every tag."""
-
-    def __contains__(self, tag: object) -> bool:
-        return True
-
-
-_EVERYTHING: Final = _Everything()
+_EVERYTHING: Final = range(1 << 32)  # every tag
 
 
 class Scanner:
@@ -281,7 +272,8 @@ class Scanner:
     ) -> bool:
         self._budget.level(len(self._stack) // 2 + 1)
         self._budget.element()
-        self._budget.hold(0)
+        if keep:
+            self._budget.hold(0)
         self._push(Kind.SEQUENCE, frame, head.tag, inner, stop, keep=keep)
         self._window.at = head.body
         return True
@@ -319,7 +311,8 @@ class Scanner:
             explicit = looks_explicit(window.buffer, body)
             inner = encoding(explicit=explicit, little_endian=inner.little_endian)
         self._budget.element()
-        self._budget.hold(0)
+        if frame.keep:
+            self._budget.hold(0)
         self._push(Kind.DATA_SET, frame, frame.tag, inner, stop, keep=frame.keep)
         window.at = body
         return True

@@ -45,6 +45,7 @@ TEXT_VRS: Final = frozenset(_SPLIT)
 _FORMAT: Final = {
     "FD": "d", "FL": "f", "SL": "i", "SS": "h", "SV": "q", "UL": "I", "US": "H", "UV": "Q",
 }  # fmt: skip
+_SIZE: Final = {vr: struct.calcsize("<" + code) for vr, code in _FORMAT.items()}
 BINARY_NUMBER_VRS: Final = frozenset(_FORMAT)
 
 _LUT_DESCRIPTORS: Final = frozenset({LUT_DESCRIPTOR, 0x00281101, 0x00281102, 0x00281103})
@@ -93,10 +94,10 @@ def numbers(element: Element) -> tuple[int | float, ...]:
     if element.vr in ("IS", "DS"):
         parse = integer if element.vr == "IS" else decimal
         return tuple(n for n in map(parse, texts(element)) if n is not None)
-    code = _FORMAT.get(element.vr)
-    if code is None or len(value) % struct.calcsize("<" + code):
+    size = _SIZE.get(element.vr)
+    if size is None or len(value) % size:
         return ()
-    found = struct.unpack(f"<{len(value) // struct.calcsize('<' + code)}{code}", value)
+    found = struct.unpack(f"<{len(value) // size}{_FORMAT[element.vr]}", value)
     if element.vr == "SS" and element.tag in _LUT_DESCRIPTORS and found and found[0] < 0:
         # PS3.3 C.11.1.1: the number of entries is unsigned whatever the VR says.
         return (found[0] + 0x10000, *found[1:])

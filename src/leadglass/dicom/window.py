@@ -28,7 +28,7 @@ class Window:
 
     def add(self, data: bytes) -> bool:
         """Take a chunk; whether there is now something to look at."""
-        self._parts.append(data)
+        self._parts.append(bytes(data))  # what is bytes already stays the same object
         self._have += len(data)
         if self._have < self.need:
             return False
