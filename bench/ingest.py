@@ -1,0 +1,139 @@
+"""Import as people run it: `leadglass import` of CT slices, everything on, beside Orthanc when it is installed.
+
+    python bench/ingest.py [--slices 1000] [--rounds 3] [--large-mb 2000]
+
+Rates count the whole command, start of Python included. Orthanc (Debian's package, SQLite, no fsync, its
+default) gets the same files over HTTP from as many connections as our import has threads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from common import LEADGLASS, MB, ct_header, home, spread, watch, write_slices
+
+CONNECTIONS = 3
+
+
+def ours(folder: Path, rounds: int, count: int) -> list[float]:
+    rates = []
+    for _ in range(rounds):
+        with home() as (root, env):
+            rate, seen = imported(folder, root, env, count)
+            rates.append(rate)
+    print(f"leadglass import, {count} slices   {spread(rates)} slices/s     bound ≥ 200")
+    print(f"  resident memory, at most        {seen.rss:.0f} MB             bound ≤ 250")
+    print(f"  write-ahead log, at most        {seen.wal:.1f} MB             bound ≤ 64")
+    return rates
+
+
+def imported(path: Path, root: Path, env: dict[str, str], count: int) -> tuple[float, object]:
+    started = time.perf_counter()
+    process = subprocess.Popen([LEADGLASS, "import", "--json", str(path)], env=env, stdout=subprocess.PIPE)
+    with watch(process.pid, root) as seen:
+        answer = process.communicate()[0]
+    taken = time.perf_counter() - started
+    stored = json.loads(answer)["stored"]
+    assert stored == count, f"{stored} of {count} stored"
+    return count / taken, seen
+
+
+def large(megabytes: int) -> None:
+    """One multi-frame object of that size."""
+    with tempfile.TemporaryDirectory(prefix="leadglass-bench-") as folder, home() as (root, env):
+        path = Path(folder) / "large.dcm"
+        frames = megabytes * MB // (512 * 512 * 2)
+        ds = ct_header(7, 1, 1)
+        ds.NumberOfFrames = frames
+        ds.PixelData = b"\0\0"
+        ds.save_as(path, enforce_file_format=True)
+        with path.open("r+b") as file:
+            file.seek(-6, os.SEEK_END)  # the length of Pixel Data, which comes last, and its two bytes
+            file.write((frames * 512 * 512 * 2).to_bytes(4, "little"))
+            for _ in range(frames):
+                file.write(os.urandom(1 << 16) * 8)
+        rate, seen = imported(path, root, env, 1)
+        size = path.stat().st_size / MB
+        print(f"one object of {size:.0f} MB            {size * rate:.0f} MB/s")
+        print(f"  resident memory, at most        {seen.rss:.0f} MB             bound ≤ 250")
+        print(f"  write-ahead log, at most        {seen.wal:.1f} MB             bound ≤ 64")
+
+
+@contextmanager
+def orthanc(folder: Path) -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = folder / "orthanc.json"
+    settings.write_text(
+        json.dumps(
+            {
+                "StorageDirectory": str(folder / "storage"),
+                "IndexDirectory": str(folder / "storage"),
+                "HttpPort": port,
+                "DicomServerEnabled": False,
+                "AuthenticationEnabled": False,
+                "Plugins": [],
+            }
+        )
+    )
+    process = subprocess.Popen(
+        ["Orthanc", str(settings)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        for _ in range(200):
+            try:
+                httpx.get(f"http://127.0.0.1:{port}/system")
+                break
+            except httpx.TransportError:
+                time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def theirs(folder: Path, rounds: int) -> list[float]:
+    rates = []
+    files = sorted(folder.iterdir())
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory(prefix="leadglass-bench-") as scratch, orthanc(Path(scratch)) as url:
+            with httpx.Client() as client, ThreadPoolExecutor(CONNECTIONS) as pool:
+                started = time.perf_counter()
+                answers = pool.map(lambda f: client.post(f"{url}/instances", content=f.read_bytes()), files)
+                assert all(answer.status_code == 200 for answer in answers)
+                rates.append(len(files) / (time.perf_counter() - started))
+    print(f"Orthanc, the same over HTTP        {spread(rates)} slices/s     (not durable, not sealed)")
+    return rates
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--slices", type=int, default=1000)
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--large-mb", type=int, default=2000)
+    asked = options.parse_args()
+    with tempfile.TemporaryDirectory(prefix="leadglass-bench-") as folder:
+        write_slices(Path(folder), asked.slices)
+        rates = ours(Path(folder), asked.rounds, asked.slices)
+        if shutil.which("Orthanc"):
+            peers = theirs(Path(folder), asked.rounds)
+            print(f"  ratio                           {spread([a / b for a, b in zip(rates, peers, strict=True)], '.2f')}")
+    if asked.large_mb:
+        large(asked.large_mb)
+
+
+if __name__ == "__main__":
+    main()
