@@ -11,9 +11,12 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
-from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
-from pydicom._private_dict import private_dictionaries
-from pydicom._uid_dict import UID_dictionary
+from leadglass.dicom.registries import (
+    DicomDictionary,
+    RepeatersDictionary,
+    UID_dictionary,
+    private_dictionaries,
+)
 
 # Tags this package itself has to know.
 SPECIFIC_CHARACTER_SET: Final = 0x00080005
