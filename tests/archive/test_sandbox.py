@@ -452,10 +452,31 @@ def test_the_least_recently_used_worker_makes_room(boxed: Callable[..., Sandbox]
 
 def test_an_idle_worker_ends(boxed: Callable[..., Sandbox]) -> None:
     sandbox = boxed(idle_seconds=0.1)
-    ask(sandbox, CT)
-    children = Path(f"/proc/{sandbox._zygote.pid}/task/{sandbox._zygote.pid}/children").read_text().split()
-    assert all(ended(int(pid)) for pid in children)
+    pids = []
+
+    def fetch() -> Iterator[bytes]:
+        pids.extend(sandbox.processes().values())
+        yield CT
+
+    sandbox.render("user:1", 1, fetch, len(CT), SMALL)
+    assert len(pids) == 1
+    assert ended(pids[0])
     assert ask(sandbox, CT).width == 128
+
+
+def test_after_a_long_pause_the_codecs_are_unloaded_too(boxed: Callable[..., Sandbox]) -> None:
+    sandbox = boxed(idle_seconds=0.05, zygote_idle_seconds=0.1)
+    ask(sandbox, CT)
+    zygote = sandbox._zygote.pid
+    assert zygote is None or ended(zygote)
+    assert ask(sandbox, CT).width == 128
+
+
+def test_a_warm_start_that_nobody_uses_ends_as_well(boxed: Callable[..., Sandbox]) -> None:
+    sandbox = boxed(zygote_idle_seconds=0.1)
+    sandbox.start()
+    zygote = sandbox._zygote.pid
+    assert zygote is None or ended(zygote)
 
 
 def test_sign_out_ends_the_worker(boxed: Callable[..., Sandbox]) -> None:

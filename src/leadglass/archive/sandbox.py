@@ -45,7 +45,7 @@ class _Seat:
 class Sandbox:
     """Renders frames in confined workers, one per owner, never handed on to another. Thread-safe.
 
-    Processes start at the first request (or `start()`) and end after `idle_seconds` without one.
+    Processes start at the first request (or `start()`) and end when none has come for a while.
     """
 
     def __init__(self, limits: RenderLimits | None = None) -> None:
@@ -56,6 +56,7 @@ class Sandbox:
         self._closed = False
         self._guards: Guards | None = None
         self._keeper: threading.Thread | None = None
+        self._used = 0.0
 
     @property
     def guards(self) -> Guards | None:
@@ -70,6 +71,9 @@ class Sandbox:
     def start(self) -> None:
         """Load the codecs now, so that the first picture does not wait for them."""
         self._zygote.start()
+        with self._changed:
+            self._used = time.monotonic()
+            self._keep()
 
     def render(
         self, owner: str, object_id: Hashable, fetch: Fetch, size: int, request: RenderRequest
@@ -148,7 +152,7 @@ class Sandbox:
     def _give_back(self, owner: str, seat: _Seat) -> None:
         with self._changed:
             seat.busy = False
-            seat.idle_since = time.monotonic()
+            seat.idle_since = self._used = time.monotonic()
             if seat.worker is None or self._closed:
                 seat.vacate()
                 del self._seats[owner]
@@ -171,15 +175,24 @@ class Sandbox:
         return ended
 
     def _keep(self) -> None:
-        if self._keeper is None:
+        if self._keeper is None and not self._closed:
             self._keeper = threading.Thread(target=self._watch, name="sandbox-keeper", daemon=True)
             self._keeper.start()
 
     def _watch(self) -> None:
-        """End workers that nobody has asked for `idle_seconds`."""
         with self._changed:
             while not self._closed:
-                latest = time.monotonic() - self._limits.idle_seconds
-                self._end_idle([owner for owner, seat in self._seats.items() if seat.idle_since <= latest])
-                idle = [seat.idle_since for seat in self._seats.values() if not seat.busy]
-                self._changed.wait(min(idle) - latest if idle else None)
+                self._changed.wait(self._retire(time.monotonic()))
+
+    def _retire(self, now: float) -> float | None:
+        """End what has been idle too long. Seconds until the next look, None for never."""
+        idle = self._limits.idle_seconds
+        self._end_idle([owner for owner, seat in self._seats.items() if now - seat.idle_since >= idle])
+        waits = [seat.idle_since + idle - now for seat in self._seats.values() if not seat.busy]
+        if not self._seats and self._zygote.pid is not None:
+            left = self._used + self._limits.zygote_idle_seconds - now
+            if left <= 0:
+                self._zygote.rest()
+            else:
+                waits.append(left)
+        return min(waits, default=None)

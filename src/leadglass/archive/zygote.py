@@ -57,6 +57,7 @@ class RenderLimits:
     object_bytes: int = 256 << 20
     workers: int = 4  # alive at once
     idle_seconds: float = 60.0  # until an unused worker ends
+    zygote_idle_seconds: float = 600.0  # until the codecs are unloaded too
     queue_seconds: float = 30.0  # to wait for a worker that is at work
 
 
@@ -148,7 +149,8 @@ class Zygote:
 
     def start(self) -> None:
         with self._lock:
-            self._started()
+            if not self._closed:
+                self._started()
 
     def spawn(self) -> Worker:
         """A confined worker. Raises Unavailable when the system gives no process."""
@@ -168,6 +170,11 @@ class Zygote:
                     continue
                 return worker
         raise Unavailable("Pictures cannot be prepared now: the decoding process does not start.")
+
+    def rest(self) -> None:
+        """End the process until the next need."""
+        with self._lock:
+            self._stop()
 
     def close(self) -> None:
         with self._lock:
