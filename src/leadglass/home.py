@@ -22,6 +22,7 @@ import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -78,6 +79,11 @@ class Home:
     def record_name(self) -> str:
         """What the record's checkpoints call this log (C2SP origin and key name)."""
         return f"leadglass/record/{self.id}"
+
+
+def clock() -> int:
+    """Milliseconds since the epoch, UTC."""
+    return time.time_ns() // 1_000_000
 
 
 def default_root(environ: Mapping[str, str], name: str = "home") -> Path:

@@ -7,7 +7,6 @@ import contextlib
 import signal
 import socket
 import ssl
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +17,7 @@ import uvicorn
 from leadglass.compose import Opened, open_home
 from leadglass.config import Listener, is_loopback, listener
 from leadglass.errors import LeadglassError, Unavailable, Violation
-from leadglass.home import read_home, server_lock
+from leadglass.home import clock, read_home, server_lock
 from leadglass.http_bounds import bounded
 from leadglass.web.app import create_app
 from leadglass.web.settings import WebSettings
@@ -27,12 +26,7 @@ BACKLOG: Final = 2048
 KEEP_ALIVE_SECONDS: Final = 20
 GRACE_SECONDS: Final = 3  # for answers under way when the server is told to stop
 
-Listening = Callable[[str], None]  # called with the address once it answers
-
-
-def clock() -> int:
-    """Milliseconds since the epoch, UTC."""
-    return time.time_ns() // 1_000_000
+Listening = Callable[[str], None]  # called once with the address that answers now, in a thread of its own
 
 
 def run(root: Path, environ: Mapping[str, str], listening: Listening, **overrides: dict[str, Any]) -> None:
@@ -54,6 +48,8 @@ def serve(opened: Opened, listening: Listening) -> None:
         config.ssl = context
         server = _Server(config, opened, lambda: listening(url))
         server.run(sockets=[listening_socket])
+        if server.failure is not None:
+            raise server.failure
 
 
 def tls_context(door: Listener) -> ssl.SSLContext | None:
@@ -116,6 +112,7 @@ class _Server(uvicorn.Server):
         self._opened = opened
         self._listening = listening
         self._housekeeping: list[asyncio.Task[None]] = []
+        self.failure: BaseException | None = None  # of `listening`: it ends the server
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -123,7 +120,13 @@ class _Server(uvicorn.Server):
             asyncio.create_task(_every(seconds, name, job))
             for seconds, name, job in housekeeping(self._opened)
         ]
-        self._listening()
+        self._housekeeping.append(asyncio.create_task(self._announce()))
+
+    async def _announce(self) -> None:
+        try:
+            await asyncio.to_thread(self._listening)
+        except Exception as error:  # noqa: BLE001 - raised again by `serve`
+            self.failure, self.should_exit = error, True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for task in self._housekeeping:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,7 @@ from leadglass.cli.work import HomeOption, Work, command_context, this_operator
 # name, displayed as, role, what there is to see
 ACCOUNTS: Final = (
     ("dr.roth", "Dr. Anna Roth", "radiologist", "study list, images"),
-    ("pacsadmin", "Petra Adams", "pacs_administrator", "and what was kept aside"),
+    ("pacsadmin", "Petra Adams", "pacs_administrator", "the same, and what was kept aside"),
     ("auditor", "Aldo Ruiz", "auditor", "the access record, no image"),
 )
 
@@ -22,8 +23,8 @@ def demo(home: HomeOption = None, http: HttpOption = None) -> None:
     """Made-up people, real images, three accounts: set up at the first start, served until Ctrl-C."""
     from leadglass import server_log
     from leadglass.compose import open_home
-    from leadglass.home import FILE_NAME, default_root, read_home, server_lock
-    from leadglass.serve import clock, serve
+    from leadglass.home import FILE_NAME, clock, default_root, read_home, server_lock
+    from leadglass.serve import serve
 
     overrides = http_override(http)
     root = home.absolute() if home is not None else default_root(os.environ, "demo")
@@ -37,8 +38,7 @@ def demo(home: HomeOption = None, http: HttpOption = None) -> None:
         operator = this_operator()
         work = Work(opened, operator, operator)
         _fill(work)
-        passwords = _accounts(work)
-        serve(opened, lambda url: _welcome(url, root, passwords))
+        serve(opened, lambda url: _welcome(url, root, _accounts(work)))
     show.note("Stopped. The same command starts it again where it was.")
 
 
@@ -46,8 +46,9 @@ def _found(root: Path) -> None:
     from leadglass.compose import found_home
 
     made = found_home(root, os.environ, command_context().now)
-    show.note(f"A home for the demo at {root}, its master key at {made.master_key_file}.")
-    show.note(f"Its recovery key, shown this once: {made.recovery_key}")
+    show.note(f"Setting up the demo's home at {root}")
+    show.note(f"Master key at {made.master_key_file}")
+    show.note(f"Recovery key, shown this once: {made.recovery_key}")
 
 
 def _fill(work: Work) -> None:
@@ -110,11 +111,21 @@ def _welcome(url: str, root: Path, passwords: dict[str, str]) -> None:
 def _commands(url: str, root: Path) -> tuple[str, ...]:
     import shlex
 
-    at = f"--home {shlex.quote(str(root))}"
+    leadglass = _as_called()
     return (
-        f"leadglass log show --patient DEMO-0007 {at}",
-        f"leadglass log verify {at}",
-        f"leadglass check --deep {at}",
-        f"TOKEN=$(leadglass token create --user dr.roth --days 1 {at})",
-        f'curl -H "Authorization: Bearer $TOKEN" "{url}/dicom-web/studies?ModalitiesInStudy=CT&limit=2"',
+        f"export LEADGLASS_HOME={shlex.quote(str(root))}",
+        f"{leadglass} log show --patient DEMO-0007",
+        f"{leadglass} log verify",
+        f"{leadglass} check --deep",
+        f"TOKEN=$({leadglass} token create --user dr.roth --days 1)",
+        f'curl -H "Authorization: Bearer $TOKEN" "{url}/dicom-web/studies?limit=2"',
     )
+
+
+def _as_called() -> str:
+    """What to type for this program: its name, or its path where the name means nothing."""
+    import shlex
+    import shutil
+
+    found, called = shutil.which("leadglass"), Path(sys.argv[0]).absolute()
+    return "leadglass" if found and Path(found).absolute() == called else shlex.quote(str(called))

@@ -1,8 +1,8 @@
 """The demo's images: real ones out of pydicom's collections, under made-up identities.
 
 Each was looked at: none shows a name, a patient's number or a hospital burnt into its pixels. What says whose
-it was and where it came from is taken out before the made-up identity goes in; pixels stay as they are. All of
-it in memory: nothing is written but what the archive seals.
+it was and where it came from is taken out before the made-up identity goes in; pixels stay as they are. It is
+all done in memory: nothing is written but what the archive seals.
 """
 
 from __future__ import annotations
@@ -56,17 +56,18 @@ IMAGES: Final = {
     "nm_bone": Image("JPEG-LL.dcm", "NM", "WHOLEBODY", "Whole body, anterior"),
 }
 
-# What identifies somebody or somewhere, beyond every name of a person (VR PN), every UID but those of classes,
-# every private element and every sequence that is not needed to show the image.
+# What identifies somebody or somewhere, beyond every name of a person (VR PN), every UID but a class's, every
+# private element and every sequence that is not needed to show the image.
 _TAKEN_OUT: Final = frozenset({
-    "InstitutionName", "InstitutionAddress", "InstitutionalDepartmentName", "StationName", "DeviceSerialNumber",
+    "InstitutionName", "InstitutionAddress", "InstitutionalDepartmentName", "StationName",
     "OtherPatientIDs", "PatientAddress", "PatientTelephoneNumbers", "PatientComments", "EthnicGroup",
     "AdditionalPatientHistory", "IssuerOfPatientID", "FillerOrderNumberImagingServiceRequest",
     "PlacerOrderNumberImagingServiceRequest", "PatientAge", "PatientSize", "PatientWeight",
     "Occupation", "MedicalAlerts", "StudyComments", "ImageComments", "AdmissionID", "ProtocolName",
     "RequestedProcedureID", "RequestedProcedureDescription", "ReasonForTheRequestedProcedure",
     "ScheduledProcedureStepID", "PerformedProcedureStepID", "PerformedProcedureStepDescription",
-    "PerformedProcedureStepStartDate", "PerformedProcedureStepStartTime", "CommentsOnThePerformedProcedureStep",
+    "PerformedProcedureStepStartDate", "PerformedProcedureStepStartTime",
+    "CommentsOnThePerformedProcedureStep", "DeviceSerialNumber",
     "PerformedStationName", "PerformedLocation", "RetrieveAETitle", "DateOfSecondaryCapture",
     "TimeOfSecondaryCapture", "DateOfLastCalibration", "TimeOfLastCalibration", "AcquisitionDateTime",
     "PatientReligiousPreference", "CurrentPatientLocation", "RequestingService",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 HttpOption = Annotated[
     str | None,
-    typer.Option("--http", metavar="HOST:PORT", help="Where to listen. [http.address in config.toml]"),
+    typer.Option("--http", metavar="HOST:PORT", help="Where to listen; else http.address in config.toml."),
 ]
 
 
@@ -67,15 +67,17 @@ def _show_founded(made: Founding, address: str, code: str) -> None:
         (
             made.recovery_key,
             "",
-            "It opens this home when the master key file is lost. Shown this once, kept nowhere.",
-            "Without key file and recovery key nobody can read what is in the home; nor can we.",
+            "It opens this home when the master key file is lost.",
+            "It is shown this once and kept nowhere. Without the key file and",
+            "without this, nobody can read what is in the home; nor can we.",
         ),
     )
     show.boxed(
         "Next",
         (
             f"1. leadglass serve --home {home}",
-            f"2. Open {address}/set-up and make the first administrator with this code (good for one day):",
+            f"2. Open {address}/set-up",
+            "   and make the first administrator with this code, good for one day:",
             f"   {code}",
             f"3. leadglass import --home {home} PATH...",
         ),

@@ -25,11 +25,11 @@ MOST_SHOWN = 200
 def import_paths(
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="PATH...", help="Files, folders, zips, DICOMDIR media.", show_default=False),
+        typer.Argument(metavar="PATH", help="Files, folders, zips, DICOMDIR media.", show_default=False),
     ],
     department: Annotated[
         str | None,
-        typer.Option("--department", metavar="D", help="To which the images belong. [default department]"),
+        typer.Option("--department", metavar="D", help="To which the images belong; else the default one."),
     ] = None,
     home: HomeOption = None,
     as_user: AsOption = None,

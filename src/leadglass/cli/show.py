@@ -142,8 +142,16 @@ def boxed(title: str, lines: Sequence[str]) -> None:
             console.print(printable(line), soft_wrap=True)
         return
     body = Text("\n".join(map(printable, lines)))
+    console.print()
     console.print(
-        Panel(body, title=Text(title, style="bold"), title_align="left", box=box.ROUNDED, padding=(1, 2))
+        Panel(
+            body,
+            title=Text(title, style="bold"),
+            title_align="left",
+            box=box.ROUNDED,
+            padding=(1, 2),
+            expand=False,
+        )
     )
 
 

@@ -43,7 +43,7 @@ def add(
     role: Annotated[AssignableRole, typer.Option("--role", help="What the user may do.", show_default=False)],
     department: Annotated[
         str | None,
-        typer.Option("--department", metavar="D", help="Whose images the user sees. [default department]"),
+        typer.Option("--department", metavar="D", help="Whose images the user sees; else the default one."),
     ] = None,
     display_name: Annotated[
         str,

@@ -59,7 +59,7 @@ def root_of(home: Path | None) -> Path:
 def at_home(home: Path | None, as_user: str | None = None, **overrides: dict[str, Any]) -> Iterator[Work]:
     """Open the home for one command; close it properly afterwards."""
     from leadglass.compose import open_home
-    from leadglass.serve import clock
+    from leadglass.home import clock
 
     operator = this_operator()
     with open_home(root_of(home), os.environ, clock, **overrides) as opened:
@@ -83,6 +83,6 @@ def this_operator() -> Principal:
 
 def command_context() -> Context:
     from leadglass.access.principal import Context, Via
-    from leadglass.serve import clock
+    from leadglass.home import clock
 
     return Context(address="", via=Via.COMMAND, now=clock())
