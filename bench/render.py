@@ -13,7 +13,7 @@ import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from leadglass.archive.sandbox import RenderLimits, RenderRequest, Sandbox
+from leadglass.archive.rendering.sandbox import RenderLimits, RenderRequest, Sandbox
 
 ROUNDS = 100
 

@@ -19,7 +19,7 @@ from leadglass.archive.ledger import Ledger
 from leadglass.archive.objects import Objects, StudyKeys
 from leadglass.archive.render import Renderer
 from leadglass.archive.retrieve import Retrieve
-from leadglass.archive.sandbox import Sandbox
+from leadglass.archive.rendering.sandbox import Sandbox
 from leadglass.archive.search import Search
 from leadglass.archive.services import Services
 from leadglass.archive.trail import Trail

@@ -94,7 +94,7 @@ class Accounts:
         return self._write(entry, context, lambda tx: setup.create_setup_link(tx, context.now))
 
     def setup(self, code: str, name: str, password: str, context: Context) -> str:
-        """Make the first system administrator and sign them in: the session's token. Denied for a bad code."""
+        """Make the first system administrator and sign them in: the session's token. Denied: a bad code."""
         new = users.NewUser(
             name,
             Role.SYSTEM_ADMINISTRATOR,

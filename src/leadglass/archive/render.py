@@ -9,7 +9,7 @@ from leadglass.access.principal import Context, Principal
 from leadglass.archive.doorkeeper import Doorkeeper
 from leadglass.archive.ledger import Ledger
 from leadglass.archive.objects import Objects
-from leadglass.archive.sandbox import Rendered, RenderRequest, Sandbox
+from leadglass.archive.rendering.sandbox import Rendered, RenderRequest, Sandbox
 from leadglass.errors import Violation
 from leadglass.index import lookup
 

@@ -10,8 +10,8 @@ from leadglass.archive.doorkeeper import Doorkeeper
 from leadglass.archive.ingest import Ingest
 from leadglass.archive.ledger import Ledger
 from leadglass.archive.render import Renderer
+from leadglass.archive.rendering.sandbox import Sandbox
 from leadglass.archive.retrieve import Retrieve
-from leadglass.archive.sandbox import Sandbox
 from leadglass.archive.search import Search
 from leadglass.archive.trail import Trail
 from leadglass.archive.upkeep import Upkeep

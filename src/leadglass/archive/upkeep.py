@@ -21,7 +21,8 @@ from leadglass.index import lookup
 from leadglass.index.lookup import Holding
 from leadglass.record.log import read_head
 from leadglass.record.note import VerifierKey
-from leadglass.record.verify import Verdict, verify
+from leadglass.record.chain import Verdict
+from leadglass.record.verify import verify
 from leadglass.store.blobs import Blobs
 
 GRACE = 60 * 60_000  # ms: what is younger may be an object somebody is sending right now

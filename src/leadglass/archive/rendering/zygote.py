@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 
-from leadglass.archive.confinement import Guards
-from leadglass.archive.render_wire import (
+from leadglass.archive.rendering.confinement import Guards
+from leadglass.archive.rendering.wire import (
     PART_BYTES,
     Ask,
     BrokenExchange,
@@ -31,7 +31,7 @@ from leadglass.errors import LimitExceeded, Unavailable
 
 Fetch = Callable[[], Iterable[bytes]]
 
-_PROGRAM = "leadglass.archive.render_child"
+_PROGRAM = "leadglass.archive.rendering.render_child"
 _SPAWNED = struct.Struct(">I")
 _START_SECONDS = 60.0  # importing the codecs on a loaded machine
 _EXIT_SECONDS = 10.0

@@ -8,13 +8,13 @@ import sys
 
 import pytest
 
-from leadglass.archive.confinement import _CALLS, Guards, seccomp_program
+from leadglass.archive.rendering.confinement import _CALLS, Guards, seccomp_program
 
 MEMORY = 64 << 20
 # Confine, then run one attempt and tell over the only descriptor left.
 PROGRAM = f"""
 import os, socket, sys, ctypes, resource, signal
-from leadglass.archive.confinement import confine
+from leadglass.archive.rendering.confinement import confine
 os.dup2(os.open(os.devnull, os.O_RDONLY), 50)
 guards = confine(int(sys.argv[1]), {MEMORY}, 1, os.getppid())
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_color_lut
 
-from leadglass.archive.render_wire import Refusal, refused
+from leadglass.archive.rendering.wire import Refusal, refused
 
 Array = npt.NDArray[Any]
 

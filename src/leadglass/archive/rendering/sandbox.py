@@ -11,8 +11,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Hashable
 
-from leadglass.archive.confinement import Guards
-from leadglass.archive.render_wire import (
+from leadglass.archive.rendering.confinement import Guards
+from leadglass.archive.rendering.wire import (
     BrokenExchange,
     Deadline,
     Refusal,
@@ -20,7 +20,7 @@ from leadglass.archive.render_wire import (
     RenderRequest,
     refused,
 )
-from leadglass.archive.zygote import Fetch, RenderLimits, Worker, Zygote
+from leadglass.archive.rendering.zygote import Fetch, RenderLimits, Worker, Zygote
 from leadglass.errors import LimitExceeded, Unavailable
 
 __all__ = ["Fetch", "Guards", "RenderLimits", "RenderRequest", "Rendered", "Sandbox"]

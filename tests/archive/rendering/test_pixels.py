@@ -29,10 +29,10 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from leadglass.archive.grayscale import VoiFunction, Window, render_grey
-from leadglass.archive.lookup import palette_of
-from leadglass.archive.pixels import Picture, PixelLimits, decode, image_pixel, render
-from leadglass.archive.render_wire import RenderRequest
+from leadglass.archive.rendering.grayscale import VoiFunction, Window, render_grey
+from leadglass.archive.rendering.luts import palette_of
+from leadglass.archive.rendering.pixels import Picture, PixelLimits, decode, image_pixel, render
+from leadglass.archive.rendering.wire import RenderRequest
 from leadglass.errors import Violation
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -496,7 +496,7 @@ def test_big_endian_pixels() -> None:
 def test_a_new_window_needs_no_second_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = Picture(io.BytesIO(FILES["693_J2KI.dcm"].read_bytes()), LIMITS)
     first = picture.show(WHOLE)
-    monkeypatch.setattr("leadglass.archive.pixels.decode", None)
+    monkeypatch.setattr("leadglass.archive.rendering.pixels.decode", None)
     again = picture.show(RenderRequest(1, (10, 20), 4096))
     assert (again.width, again.height) == (first.width, first.height)
     assert again.jpeg != first.jpeg

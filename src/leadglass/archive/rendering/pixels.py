@@ -26,10 +26,10 @@ from pydicom.uid import (
     JPEGExtended12Bit,
 )
 
-from leadglass.archive.codestreams import Claim, honest
-from leadglass.archive.grayscale import render_grey
-from leadglass.archive.lookup import palette_of, to_8_bits
-from leadglass.archive.render_wire import Refusal, Rendered, RenderRequest, refused
+from leadglass.archive.rendering.codestreams import Claim, honest
+from leadglass.archive.rendering.grayscale import render_grey
+from leadglass.archive.rendering.luts import palette_of, to_8_bits
+from leadglass.archive.rendering.wire import Refusal, Rendered, RenderRequest, refused
 
 Array = npt.NDArray[Any]
 

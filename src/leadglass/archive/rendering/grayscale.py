@@ -17,7 +17,7 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
-from leadglass.archive.lookup import Lut, lut_of
+from leadglass.archive.rendering.luts import Lut, lut_of
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]

@@ -29,10 +29,10 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from leadglass.archive.confinement import Guards
-from leadglass.archive.render_wire import BrokenExchange, Channel, Deadline, Kind, Refusal, Rendered
-from leadglass.archive.sandbox import RenderLimits, RenderRequest, Sandbox
-from leadglass.archive.zygote import Worker
+from leadglass.archive.rendering.confinement import Guards
+from leadglass.archive.rendering.sandbox import RenderLimits, RenderRequest, Sandbox
+from leadglass.archive.rendering.wire import BrokenExchange, Channel, Deadline, Kind, Refusal, Rendered
+from leadglass.archive.rendering.zygote import Worker
 from leadglass.errors import LeadglassError, LimitExceeded, Tampered, Unavailable, Violation
 
 FILES = Path(pydicom.__file__).parent / "data" / "test_files"
@@ -369,7 +369,7 @@ def test_a_dead_zygote_takes_its_workers_along_and_is_replaced(boxed: Callable[.
 
 def test_no_process_no_picture(boxed: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> None:
     sandbox = boxed()
-    monkeypatch.setattr("leadglass.archive.zygote._PROGRAM", "leadglass.no_such_program")
+    monkeypatch.setattr("leadglass.archive.rendering.zygote._PROGRAM", "leadglass.no_such_program")
     with pytest.raises(Unavailable):
         ask(sandbox, CT)
     monkeypatch.undo()
@@ -572,7 +572,7 @@ def test_close_ends_what_is_under_way(boxed: Callable[..., Sandbox]) -> None:
 
 def test_when_the_server_dies_so_does_everything_it_started() -> None:
     program = (
-        "import sys; from leadglass.archive.sandbox import *\n"
+        "import sys; from leadglass.archive.rendering.sandbox import *\n"
         "data = open(sys.argv[1], 'rb').read(); box = Sandbox()\n"
         "box.render('a', 1, lambda: [data], len(data), RenderRequest(1, None, 64))\n"
         "print(box._zygote.pid, box.processes()['a'], flush=True); sys.stdin.read()\n"

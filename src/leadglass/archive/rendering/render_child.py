@@ -1,6 +1,7 @@
 """The programs of the decoding sandbox: a zygote that loads the codecs once, and the workers it forks.
 
-    python -I -m leadglass.archive.render_child DESCRIPTOR MEMORY_BYTES CPU_SECONDS PIXELS DECODED_BYTES
+    python -I -m leadglass.archive.rendering.render_child DESCRIPTOR MEMORY_BYTES CPU_SECONDS \
+        PIXELS DECODED_BYTES
 
 The zygote never reads a foreign byte. Each datagram on its control socket carries one end of a stream socket;
 it forks a worker around that end and answers with the worker's pid and a pidfd, by which the server can end
@@ -27,9 +28,9 @@ import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from leadglass.archive.confinement import confine
-from leadglass.archive.pixels import Picture, PixelLimits
-from leadglass.archive.render_wire import (
+from leadglass.archive.rendering.confinement import confine
+from leadglass.archive.rendering.pixels import Picture, PixelLimits
+from leadglass.archive.rendering.wire import (
     Ask,
     BrokenExchange,
     Channel,
