@@ -14,10 +14,12 @@ import fcntl
 import os
 import threading
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
+
+import sqlalchemy as sa
 
 from leadglass.access.policy import Action
 from leadglass.access.principal import Context, Principal
@@ -27,13 +29,17 @@ from leadglass.archive.objects import StudyKeys
 from leadglass.db.engine import Transaction
 from leadglass.dicom.dataset import Limits
 from leadglass.dicom.part10 import HEAD_SIZE, Part10Parser, neutral_preamble
-from leadglass.errors import LeadglassError, StorageFull
+from leadglass.errors import LeadglassError, StorageFailed, StorageFull
 from leadglass.index import records
 from leadglass.index.records import Clash, Misfit, ObjectFacts
 from leadglass.index.rows import Sealed
+from leadglass.index.schema import instances, kept_aside
 from leadglass.store.blobs import Blobs, BlobSize, BlobWriter
 
 _SYNC = "archive.blobs"
+_NAMED = sa.union_all(
+    *(sa.select(table.c.id).where(table.c.blob == sa.bindparam("blob")) for table in (instances, kept_aside))
+)
 
 
 class Kind(StrEnum):
@@ -216,7 +222,7 @@ class _Commit:
             if known.department_id != self.department_id:
                 return self._aside(tx, Misfit(Clash.OTHER_DEPARTMENT, known.study_id))
             if (known.digest, known.transfer_syntax_uid) == (self.digest, self.syntax):
-                return self._noted(tx, Outcome(Kind.DUPLICATE, known.instance_id))
+                return self._again(tx, Outcome(Kind.STORED, known.instance_id))
             return self._aside(tx, Misfit(Clash.OTHER_CONTENT, known.study_id))
         place = records.place(tx, self.facts, self.department_id, self.context.now)
         if isinstance(place, Misfit):
@@ -230,7 +236,7 @@ class _Commit:
     def _aside(self, tx: Transaction, misfit: Misfit) -> Outcome:
         outcome = Outcome(Kind.KEPT_ASIDE, clash=misfit.clash)
         if records.is_kept_aside(tx, self.facts, misfit.clash, self.digest):
-            return self._noted(tx, Outcome(Kind.DUPLICATE, clash=misfit.clash))
+            return self._again(tx, outcome)
         records.keep_aside(
             tx,
             self.facts,
@@ -240,6 +246,13 @@ class _Commit:
             source=self.source,
             now=self.context.now,
         )
+        return self._noted(tx, outcome)
+
+    def _again(self, tx: Transaction, outcome: Outcome) -> Outcome:
+        """A duplicate, whose blob is removed; but not when its row is of this very attempt: a commit that was
+        reported as failed can have happened, and a unit that is run again must not undo it."""
+        if tx.execute(_NAMED, {"blob": self.blob.name}).first() is None:
+            outcome = replace(outcome, kind=Kind.DUPLICATE)
         return self._noted(tx, outcome)
 
     def _sealed(self, tx: Transaction, study_id: int) -> Sealed:
@@ -268,9 +281,22 @@ class _Commit:
     def _settle(self, committed: Future[Outcome], outcome: Future[Outcome]) -> None:
         """After the commit: a blob that no row names is removed again; a failed removal leaves an orphan."""
         error = committed.exception()
-        if error is not None or committed.result().kind is Kind.DUPLICATE:
-            self.blob.abandon()
         if error is not None:
+            if not self._may_be_named(error):
+                self.blob.abandon()
             outcome.set_exception(error)
-        else:
-            outcome.set_result(committed.result())
+            return
+        if committed.result().kind is Kind.DUPLICATE:
+            self.blob.abandon()
+        outcome.set_result(committed.result())
+
+    def _may_be_named(self, error: BaseException) -> bool:
+        """Whether a row may name the blob although the commit failed. After a failed fsync nobody knows what
+        the disk has; in any doubt the blob stays: an orphan can be collected, a lost object cannot."""
+        if isinstance(error, StorageFailed):
+            return True
+        try:
+            with self.ingest.doorkeeper.db.read() as connection:
+                return connection.execute(_NAMED, {"blob": self.blob.name}).first() is not None
+        except LeadglassError:
+            return True

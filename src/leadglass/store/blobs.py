@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from leadglass.errors import BrokenInvariant, Tampered
+from leadglass.errors import BrokenInvariant, StorageFailed, Tampered
 from leadglass.store.files import System, storage_error, storage_errors, write_all
 from leadglass.store.keys import new_key
 from leadglass.store.sealed import SealedReader, SealingWriter
@@ -38,6 +38,7 @@ _SCAN = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
 
 _LOST = frozenset({errno.ENOENT, errno.ENOTDIR})
 _NO_FILE = "A stored object was replaced by something that is no file."
+_UNSYNCED = "The disk failed to make a directory of the store durable. Check it, then restart."
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class Blobs:
         self._lock = threading.Lock()
         self._directory = ""
         self._left = 0
+        self._unsynced = False  # a directory's fsync failed: nobody knows which entries are durable
 
     def create(self) -> BlobWriter:
         """A new, empty blob with a random name and a random key. StorageFull, StorageFailed."""
@@ -107,6 +109,7 @@ class Blobs:
             self._sync(directory)
 
     def _next_directory(self) -> str:
+        self._require_synced()
         with self._lock:
             if not self._left:
                 self._directory = self._enter(self._random(1).hex())
@@ -125,12 +128,25 @@ class Blobs:
         return directory
 
     def _sync(self, directory: str) -> None:
+        self._require_synced()
         with storage_errors("A directory of the store"):
             descriptor = self._system.open(directory, _SCAN)
             try:
-                self._system.fsync(descriptor)
+                self._fsync(descriptor)
             finally:
                 self._system.close(descriptor)
+
+    def _fsync(self, descriptor: int) -> None:
+        """Once, whatever the reason: the same fsync again would succeed for entries that are gone."""
+        try:
+            self._system.fsync(descriptor)
+        except OSError as error:
+            self._unsynced = True
+            raise StorageFailed(_UNSYNCED) from error
+
+    def _require_synced(self) -> None:
+        if self._unsynced:
+            raise StorageFailed(_UNSYNCED)
 
     def _open_existing(self, path: str) -> int:
         try:
