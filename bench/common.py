@@ -131,7 +131,11 @@ def home(**environ: str) -> Iterator[tuple[Path, dict[str, str]]]:
     """A new home and an environment whose key folder is beside it, both gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="leadglass-bench-") as folder:
         root = Path(folder)
-        env = os.environ | {"LEADGLASS_HOME": str(root / "home"), "XDG_CONFIG_HOME": str(root / "config"), **environ}
+        env = os.environ | {
+            "LEADGLASS_HOME": str(root / "home"),
+            "XDG_CONFIG_HOME": str(root / "config"),
+            **environ,
+        }
         subprocess.run([LEADGLASS, "init", "--json"], env=env, check=True, stdout=subprocess.DEVNULL)
         yield root / "home", env
 

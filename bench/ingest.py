@@ -130,7 +130,9 @@ def main() -> None:
         rates = ours(Path(folder), asked.rounds, asked.slices)
         if shutil.which("Orthanc"):
             peers = theirs(Path(folder), asked.rounds)
-            print(f"  ratio                           {spread([a / b for a, b in zip(rates, peers, strict=True)], '.2f')}")
+            print(
+                f"  ratio                           {spread([a / b for a, b in zip(rates, peers, strict=True)], '.2f')}"
+            )
     if asked.large_mb:
         large(asked.large_mb)
 
