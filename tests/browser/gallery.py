@@ -1,9 +1,13 @@
-"""A home that looks like work: real images of pydicom-data under made-up patients, and a CT made of ellipsoids."""
+"""A home that looks like work: real images of pydicom-data under made-up patients, a CT of ellipsoids."""
+
+# ruff: noqa: E501 (a table is read by its columns)
 
 from __future__ import annotations
 
 import io
+import socket
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +17,8 @@ import data_store  # of pydicom-data
 import numpy as np
 import pydicom
 import uvicorn
+
+from leadglass.web.settings import WebSettings
 
 REAL = (  # file, name, id, born, sex, date, time, study, series, modality
     ("RG1_UNCR", "OKAFOR^CHIDI", "DEMO-0002", "19871104", "M", "20260130", "091205", "Chest PA", "PA upright", "CR"),
@@ -32,8 +38,11 @@ def real(number: int, row: tuple[str, ...]) -> bytes:
     path = Path(data_store.__file__).parent / "data" / f"{file}.dcm"
     ds = pydicom.dcmread(path)
     ds.SpecificCharacterSet = "ISO_IR 192"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ds.StudyDescription = study
     ds.PatientName, ds.PatientID, ds.PatientBirthDate, ds.PatientSex = name, patient, born, sex
-    ds.StudyDate, ds.StudyTime, ds.StudyDescription, ds.SeriesDescription = date, time, study, series
+    ds.StudyDate, ds.StudyTime, ds.SeriesDescription = date, time, series
     ds.Modality, ds.AccessionNumber, ds.ReferringPhysicianName = (
         modality,
         f"A{2600 + number}",
@@ -42,7 +51,9 @@ def real(number: int, row: tuple[str, ...]) -> bytes:
     ds.StudyInstanceUID, ds.SeriesInstanceUID = f"{STUDY}.{number}", f"{SERIES}.{number}"
     ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = f"{SERIES}.{number}.1"
     out = io.BytesIO()
-    ds.save_as(out)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # one description is longer than the Standard allows, as in real life
+        ds.save_as(out)
     return out.getvalue()
 
 
@@ -103,17 +114,17 @@ def fill(world: Any, made_up: Any, *, slices: int = 48, more: int = 60) -> None:
 
 
 @contextmanager
-def served(app: Any, port: int = 0) -> Iterator[int]:
-    """`app` behind a real uvicorn on loopback; its port."""
-    import socket
-
-    with socket.create_server(("127.0.0.1", port)) as listening:
+def served(world: Any) -> Iterator[str]:
+    """The web service of `world` behind a real uvicorn on loopback; its address."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = f"http://localhost:{listening.getsockname()[1]}"
+        app = world.app(WebSettings(public_url=address))
         config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         try:
-            yield listening.getsockname()[1]
+            yield address
         finally:
             server.should_exit = True
             thread.join(20)

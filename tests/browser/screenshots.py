@@ -54,16 +54,28 @@ def lung(page: Page) -> None:
     page.wait_for_timeout(1500)
 
 
+def wrong(page: Page) -> None:
+    page.fill("#name", "dr.roth")
+    page.fill("#password", "no")
+    page.click("button")
+
+
+def search(page: Page, name: str) -> None:
+    page.fill("#name", name)
+    page.get_by_role("button", name="Search").click()
+    ready(page)
+
+
 def pages(study: dict[str, int]) -> dict[str, tuple[Role | None, str, Any]]:
     """name: who looks, where, and what they do there."""
     doctor = Role.RADIOLOGIST
     return {
         "sign-in": (None, "/sign-in", None),
-        "wrong": (None, "/sign-in", lambda p: (p.fill("#name", "dr.roth"), p.fill("#password", "no"), p.click("button"))),
+        "wrong": (None, "/sign-in", wrong),
         "set-up-done": (None, "/set-up#a-code-from-the-link", None),
         "studies": (doctor, "/studies", None),
-        "found": (doctor, "/studies", lambda p: (p.fill("#name", "roth"), p.click("text=Search"), ready(p))),
-        "none-found": (doctor, "/studies", lambda p: (p.fill("#name", "nobody"), p.click("text=Search"), ready(p))),
+        "found": (doctor, "/studies", lambda page: search(page, "roth")),
+        "none-found": (doctor, "/studies", lambda page: search(page, "nobody")),
         "ct": (doctor, f"/studies/{study['A2601']}", ready),
         "ct-lung": (doctor, f"/studies/{study['A2601']}", lung),
         "chest": (doctor, f"/studies/{study['A2602']}", ready),
@@ -111,14 +123,17 @@ def take(browser: Browser, world: Any, base: str, out: Path, wanted: set[str]) -
 
 def set_up(browser: Browser, worlds: Any, gallery: Any, out: Path) -> None:
     """The page behind the link, in a home without anybody."""
-    with tempfile.TemporaryDirectory() as folder, worlds.new_world(Path(folder)) as world:
-        with gallery.served(world.app(worlds.WebSettings(other_hosts=frozenset({"localhost:8123"}))), 8123):
-            for scheme in ("light", "dark"):
-                for width_name, (width, height) in SIZES.items():
-                    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
-                    page.goto("http://localhost:8123/set-up#nWb3-code-from-the-link")
-                    page.screenshot(path=out / f"set-up-{width_name}-{scheme}.png")
-                    page.close()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        worlds.new_world(Path(folder)) as world,
+        gallery.served(world) as base,
+    ):
+        for scheme in ("light", "dark"):
+            for width_name, (width, height) in SIZES.items():
+                page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+                page.goto(f"{base}/set-up#nWb3-code-from-the-link")
+                page.screenshot(path=out / f"set-up-{width_name}-{scheme}.png")
+                page.close()
 
 
 if __name__ == "__main__":
@@ -130,13 +145,7 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder, worlds.new_world(Path(folder)) as world:
         world.people()
         gallery.fill(world, worlds.made_up)
-        import socket
-
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
-        base = f"http://localhost:{port}"
-        app = world.app(worlds.WebSettings(public_url=base))
-        with gallery.served(app, port), sync_playwright() as playwright:
+        with gallery.served(world) as base, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
             take(browser, world, base, out, set(sys.argv[2:]))
             set_up(browser, worlds, gallery, out)

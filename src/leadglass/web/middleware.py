@@ -6,6 +6,7 @@ RequestLog  Headers  Errors  Hosts  Origins  Bodies  Deadline
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
@@ -35,6 +36,7 @@ SECURITY_HEADERS: Final = (
 _HSTS = ("Strict-Transport-Security", "max-age=31536000")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110 9.2.1
 _NO_ROUTE = "-"
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]{1,5})?", re.ASCII)
 
 Observer = Callable[[str, str, int, float], None]  # method, route name, status, seconds
 Explain = Callable[[Request, Exception], Awaitable[Response]]
@@ -114,7 +116,8 @@ class Errors:
 
 
 class Hosts:
-    """Answers to our own names only: no DNS rebinding, no poisoned links."""
+    """Answers to our own names only: no DNS rebinding, no poisoned links. The port is left alone: it protects
+    nothing, and dicomweb-client leaves it out."""
 
     def __init__(self, app: ASGIApp, settings: WebSettings) -> None:
         self._app = app
@@ -123,7 +126,8 @@ class Hosts:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             given = RequestHeaders(scope=scope).getlist("host")
-            if len(given) != 1 or given[0].lower() not in self._hosts:
+            name = _HOST.fullmatch(given[0].lower()) if len(given) == 1 else None
+            if name is None or name[1] not in self._hosts:
                 raise Refused(WRONG_HOST)
         await self._app(scope, receive, send)
 
@@ -169,7 +173,11 @@ class Bodies:
             await self._app(scope, receive, send)
             return
         announced = RequestHeaders(scope=scope).get("content-length", "0")
-        if not announced.isdigit() or len(announced) > 12 or int(announced) > self._bytes:
+        if (
+            not (announced.isascii() and announced.isdigit())
+            or len(announced) > 12
+            or int(announced) > self._bytes
+        ):
             raise Refused(TOO_LARGE)
         await self._app(scope, self._limited(receive), send)
 

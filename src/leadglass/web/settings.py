@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +16,7 @@ class WebSettings:
     """
 
     public_url: str = "http://localhost:8080"
-    other_hosts: frozenset[str] = frozenset()  # further Host headers, as `name` or `name:port`
+    other_hosts: frozenset[str] = frozenset()  # further names we answer to
     body_bytes: int = 64 * 1024
     body_seconds: float = 20.0
     answer_seconds: float = 60.0  # to the first byte of an answer
@@ -40,13 +39,8 @@ class WebSettings:
 
     @property
     def hosts(self) -> frozenset[str]:
-        """Host headers that are ours, lower case. The loopback names stand for each other."""
-        parts = urlsplit(self.public_url)
-        host = (parts.hostname or "").lower()
-        host = f"[{host}]" if ":" in host else host
-        names = _LOOPBACK if host in _LOOPBACK else (host,)
-        port = parts.port or _DEFAULT_PORTS[parts.scheme]
-        hosts = {f"{name}:{port}" for name in names}
-        if port == _DEFAULT_PORTS[parts.scheme]:
-            hosts |= set(names)
-        return frozenset(hosts | {host.lower() for host in self.other_hosts})
+        """Host names that are ours, lower case. The loopback names stand for each other."""
+        name = (urlsplit(self.public_url).hostname or "").lower()
+        name = f"[{name}]" if ":" in name else name
+        names = _LOOPBACK if name in _LOOPBACK else (name,)
+        return frozenset(names) | {host.lower() for host in self.other_hosts}

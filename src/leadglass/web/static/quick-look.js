@@ -30,6 +30,7 @@
   let step = 1;          // direction of the last move
   let chosen = null;     // [center, width], null: as the image says
   let shown = null;      // the image on the canvas
+  let given = null;      // [center, width] an image came with, where windows go out from unless one is chosen
   let generation = 0;    // of the series: answers for an older one are dropped
 
   // --- images that are here already, the least recently used first -------------------------------------
@@ -79,7 +80,8 @@
     const fact = (name) => answer.headers.get("Leadglass-" + name);
     const number = (name) => (fact(name) ? Number(fact(name)) : null);
     const bitmap = await createImageBitmap(await answer.blob());
-    return { bitmap, center: number("Center"), width: number("Width"), gray: fact("Monochrome") === "1" };
+    const plain = !address.includes("center=");
+    return { bitmap, plain, center: number("Center"), width: number("Width"), gray: fact("Monochrome") === "1" };
   }
 
   let running = null;    // {address, stop, began, ahead}
@@ -125,7 +127,8 @@
       const image = await load(address, mine.stop.signal);
       if (series !== generation) { image.bitmap.close(); return; }
       keep(address, image);
-      if (address === addressOf(at) || !mine.ahead) show(image);
+      const wanted = addressOf(at); // an older wish is worth showing while the newest is still to come
+      if (address === wanted || !(mine.ahead || store.has(wanted))) show(image);
     } catch (failure) {
       if (failure.name !== "AbortError" && series === generation) {
         refused.add(address);
@@ -153,6 +156,7 @@
   function show(image) {
     $("failed").hidden = true;
     shown = image;
+    if (image.plain) given = image.gray && image.width !== null ? [image.center, image.width] : null;
     draw();
     if (store.has(addressOf(at))) busy(false);
     const windowed = image.gray && image.width !== null;
@@ -212,15 +216,15 @@
   }
 
   function setWindow(center, width) {
-    if (!shown || !shown.gray || shown.width === null) return;
+    if (!given && !chosen) return;
     chosen = [round(center), Math.max(1, round(width))];
     $("at-window").textContent = `C ${chosen[0]}  W ${chosen[1]}`;
     wish();
   }
 
   function nudge(dCenter, dWidth) { // in steps of what is in use: a hundredth of the window's width
-    const [center, width] = chosen || (shown ? [shown.center, shown.width] : [null, null]);
-    if (width === null) return;
+    if (!given && !chosen) return;
+    const [center, width] = chosen || given;
     const unit = Math.max(width / 100, width > 20 ? 1 : 0.01);
     setWindow(center + dCenter * unit, Math.max(1, width + dWidth * unit));
   }
@@ -258,8 +262,7 @@
   stage.addEventListener("pointerdown", (event) => {
     if (event.button !== 0 || !event.isPrimary || event.target.closest("button")) return;
     const windowing = event.pointerType === "mouse" || $("drag").getAttribute("aria-pressed") === "true";
-    const base = chosen || (shown && shown.width !== null ? [shown.center, shown.width] : null);
-    drag = { windowing, base, x: event.clientX, y: event.clientY, from: at };
+    drag = { windowing, base: chosen || given, x: event.clientX, y: event.clientY, from: at };
     stage.setPointerCapture(event.pointerId);
   });
   stage.addEventListener("pointermove", (event) => {
@@ -311,7 +314,7 @@
     if (running) { running.stop.abort(); running = null; }
     for (const [address, image] of store) drop(address, image);
     refused.clear();
-    frames = []; at = 0; step = 1; chosen = null; shown = null;
+    frames = []; at = 0; step = 1; chosen = null; shown = given = null;
     draw();
     $("failed").hidden = true;
     for (const one of links) one.toggleAttribute("aria-current", false);
