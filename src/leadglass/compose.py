@@ -103,6 +103,7 @@ def open_home(
         opened.services.ledger.close(clock())
         opened.publish()
     finally:
+        opened.services.ingest.close()
         opened.services.close(clock())
 
 

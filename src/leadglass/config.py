@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,8 +89,8 @@ class Http(_Section):
 class Limits(_Section):
     """What a peer or a file may ask of us."""
 
-    connections: Annotated[int, Field(ge=8, le=10_000)] = 256
-    """HTTP connections and requests at once; further ones get 503."""
+    connections: Annotated[int, Field(ge=16, le=50_000)] = 1024
+    """HTTP connections at once; of more, the one that has waited longest without a request goes."""
 
     object_mib: Annotated[int, Field(ge=1, le=65_536)] = 4096
     """The largest single object that is taken in, in MiB."""
@@ -98,7 +99,7 @@ class Limits(_Section):
     """Members of one zip file that an import reads."""
 
     zip_ratio: Annotated[int, Field(ge=2, le=1000)] = 100
-    """How many times larger than its packed size a zip member may become (beyond its first MiB)."""
+    """How many times larger than its packed size a zip member may become (beyond its first 16 MiB)."""
 
 
 class Sessions(_Section):
@@ -166,8 +167,29 @@ def template() -> str:
     return "\n".join(lines)
 
 
+_PAGE = """\
+# Settings
+
+<!-- Made by `python -m leadglass.config > docs/reference/settings.md`. -->
+
+In `config.toml` in the home; `leadglass init` writes one with every default commented out. An environment
+variable goes before the file: `LEADGLASS_`, section, `_`, setting, for example `LEADGLASS_HTTP_ADDRESS`. A
+command's option goes before both. An unknown setting is an error. Relative paths are relative to the home.
+
+No setting opens anything to strangers. Plain HTTP is served on loopback only; elsewhere TLS 1.2 or later.
+
+{tables}
+## Variables that are no settings
+
+| variable | |
+|---|---|
+| `LEADGLASS_HOME` | the home that commands work on without `--home` |
+| `LEADGLASS_MASTER_KEY_FILE` | where the master key lies, if not in the user's configuration folder |
+"""
+
+
 def reference() -> str:
-    """The table part of docs/reference/settings.md."""
+    """docs/reference/settings.md."""
     lines: list[str] = []
     for name, about, settings in sections():
         lines += [f"## [{name}]", "", about, "", "| setting | default | |", "|---|---|---|"]
@@ -176,7 +198,7 @@ def reference() -> str:
             for key, field in settings.items()
         ]
         lines.append("")
-    return "\n".join(lines)
+    return _PAGE.format(tables="\n".join(lines))
 
 
 def load_settings(home: Path, **overrides: dict[str, Any]) -> Settings:
@@ -249,3 +271,7 @@ def _sentences(error: ValidationError) -> str:
 
 def _said(message: str) -> str:
     return message.removeprefix("Value error, ").rstrip(".")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())

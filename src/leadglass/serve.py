@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import signal
 import socket
 import ssl
@@ -24,6 +25,7 @@ from leadglass.web.settings import WebSettings
 
 BACKLOG: Final = 2048
 KEEP_ALIVE_SECONDS: Final = 20
+OTHER_DESCRIPTORS: Final = 512  # beside those of connections: objects, the database, locks
 GRACE_SECONDS: Final = 3  # for answers under way when the server is told to stop
 
 Listening = Callable[[str], None]  # called once with the address that answers now, in a thread of its own
@@ -40,6 +42,7 @@ def serve(opened: Opened, listening: Listening) -> None:
     taken, Violation for an address that may not be served."""
     door = listener(opened.settings.http, opened.home.root)
     context = tls_context(door)
+    _allow_descriptors(opened.settings.limits.connections + OTHER_DESCRIPTORS)
     with _socket(door) as listening_socket:
         url = door.url(listening_socket.getsockname()[1])
         app = create_app(opened.services, WebSettings(public_url=url), clock)
@@ -69,6 +72,13 @@ def tls_context(door: Listener) -> ssl.SSLContext | None:
             code="tls-certificate",
         ) from None
     return context
+
+
+def _allow_descriptors(wanted: int) -> None:
+    """The usual soft limit of 1,024 is there for programs that use select()."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
 
 
 def _socket(door: Listener) -> socket.socket:

@@ -1,0 +1,114 @@
+"""The command line is a contract: what scripts rely on exists, and every part of it is documented."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from leadglass.cli.main import app
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "reference" / "commands.md"
+PROMISED = {
+    "demo": {"--home", "--http"},
+    "init": {"--home", "--recover", "--json"},
+    "serve": {"--home", "--http"},
+    "import": {"--home", "--department", "--as", "--json"},
+    "user add": {"--role", "--department", "--password-stdin", "--home", "--json"},
+    "user list": {"--home", "--json"},
+    "user disable": {"--home", "--json"},
+    "user reset": {"--password-stdin", "--home", "--json"},
+    "token create": {"--user", "--days", "--home", "--json"},
+    "token list": {"--home", "--json"},
+    "token revoke": {"--home", "--json"},
+    "status": {"--home", "--json"},
+    "check": {"--deep", "--collect-orphans", "--home", "--json"},
+    "log show": {"--patient", "--home", "--json"},
+    "log verify": {"--home", "--json"},
+    "log export": {"--home"},
+}
+
+
+def commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", command
+
+
+COMMANDS = dict(commands(typer.main.get_command(app)))
+
+
+def options(command: Any) -> set[str]:
+    return {name for each in command.params for name in each.opts if name.startswith("--")}
+
+
+def test_what_is_promised_is_there() -> None:
+    assert set(PROMISED) == set(COMMANDS)
+    for name, wanted in PROMISED.items():
+        assert wanted <= options(COMMANDS[name]), name
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_and_option_is_documented(name: str) -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    start = text.find(f"\n## leadglass {name}")
+    assert start >= 0
+    section = text[start + 1 :].partition("\n## ")[0]
+    for option in options(COMMANDS[name]):
+        assert option in section, option
+
+
+def test_nothing_is_documented_that_is_not_there() -> None:
+    titles = [
+        line[3:] for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("## leadglass ")
+    ]
+    documented = {title.removeprefix("leadglass ").rstrip(" .ADEHIMNPT") for title in titles}
+    assert documented == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_says_what_it_is_for(name: str) -> None:
+    assert COMMANDS[name].help
+    for parameter in COMMANDS[name].params:
+        assert parameter.help, parameter.name
+
+
+@pytest.mark.parametrize("arguments", [("nonsense",), ("import",), ("user", "add"), ("check", "--deeply")])
+def test_wrong_use_is_status_2(run: Callable[..., Any], arguments: tuple[str, ...]) -> None:
+    assert run(*arguments).code == 2
+
+
+def test_wrong_values_are_wrong_use(run: Callable[..., Any], home: object) -> None:
+    for arguments in (
+        ("serve", "--http", "8080"),
+        ("log", "show", "--since", "yesterday"),
+        ("log", "show", "--user", "nobody.at.all"),
+        ("log", "verify", "--file", "x"),
+        ("user", "add", "x", "--role", "operator"),
+        ("token", "create", "--user", "x", "--days", "0"),
+    ):
+        assert run(*arguments).code == 2, arguments
+
+
+def test_help_needs_none_of_the_heavy_libraries() -> None:
+    program = (
+        "import sys; from leadglass.cli.main import app\n"
+        "try: app(['--help'])\nexcept SystemExit: pass\n"
+        "print(sorted({name.partition('.')[0] for name in sys.modules} & "
+        "{'numpy', 'pydicom', 'sqlalchemy', 'starlette', 'uvicorn', 'cryptography', 'pydantic'}), file=sys.stderr)"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stderr.strip() == "[]"
+
+
+def test_the_version(run: Callable[..., Any]) -> None:
+    from leadglass import __version__
+
+    assert run("--version").out == f"leadglass {__version__}\n"

@@ -1,0 +1,143 @@
+"""The schema's history against the tables the packages define."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+import leadglass.access.schema
+import leadglass.index.schema
+import leadglass.record.schema
+import leadglass.store.schema  # noqa: F401 - each import adds its tables to `metadata`
+from leadglass.db import migrations
+from leadglass.db.engine import metadata, migration_engine
+from leadglass.errors import HomeNewer, KeyWrong, StorageFull, Unavailable
+
+KEY = bytes(range(32))
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "index.db"
+
+
+def in_database(path: Path, work: Callable[[sa.Connection], object]) -> object:
+    engine = migration_engine(path, KEY)
+    try:
+        with engine.begin() as connection:
+            return work(connection)
+    finally:
+        engine.dispose()
+
+
+def tables(path: Path) -> set[str]:
+    return set(in_database(path, lambda connection: sa.inspect(connection).get_table_names()))  # type: ignore[call-overload]
+
+
+def test_the_migrated_schema_is_the_one_the_packages_define(database: Path) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    migrations.upgrade(database, KEY)
+
+    def differences(connection: sa.Connection) -> object:
+        return compare_metadata(MigrationContext.configure(connection), metadata)
+
+    assert in_database(database, differences) == []
+
+
+def test_the_comparison_sees_a_missing_column_and_index(database: Path) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    migrations.upgrade(database, KEY)
+
+    def spoilt(connection: sa.Connection) -> object:
+        connection.exec_driver_sql("DROP INDEX ix_studies_name_key")
+        connection.exec_driver_sql("ALTER TABLE series DROP COLUMN laterality")
+        return compare_metadata(MigrationContext.configure(connection), metadata)
+
+    assert len(in_database(database, spoilt)) == 2  # type: ignore[arg-type]
+
+
+def test_what_alembic_does_not_compare_is_as_defined(database: Path) -> None:
+    """Primary keys in their order, WITHOUT ROWID, defaults, names of constraints: the statements, but for white space."""
+    migrations.upgrade(database, KEY)
+
+    def stored(connection: sa.Connection) -> dict[str, set[str]]:
+        found = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'table'").all()
+        return {name: _clauses(sql) for name, sql in found if name != "alembic_version"}
+
+    fresh = database.with_name("fresh.db")
+    in_database(fresh, metadata.create_all)
+    assert in_database(database, stored) == in_database(fresh, stored)
+
+
+def _clauses(statement: str) -> set[str]:
+    return {line.strip().rstrip(",") for line in statement.replace("\t", "").splitlines() if line.strip()}
+
+
+def test_downgrade_leaves_nothing_and_upgrade_brings_everything_back(database: Path) -> None:
+    migrations.upgrade(database, KEY)
+    full = tables(database)
+    migrations.migrate(database, KEY, "base")
+    assert tables(database) == {"alembic_version"}
+    migrations.upgrade(database, KEY)
+    assert tables(database) == full == set(metadata.tables) | {"alembic_version"}
+
+
+def test_a_second_upgrade_does_nothing_and_needs_no_alembic(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrations.upgrade(database, KEY)
+    monkeypatch.setattr(migrations, "migrate", None)
+    migrations.upgrade(database, KEY)
+    assert migrations.current(database, KEY) == migrations.HEAD
+
+
+def test_a_database_of_a_later_version_is_not_touched(database: Path) -> None:
+    migrations.upgrade(database, KEY)
+    in_database(database, lambda c: c.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'"))
+    before = database.read_bytes()
+    with pytest.raises(HomeNewer, match="later version"):
+        migrations.upgrade(database, KEY)
+    assert database.read_bytes() == before
+
+
+def test_another_key_is_refused(database: Path) -> None:
+    migrations.upgrade(database, KEY)
+    with pytest.raises(KeyWrong):
+        migrations.upgrade(database, bytes(32))
+
+
+def test_a_revision_that_fails_leaves_the_database_as_it_was(database: Path) -> None:
+    """`kept_aside` is there already, so the revision fails half way; not one of its tables stays."""
+    in_database(database, lambda c: c.exec_driver_sql("CREATE TABLE kept_aside (id INTEGER)"))
+    with pytest.raises(Unavailable):
+        migrations.upgrade(database, KEY)
+    assert tables(database) == {"kept_aside"}
+
+
+def test_a_full_disk_is_called_that(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_database(database, lambda c: c.exec_driver_sql("CREATE TABLE other (id INTEGER)"))
+    engine = migration_engine(database, KEY)
+    sa.event.listen(engine, "connect", lambda raw, _: raw.execute("PRAGMA max_page_count = 4"))
+    monkeypatch.setattr(migrations, "migration_engine", lambda *_: engine)
+    with pytest.raises(StorageFull):
+        migrations.migrate(database, KEY, migrations.HEAD)
+
+
+def test_the_list_of_revisions_is_that_of_the_files() -> None:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", os.path.dirname(migrations.__file__))
+    scripts = ScriptDirectory.from_config(config)
+    oldest_first = tuple(reversed([script.revision for script in scripts.walk_revisions()]))
+    assert oldest_first == migrations.REVISIONS
+    assert scripts.get_current_head() == migrations.HEAD
