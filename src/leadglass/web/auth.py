@@ -19,7 +19,7 @@ _PASSWORD_LENGTH = 1000
 
 
 async def sign_in_page(call: Call) -> Response:
-    if call.session and call.services.accounts is not None:
+    if call.session:
         known = await call.ask(call.services.accounts.resolve_session, call.session, call.context.now)
         if known is not None:
             return RedirectResponse(own_page(call.request.query_params.get("next", "")), 303)
