@@ -269,7 +269,8 @@ def small_disk(tmp_path: Path) -> Any:
     """8 MB of disk. Needs root: the message says what was not tried."""
     folder = tmp_path / "small"
     folder.mkdir()
-    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder], capture_output=True)
+    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder]
+    mount = subprocess.run(command, capture_output=True, check=False)
     if mount.returncode:
         pytest.skip("NOT TRIED: a full disk. Mounting a tmpfs needs root.")
     yield folder
