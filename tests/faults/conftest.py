@@ -39,12 +39,18 @@ def site(founded: fault_home.Site, tmp_path: Path) -> fault_home.Site:
 
 
 @pytest.fixture
-def fast_site(founded: fault_home.Site) -> Iterator[fault_home.Site]:
-    """The same in memory where there is such a folder: for faults that are injected above the disk."""
-    memory = Path("/dev/shm")
-    folder = Path(tempfile.mkdtemp(dir=memory if os.access(memory, os.W_OK) else None))
-    yield founded.copy_to(folder / "site")
+def memory() -> Iterator[Path]:
+    """A folder in memory, where there is such a thing: for faults that are injected above the disk."""
+    shm = Path("/dev/shm")
+    folder = Path(tempfile.mkdtemp(prefix="leadglass-", dir=shm if os.access(shm, os.W_OK) else None))
+    yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def fast_site(founded: fault_home.Site, memory: Path) -> fault_home.Site:
+    """A home of this test's own, in memory."""
+    return founded.copy_to(memory / "site")
 
 
 @pytest.fixture

@@ -52,8 +52,8 @@ def made_up(uid: str, *, study: str = "1.2.3", size: int = 3000, **values: Any) 
     }
     for keyword, value in {**given, **values}.items():
         setattr(dataset, keyword, value)
-    dataset.Rows, dataset.Columns, dataset.BitsAllocated = 1, size // 2, 16
-    dataset.PixelData = (uid.encode() * size)[: size // 2 * 2]
+    dataset.Rows, dataset.Columns, dataset.BitsAllocated = size // 100, 50, 16
+    dataset.PixelData = (uid.encode() * size)[: size // 100 * 100]
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.file_meta.MediaStorageSOPClassUID = CT
@@ -107,8 +107,11 @@ class Site:
 
 
 def found(folder: Path) -> Site:
+    """As `leadglass init` does: the first command on the record, and published."""
     site = Site(folder)
     found_home(site.root, site.environ, clock())
+    with site.open() as opened:
+        opened.services.accounts.create_setup_link(OPERATOR, context())
     return site
 
 

@@ -20,7 +20,7 @@ _SQLITE_SAYS = {errno.EIO: "disk I/O error", errno.ENOSPC: "database or disk is 
 
 @dataclass(slots=True)
 class Fault:
-    """`step` fails with `number` the `occurrence`-th time it happens; if `persisted`, after having been done."""
+    """`step` fails with `number` the `occurrence`-th time; if `persisted`, after having been done."""
 
     step: str
     number: int
@@ -50,7 +50,7 @@ class Fault:
 
 
 class FaultySystem:
-    """The module `os` for `Blobs`. A step is a call and what it touches: `fsync object`, `mkdir directory`."""
+    """The module `os` for `Blobs`. A step is a call and what it touches, such as `fsync object`."""
 
     def __init__(self, root: Path, fault: Fault) -> None:
         self._depth = len(root.parts)

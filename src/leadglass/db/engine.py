@@ -101,7 +101,7 @@ def _probe(path: Path, key: bytes) -> None:
     try:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlcipher.DatabaseError as error:
-        raise KeyWrong("This master key does not open the database of this home.") from error
+        raise not_opened(error) from error
     finally:
         connection.close()
 
@@ -137,6 +137,13 @@ def _engine(path: Path, key: bytes, *, query_only: bool, pool_size: int, cache_k
     begin = "BEGIN" if query_only else "BEGIN IMMEDIATE"
     sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
     return engine
+
+
+def not_opened(error: sqlcipher.DatabaseError) -> KeyWrong | StorageFailed:
+    """Why a database did not open. Only what does not decrypt speaks against the key."""
+    if error.sqlite_errorcode == sqlcipher.SQLITE_NOTADB:
+        return KeyWrong("This master key does not open the database of this home.")
+    return StorageFailed("The database of this home cannot be opened: the disk is full, or it fails.")
 
 
 def _translated(error: sa.exc.DatabaseError) -> Unavailable:

@@ -13,6 +13,18 @@ from pathlib import Path
 
 from leadglass.errors import StorageFailed, StorageFull
 
+FILE_NAME = "reserve"
+_ROOM_TO_OPEN = 1 << 20  # bytes: the log's index, its first frames
+
+
+def release_to_open(directory: Path) -> bool:
+    """Let the space in `directory` go when the disk is so full that not even the database opens."""
+    path = directory / FILE_NAME
+    if shutil.disk_usage(directory).free >= _ROOM_TO_OPEN or not path.exists() or not path.stat().st_size:
+        return False
+    os.truncate(path, 0)
+    return True
+
 
 class Reserve:
     """The kept-back space of one home: `size` bytes at `path`, and as much again must be free."""

@@ -10,9 +10,10 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from leadglass.db.engine import migration_engine
+from leadglass.db.engine import migration_engine, not_opened
+from leadglass.db.reserve import release_to_open
 from leadglass.db.turnstile import Turnstile
-from leadglass.errors import HomeNewer, KeyWrong, StorageFull, Unavailable
+from leadglass.errors import HomeNewer, StorageFailed, StorageFull, Unavailable
 
 REVISIONS: Final = ("0001",)  # oldest first; a test compares them with the files in versions/
 HEAD: Final = REVISIONS[-1]
@@ -22,7 +23,10 @@ _VERSION = "SELECT version_num FROM alembic_version"
 
 
 def current(path: Path, key: bytes) -> str | None:
-    """The revision of the database at `path`, None for an empty one. KeyWrong when `key` does not open it."""
+    """The revision of the database at `path`, None for an empty one.
+
+    KeyWrong when `key` does not open it, StorageFailed when the disk does not let it.
+    """
     engine = migration_engine(path, key)
     try:
         with engine.connect() as connection:
@@ -30,7 +34,7 @@ def current(path: Path, key: bytes) -> str | None:
                 return None
             return connection.exec_driver_sql(_VERSION).scalar_one_or_none()
     except sa.exc.DatabaseError as error:
-        raise KeyWrong("This master key does not open the database of this home.") from error
+        raise not_opened(error.orig) from error
     finally:
         engine.dispose()
 
@@ -38,9 +42,15 @@ def current(path: Path, key: bytes) -> str | None:
 def upgrade(path: Path, key: bytes) -> None:
     """Bring the database at `path` to this version's schema.
 
-    HomeNewer, and nothing touched, when a later version of the program has been here.
+    HomeNewer, and nothing touched, when a later version of the program has been here. On a full disk the space
+    kept back for the record lets it open: SQLite needs some for the index of its log.
     """
-    revision = current(path, key)
+    try:
+        revision = current(path, key)
+    except StorageFailed:
+        if not release_to_open(path.parent):
+            raise
+        revision = current(path, key)
     if revision == HEAD:
         return
     if revision is not None and revision not in REVISIONS:
