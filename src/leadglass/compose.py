@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -18,8 +18,8 @@ from leadglass.archive.ingest import Ingest
 from leadglass.archive.ledger import Ledger
 from leadglass.archive.objects import Objects, StudyKeys
 from leadglass.archive.render import Renderer
-from leadglass.archive.retrieve import Retrieve
 from leadglass.archive.rendering.sandbox import Sandbox
+from leadglass.archive.retrieve import Retrieve
 from leadglass.archive.search import Search
 from leadglass.archive.services import Services
 from leadglass.archive.trail import Trail
@@ -29,6 +29,7 @@ from leadglass.db.engine import Database, Transaction
 from leadglass.db.migrations import upgrade
 from leadglass.db.reserve import Reserve
 from leadglass.dicom.dataset import Limits
+from leadglass.errors import StorageFailed, Unavailable
 from leadglass.home import Founding, Home, founding, open_master, read_home
 from leadglass.record.keys import load_signer, store_key
 from leadglass.record.log import Log, read_head
@@ -86,11 +87,12 @@ def open_home(
     """Open the home at `root`, and close it properly afterwards: accesses under way are put on the record as
     ended, and what was recorded is published. `overrides` are settings by section, e.g. `http={...}`.
 
-    NotFound, HomeNewer, KeyMissing, KeyWrong or Violation (settings): then nothing was touched.
+    NotFound, HomeNewer, KeyMissing, KeyWrong, StorageFailed or Violation: then nothing was touched.
     """
     home = read_home(root)
     settings = load_settings(root, **overrides)
     keyring = Keyring.from_master(open_master(home, environ))
+    _require_database(home)
     upgrade(home.database, keyring.database_key)
     db = Database(home.database, keyring.database_key, reserve=_reserve(home, settings))
     try:
@@ -101,10 +103,17 @@ def open_home(
     try:
         yield opened
         opened.services.ledger.close(clock())
-        opened.publish()
+        with suppress(Unavailable):  # a full disk: what was done is done, and whoever comes next publishes it
+            opened.publish()
     finally:
         opened.services.ingest.close()
         opened.services.close(clock())
+
+
+def _require_database(home: Home) -> None:
+    """A home is never without one: making it anew would show an empty archive as if that were the truth."""
+    if not home.database.is_file() or not home.database.stat().st_size:
+        raise StorageFailed(f"The index of the home at {home.root} is gone. Put it back from a backup.")
 
 
 def _reserve(home: Home, settings: Settings) -> Reserve:

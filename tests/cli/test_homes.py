@@ -196,6 +196,30 @@ def test_a_database_of_a_later_version_is_not_touched(home: Any, run: Run) -> No
     assert digests(home.root) == before
 
 
+def test_a_lost_index_is_not_made_anew(home: Any, run: Run) -> None:
+    for spoil in (lambda path: path.write_bytes(b""), lambda path: path.unlink()):
+        spoil(home.root / "db" / "index.db")
+        before = digests(home.root)
+        ran = run("status")
+        assert (ran.code, "index of the home" in ran.err) == (1, True)
+        assert digests(home.root) == before
+
+
+def test_an_answer_is_given_also_when_the_record_cannot_be_published(
+    home: Any, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from leadglass.compose import Opened
+    from leadglass.errors import StorageFull, Tampered
+
+    def publish(_: Opened) -> None:
+        raise StorageFull("full")
+
+    monkeypatch.setattr(Opened, "publish", publish)
+    assert run("user", "add", "dr", "--role", "auditor").code == 0
+    monkeypatch.setattr(Opened, "publish", lambda _: (_ for _ in ()).throw(Tampered("rolled back")))
+    assert run("status").code == 1
+
+
 @pytest.mark.parametrize(
     "content", ["", "{", "[]", '{"format": 1}', '{"format": 1, "id": "../../x"}', "\0" * 5000]
 )
