@@ -32,18 +32,19 @@ class Image:
     series: str
     package: str = "data_store"
     folder: str = "data"
+    window: tuple[int, int] | None = None  # center and width, where the original has none
 
 
-_PYDICOM: Final = {"package": "pydicom", "folder": "data/test_files"}
+_PYDICOM: Final[dict[str, Any]] = {"package": "pydicom", "folder": "data/test_files"}
 
 IMAGES: Final = {
     "cr_chest": Image("RG1_UNCR.dcm", "CR", "CHEST", "PA"),
     "cr_leg": Image("RG3_UNCR.dcm", "CR", "LEG", "AP"),
     "ct_head": Image("693_UNCR.dcm", "CT", "HEAD", "Axial 5 mm"),
-    "ct_abdomen": Image("explicit_VR-UN.dcm", "CT", "ABDOMEN", "Axial, prone"),
+    "ct_abdomen": Image("explicit_VR-UN.dcm", "CT", "ABDOMEN", "Axial, prone", window=(40, 400)),
     "ct_spine": Image("bad_sequence.dcm", "CT", "LSPINE", "Axial, bone"),
     "ct_brain_maps": Image("eCT_Supplemental.dcm", "CT", "BRAIN", "Perfusion maps"),
-    "ct_small": Image("CT_small.dcm", "CT", "TSPINE", "Axial, small field", **_PYDICOM),
+    "ct_small": Image("CT_small.dcm", "CT", "TSPINE", "Axial, small field", window=(40, 400), **_PYDICOM),
     "mr_shoulder": Image("MR2_UNCR.dcm", "MR", "SHOULDER", "PD coronal"),
     "mr_abdomen": Image(
         "MR-SIEMENS-DICOM-WithOverlays.dcm", "MR", "ABDOMEN", "T1 fat-saturated, portal venous"
@@ -177,6 +178,8 @@ def _describe(dataset: Any, slot: _Slot) -> None:
     dataset.InstitutionName = "Leadglass Demo Clinic"
     dataset.Modality = image.modality
     dataset.BodyPartExamined = image.body_part
+    if image.window:
+        dataset.WindowCenter, dataset.WindowWidth = image.window
     dataset.SeriesNumber, dataset.InstanceNumber = slot.place, 1
 
 

@@ -44,7 +44,7 @@ def complain(sentence: str) -> None:
 
 def secret(value: str) -> None:
     """A secret, alone on stdout."""
-    print(value)  # noqa: T201
+    print(value, flush=True)  # noqa: T201
 
 
 def as_json(value: Any) -> None:
