@@ -26,6 +26,9 @@ _USE = (
 _FIND = sa.select(setup_links.c.expires).where(
     setup_links.c.digest == sa.bindparam("sought"), setup_links.c.used.is_(None)
 )
+_OUTSTANDING = sa.select(setup_links.c.expires).where(
+    setup_links.c.used.is_(None), setup_links.c.expires > sa.bindparam("at")
+)
 # A disabled one counts: an operator can enable it, a stranger with an old link cannot take its place.
 _ADMINISTRATOR = sa.select(users.c.id).where(users.c.role == Role.SYSTEM_ADMINISTRATOR.value).limit(1)
 
@@ -51,6 +54,11 @@ def is_setup_code(conn: Reader, code: str, now: int) -> bool:
         return False
     expires = conn.execute(_FIND, {"sought": key}).scalar_one_or_none()
     return expires is not None and now < expires
+
+
+def is_link_outstanding(conn: Reader, now: int) -> bool:
+    """Is somebody expected to come with a code?"""
+    return conn.execute(_OUTSTANDING, {"at": now}).first() is not None and not has_administrator(conn)
 
 
 def redeem_setup(tx: Transaction, code: str, new: NewUser, now: int) -> int:

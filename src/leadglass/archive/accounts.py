@@ -82,10 +82,10 @@ class Accounts:
 
     # The first system administrator
 
-    def setup_open(self) -> bool:
-        """True while there is no system administrator."""
+    def setup_open(self, now: int) -> bool:
+        """True while a set-up link waits to be used."""
         with self._doorkeeper.db.read() as connection:
-            return not setup.has_administrator(connection)
+            return setup.is_link_outstanding(connection, now)
 
     def create_setup_link(self, actor: Principal, context: Context) -> str:
         """The one-time code for the set-up page, shown once."""

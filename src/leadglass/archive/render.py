@@ -25,6 +25,10 @@ class Renderer:
         self._objects = objects
         self._sandbox = sandbox
 
+    def warm(self) -> None:
+        """Load the codecs, so that the first image does not wait for them. Does nothing when they are."""
+        self._sandbox.start()
+
     def frame(
         self,
         who: Principal,

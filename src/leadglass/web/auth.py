@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from starlette.background import BackgroundTask
 from starlette.responses import RedirectResponse, Response
 
 from leadglass.errors import Denied, Unavailable, Violation
@@ -38,7 +39,10 @@ async def sign_in(call: Call) -> Response:
         return await _sign_in_form(call, name=name, next_page=next_page, error=str(busy), status=503)
     if token is None:
         return await _sign_in_form(call, name=name, next_page=next_page, error=_WRONG, status=403)
-    return _welcome(call, token, own_page(next_page))
+    welcome = _welcome(call, token, own_page(next_page))
+    # Whoever signs in is about to look at images: have the codecs loaded by then.
+    welcome.background = BackgroundTask(call.ask, call.services.renderer.warm)
+    return welcome
 
 
 async def sign_out(call: Call) -> Response:
@@ -51,7 +55,7 @@ async def sign_out(call: Call) -> Response:
 
 
 async def set_up_page(call: Call) -> Response:
-    is_open = await call.ask(call.services.accounts.setup_open)
+    is_open = await call.ask(call.services.accounts.setup_open, call.context.now)
     return _set_up_form(call, is_open=is_open, status=200 if is_open else 404)
 
 
@@ -84,7 +88,7 @@ def _welcome(call: Call, token: str, page: str) -> Response:
 async def _sign_in_form(
     call: Call, *, name: str = "", next_page: str = "", error: str = "", status: int = 200
 ) -> Response:
-    set_up_open = await call.ask(call.services.accounts.setup_open)
+    set_up_open = await call.ask(call.services.accounts.setup_open, call.context.now)
     page = own_page(next_page)
     return call.site.pages.render(
         "sign_in.html", status=status, name=name, next=page, error=error, set_up_open=set_up_open

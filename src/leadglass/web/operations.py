@@ -12,7 +12,7 @@ from leadglass.web.calls import Call
 
 async def health(call: Call) -> Response:
     """The process answers, and so does its database; nothing more to a stranger."""
-    await call.ask(call.services.accounts.setup_open)
+    await call.ask(call.services.accounts.setup_open, call.context.now)
     return JSONResponse({"status": "ok"})
 
 

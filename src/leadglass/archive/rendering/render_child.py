@@ -1,6 +1,6 @@
 """The programs of the decoding sandbox: a zygote that loads the codecs once, and the workers it forks.
 
-    python -I -m leadglass.archive.rendering.render_child DESCRIPTOR MEMORY_BYTES CPU_SECONDS \
+    python -I -m leadglass.archive.rendering.render_child DESCRIPTOR MEMORY_BYTES CPU_SECONDS
         PIXELS DECODED_BYTES
 
 The zygote never reads a foreign byte. Each datagram on its control socket carries one end of a stream socket;
