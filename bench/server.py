@@ -1,9 +1,9 @@
-"""The server as people meet it: start, idle memory, and a recorded page while an import saturates the machine.
+"""The server as people meet it: start, idle memory, and a recorded page beside a saturating import.
 
     python bench/server.py [--slices 1000] [--pages 300]
 
-A page is the study list, newest first, asked for over HTTP under a session: it is on the record, durably, before
-its first byte. It is measured on an idle server and again while `leadglass import` runs beside it.
+A page is the study list, newest first, asked for over HTTP under a session: it is on the record,
+durably, before its first byte. It is measured on an idle server and again while `leadglass import` runs beside it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 import httpx
-from common import LEADGLASS, leadglass, home, percentile, resident, serving, write_slices
+from common import LEADGLASS, home, leadglass, percentile, resident, serving, write_slices
 
 NAME = "dr.bench"
 
@@ -56,7 +56,7 @@ def main() -> None:
     options.add_argument("--slices", type=int, default=1000)
     options.add_argument("--pages", type=int, default=300)
     asked = options.parse_args()
-    with tempfile.TemporaryDirectory(prefix="leadglass-bench-") as folder, home() as (root, env):
+    with tempfile.TemporaryDirectory(prefix="leadglass-bench-") as folder, home() as (_, env):
         for study in range(1, 5):
             write_slices(Path(folder), asked.slices // 4, study=study)
         first = next(iter(sorted(Path(folder).iterdir())))
