@@ -52,7 +52,9 @@ def made_up(uid: str, *, study: str = "1.2.3", size: int = 3000, **values: Any) 
     }
     for keyword, value in {**given, **values}.items():
         setattr(dataset, keyword, value)
-    dataset.Rows, dataset.Columns, dataset.BitsAllocated = size // 100, 50, 16
+    dataset.Rows, dataset.Columns = size // 100, 50
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 16, 15, 0
     dataset.PixelData = (uid.encode() * size)[: size // 100 * 100]
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -109,7 +111,8 @@ class Site:
 def found(folder: Path) -> Site:
     """As `leadglass init` does: the first command on the record, and published."""
     site = Site(folder)
-    found_home(site.root, site.environ, clock())
+    made = found_home(site.root, site.environ, clock())
+    (folder / "recovery").write_text(made.recovery_key)  # the paper
     with site.open() as opened:
         opened.services.accounts.create_setup_link(OPERATOR, context())
     return site
