@@ -1,9 +1,10 @@
-"""How fast searches of the study list are in an index of 100,000 studies, their entries on the record included.
+"""How fast searches of the study list are in an index of 100,000 studies, with their entries on the record.
 
     python bench/search.py [--studies 100000] [--rounds 40] [--dir DIR]
 
 Rows are written straight into the tables; searches go through the use case, as the server's do. Prints
-p50 and p95 per kind of search, and exits with 1 when a p95 is above its bound.
+p50 and p95 per kind of search, and exits with 1 when a p95 is above its bound. Keys that are not in the
+study list's form are printed without a bound.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ from leadglass.index.records import name_key, name_words
 from leadglass.record.log import Log
 from leadglass.record.note import Signer
 
+Clock = Callable[[], float]
+
 BOUND_MS = 50.0
+UNBOUND = {"birth date", "sex, description", "study ID of nobody", "physician of nobody"}
 NOW = 1_760_000_000_000
 KEY = bytes(range(32))
 BATCH = 5_000
@@ -182,10 +186,10 @@ def searches(count: int) -> dict[str, Callable[[random.Random], Query]]:
         ),
         "study UID": lambda rng: pairs(("StudyInstanceUID", f"1.2.826.0.1.3680043.10.1561.{some(rng)}")),
         "birth date": lambda rng: pairs(("PatientBirthDate", f"{rng.randint(1930, 2020)}0101")),
-        "sex and description": lambda rng: pairs(("PatientSex", "F"), ("StudyDescription", "*knie*")),
+        "sex, description": lambda rng: pairs(("PatientSex", "F"), ("StudyDescription", "*knie*")),
         "description of nobody": lambda rng: pairs(("StudyDescription", "*xyz*")),
         "study ID of nobody": lambda rng: pairs(("StudyID", "none")),
-        "referring physician": lambda rng: pairs(("ReferringPhysicianName", "*nobody*")),
+        "physician of nobody": lambda rng: pairs(("ReferringPhysicianName", "*nobody*")),
         "time of nobody": lambda rng: pairs(("StudyTime", "030000-040000")),
         "500 a page": lambda rng: portal_query(limit=500),
     }
@@ -204,19 +208,19 @@ READERS = {
 
 
 def measure(
-    search: Search, who: Principal, make: Callable[[random.Random], Query], rounds: int
+    search: Search, who: Principal, make: Callable[[random.Random], Query], rounds: int, clock: Clock
 ) -> list[float]:
     rng, taken = random.Random(7), []
     for number in range(rounds):
         query = make(rng)
         context = Context("192.0.2.7", Via.WEB, NOW + number)
-        start = time.perf_counter()
+        start = clock()
         search.studies(who, query, context)
-        taken.append((time.perf_counter() - start) * 1000)
+        taken.append((clock() - start) * 1000)
     return sorted(taken)
 
 
-def table(search: Search, count: int, rounds: int, only: str) -> Iterator[float]:
+def table(search: Search, count: int, rounds: int, only: str, clock: Clock) -> Iterator[float]:
     print(f"{count:,} studies; p50 / p95 in ms, bound p95 ≤ {BOUND_MS:.0f}")
     print(f"{'search':24}" + "".join(f"{title:>18}" for title in READERS))
     for kind, make in searches(count).items():
@@ -224,10 +228,11 @@ def table(search: Search, count: int, rounds: int, only: str) -> Iterator[float]
             continue
         line = f"{kind:24}"
         for who in READERS.values():
-            taken = measure(search, who, make, rounds)
+            taken = measure(search, who, make, rounds, clock)
             p50, p95 = taken[len(taken) // 2], taken[min(len(taken) - 1, len(taken) * 95 // 100)]
             line += f"{p50:>9.1f} /{p95:>6.1f}" + ("!" if p95 > BOUND_MS else " ")
-            yield p95
+            if kind not in UNBOUND:
+                yield p95
         print(line, flush=True)
 
 
@@ -241,7 +246,11 @@ def main() -> int:
         "--dir", help="where the throw-away index lies; the system's temporary folder if not given"
     )
     parser.add_argument("--only", default="", help="kinds of search with this in their name")
+    parser.add_argument(
+        "--cpu", action="store_true", help="the searching thread's CPU time, for a busy machine"
+    )
     asked = parser.parse_args()
+    clock = time.thread_time if asked.cpu else time.perf_counter
     with tempfile.TemporaryDirectory(dir=asked.dir) as folder:
         path = Path(folder) / "index.db"
         upgrade(path, KEY)
@@ -251,7 +260,9 @@ def main() -> int:
         db = Database(path, KEY)
         try:
             signer = Signer.from_seed("leadglass.bench/record", os.urandom(32))
-            worst = max(table(Search(Doorkeeper(db, Log(signer))), asked.studies, asked.rounds, asked.only))
+            worst = max(
+                table(Search(Doorkeeper(db, Log(signer))), asked.studies, asked.rounds, asked.only, clock)
+            )
         finally:
             db.close()
     print(f"worst p95 {worst:.1f} ms of {BOUND_MS:.0f}: {'kept' if worst <= BOUND_MS else 'NOT KEPT'}")

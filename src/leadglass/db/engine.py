@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 import sqlcipher3.dbapi2 as sqlcipher
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 
 from leadglass.db.reserve import Reserve
 from leadglass.db.transaction import Transaction, Unit
@@ -38,6 +39,7 @@ metadata = sa.MetaData(
 _PRAGMAS = (
     "PRAGMA temp_store = MEMORY",
     "PRAGMA foreign_keys = ON",
+    "PRAGMA case_sensitive_like = ON",  # as PostgreSQL's, and prefixes can use an index
     "PRAGMA synchronous = FULL",
     "PRAGMA wal_autocheckpoint = 0",
     "PRAGMA busy_timeout = 30000",
@@ -134,6 +136,7 @@ def _engine(path: Path, key: bytes, *, query_only: bool, pool_size: int, cache_k
         pool_timeout=30,
         hide_parameters=True,  # parameters are patients' values; they stay out of exception texts
     )
+    engine.dialect.statement_compiler = _Compiler
     begin = "BEGIN" if query_only else "BEGIN IMMEDIATE"
     sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
     return engine
@@ -144,6 +147,13 @@ def not_opened(error: sqlcipher.DatabaseError) -> KeyWrong | StorageFailed:
     if error.sqlite_errorcode == sqlcipher.SQLITE_NOTADB:
         return KeyWrong("This master key does not open the database of this home.")
     return StorageFailed("The database of this home cannot be opened: the disk is full, or it fails.")
+
+
+class _Compiler(SQLiteCompiler):
+    """Writes `with_hint(table, "INDEXED BY …", "sqlite")`, which SQLAlchemy does for other databases only."""
+
+    def get_from_hint_text(self, table: sa.FromClause, text: str | None) -> str | None:
+        return text
 
 
 def _translated(error: sa.exc.DatabaseError) -> Unavailable:

@@ -10,11 +10,11 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from leadglass.index import schema
+from leadglass.index.candidates import few
 from leadglass.index.matching import Level, Query, conditions, within
 from leadglass.index.rows import AsideRow, InstanceRow, Sealed, SeriesRow, StudyRow
 
 _studies, _series, _instances = schema.studies, schema.series, schema.instances
-_modalities = schema.study_modalities
 
 _STUDY = (
     _studies.c.id,
@@ -78,10 +78,14 @@ _FROM = {
 }
 _ORDER: dict[Level, tuple[sa.ColumnElement[Any], ...]] = {
     Level.STUDY: (_studies.c.study_date.desc(), _studies.c.study_time.desc(), _studies.c.id.desc()),
-    Level.SERIES: (_series.c.number, _series.c.id),
-    Level.INSTANCE: (_instances.c.series_id, _instances.c.number, _instances.c.id),
+    # What has no number comes first, on every database.
+    Level.SERIES: (_series.c.number.nulls_first(), _series.c.id),
+    Level.INSTANCE: (_instances.c.series_id, _instances.c.number.nulls_first(), _instances.c.id),
 }
 _COLUMNS = {Level.STUDY: _STUDY, Level.SERIES: _SERIES + _STUDY, Level.INSTANCE: _INSTANCE + _SERIES + _STUDY}
+
+# Keys that leave few studies but are not in ix_studies_list: the table itself is read through.
+_OFF_LIST = frozenset({"PatientBirthDate", "StudyID", "ReferringPhysicianName"})
 
 _middle = (  # an image from the middle shows more of a series than its first does
     sa.select(_instances.c.id)
@@ -128,22 +132,40 @@ def page(
     whether there are more. Only within the given departments."""
     if not everything and not departments:
         return [], False
-    found = conditions(query)
-    source: sa.FromClause = _FROM[query.level]
-    order = _ORDER[query.level]
-    where = found.where + within(everything, departments)
-    if found.modality is not None:
-        # The modality's own index is in date order: the newest CTs without sorting all of them.
-        source = _modalities.join(_studies, _modalities.c.study_id == _studies.c.id)
-        where.append(_modalities.c.modality == found.modality)
-        order = (
-            _modalities.c.study_date.desc(),
-            _modalities.c.study_time.desc(),
-            _modalities.c.study_id.desc(),
-        )
-    statement = sa.select(*_COLUMNS[query.level]).select_from(source).where(*where).order_by(*order)
-    rows = connection.execute(statement.limit(query.limit + 1).offset(query.offset)).all()
+    where = conditions(query) + within(everything, departments)
+    some = few(connection, query, everything=everything, departments=departments)
+    if some == []:
+        return [], False
+    if some is not None:
+        where.append(_studies.c.id.in_(some))
+    if query.level is Level.STUDY:
+        hint = _hint(query, departments, walk=some is None)
+        rows = _study_page(connection, query, where, hint)
+    else:
+        statement = sa.select(*_COLUMNS[query.level]).select_from(_FROM[query.level]).where(*where)
+        statement = statement.order_by(*_ORDER[query.level]).limit(query.limit + 1).offset(query.offset)
+        rows = connection.execute(statement).all()
     return _BUILD[query.level](connection, rows[: query.limit]), len(rows) > query.limit
+
+
+def _study_page(
+    connection: sa.Connection, query: Query, where: list[sa.ColumnElement[bool]], hint: str
+) -> Sequence[Sequence[Any]]:
+    """One row more than the page has. The ids first, so that walking the list reads its index alone."""
+    page = sa.select(_studies.c.id).where(*where).order_by(*_ORDER[Level.STUDY])
+    page = page.with_hint(_studies, hint, "sqlite").limit(query.limit + 1).offset(query.offset)
+    ids = connection.execute(page).scalars().all()
+    return connection.execute(_studies_by_id, {"ids": ids}).all() if ids else []
+
+
+def _hint(query: Query, departments: frozenset[int], *, walk: bool) -> str:
+    """SQLite is told how, for it cannot know how many there are: few by their ids; the whole list of one
+    department by the index for that; else the list's; the table itself when that lacks a key."""
+    if not walk or not _OFF_LIST.isdisjoint(keyword for keyword, _ in query.match):
+        return "NOT INDEXED"
+    if len(departments) == 1 and not query.match and not query.words:
+        return "INDEXED BY ix_studies_department_recent"
+    return "INDEXED BY ix_studies_list"
 
 
 def study(connection: sa.Connection, study_id: int) -> StudyRow | None:
@@ -203,6 +225,12 @@ def totals(connection: sa.Connection) -> dict[str, int]:
     return dict(connection.execute(_totals).mappings().one())
 
 
+_studies_by_id = (
+    sa.select(*_STUDY)
+    .with_hint(_studies, "NOT INDEXED", "sqlite")
+    .where(_studies.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(*_ORDER[Level.STUDY])
+)
 _study_by_id = sa.select(*_STUDY).where(_studies.c.id == bindparam("id"))
 _instance_by_id = (
     sa.select(*_COLUMNS[Level.INSTANCE])

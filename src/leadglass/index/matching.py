@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, StrEnum
 
 import sqlalchemy as sa
@@ -22,6 +22,7 @@ MAX_VALUE_LENGTH = 400
 MAX_UIDS = 10_000
 MAX_WILDCARDS = 16
 _LAST = "\U0010ffff"
+_SEPARATOR = "\\"
 
 
 class Level(StrEnum):
@@ -136,7 +137,7 @@ def parse_match(level: Level, keyword: str, value: str) -> Match | None:
     kind = KEYS[level][keyword].kind
     if len(value) > (64 * MAX_UIDS if kind is _Kind.UID else MAX_VALUE_LENGTH):
         raise Violation(f"The value for {keyword} is too long.")
-    value = value.strip(" \0")
+    value = re.sub(r"\*+", "*", value.strip(" \0"))
     if value in {"", "*"}:
         return None
     return _PARSERS[kind](keyword, value)
@@ -147,7 +148,7 @@ def _parse_text(keyword: str, value: str) -> Match:
         return Single(value)
     if value.count("*") + value.count("?") > MAX_WILDCARDS:
         raise Violation(f"Too many wild cards in {keyword}.")
-    return Wildcard(re.sub(r"\*+", "*", value))
+    return Wildcard(value)
 
 
 def _parse_uid(keyword: str, value: str) -> Match:
@@ -158,15 +159,15 @@ def _parse_uid(keyword: str, value: str) -> Match:
 
 
 def _parse_date(keyword: str, value: str) -> Match:
-    if re.fullmatch(r"\d{8}", value):
+    if re.fullmatch(r"[0-9]{8}", value):
         return Single(value)
-    if found := re.fullmatch(r"(\d{8})?-(\d{8})?", value):
+    if value != "-" and (found := re.fullmatch(r"([0-9]{8})?-([0-9]{8})?", value)):
         return Range(found[1] or "", found[2] or "")
     raise Violation(f"{keyword} is neither YYYYMMDD nor a range YYYYMMDD-YYYYMMDD.")
 
 
 def _parse_time(keyword: str, value: str) -> Match:
-    time = r"\d{2}(?:\d{2}(?:\d{2}(?:\.\d{1,6})?)?)?"
+    time = r"[0-9]{2}(?:[0-9]{2}(?:[0-9]{2}(?:\.[0-9]{1,6})?)?)?"
     if re.fullmatch(time, value):
         return Range(value, value)  # 09 means the whole hour, 0930 the whole minute
     if value != "-" and (found := re.fullmatch(f"({time})?-({time})?", value)):
@@ -175,7 +176,7 @@ def _parse_time(keyword: str, value: str) -> Match:
 
 
 def _parse_number(keyword: str, value: str) -> Match:
-    if not re.fullmatch(r"[+-]?\d{1,10}", value):
+    if not re.fullmatch(r"[+-]?[0-9]{1,10}", value):
         raise Violation(f"{keyword} is not an integer.")
     return Single(value)
 
@@ -191,28 +192,15 @@ _PARSERS = {
 }
 
 
-@dataclass(slots=True)
-class Conditions:
-    """What a query asks of the rows, and the modality that may drive the order of a study list."""
-
-    where: list[sa.ColumnElement[bool]] = field(default_factory=list)
-    modality: str | None = None
-
-
-def conditions(query: Query) -> Conditions:
-    found = Conditions()
-    for keyword, match in query.match:
-        key = KEYS[query.level][keyword]
-        if key.kind is _Kind.MODALITY and isinstance(match, Single) and query.level is Level.STUDY:
-            found.modality = match.value
-        else:
-            found.where.append(_condition(key, match))
-    found.where.extend(_begins_a_word(word) for word in query.words)
+def conditions(query: Query) -> list[sa.ColumnElement[bool]]:
+    """What a query asks of the rows of its level."""
+    where = [condition(KEYS[query.level][keyword], match) for keyword, match in query.match]
+    where.extend(_begins_a_word(fold(word)) for word in query.words)
     if query.study_id is not None:
-        found.where.append(_study.id == query.study_id)
+        where.append(_study.id == query.study_id)
     if query.series_id is not None:
-        found.where.append(_series.id == query.series_id)
-    return found
+        where.append(_series.id == query.series_id)
+    return where
 
 
 def within(everything: bool, departments: Iterable[int]) -> list[sa.ColumnElement[bool]]:
@@ -223,12 +211,12 @@ def within(everything: bool, departments: Iterable[int]) -> list[sa.ColumnElemen
     return [_study.department_id == ids[0] if len(ids) == 1 else _study.department_id.in_(ids)]
 
 
-def _condition(key: _Key, match: Match) -> sa.ColumnElement[bool]:
+def condition(key: _Key, match: Match) -> sa.ColumnElement[bool]:
+    """One key of a query on the rows of its column."""
     if key.kind is _Kind.NAME:
         return _name_condition(key.column, match)
     if key.kind is _Kind.MODALITY:
-        inner = sa.select(schema.study_modalities.c.study_id).where(_plain(key.column, match))
-        return _study.id.in_(inner)
+        return _modality_condition(key.column, match)
     if key.kind is _Kind.TIME and isinstance(match, Range):
         # A stored 093000 lies within 09 and within 0930: the upper end stands for all it abbreviates.
         return _range(key.column, match.low, match.high and match.high + _LAST)
@@ -258,20 +246,35 @@ def _range(column: sa.Column, low: str, high: str) -> sa.ColumnElement[bool]:  #
 
 def _like(column: sa.Column, pattern: str) -> sa.ColumnElement[bool]:  # type: ignore[type-arg]
     literal = re.split(r"[*?]", pattern, maxsplit=1)[0]
-    parts = [_begins(column, literal)] if literal else []
+    parts = [begins(column, literal)] if literal else []
     if pattern != literal + "*":
         escaped = re.sub(r"([\\%_])", r"\\\1", pattern).replace("*", "%").replace("?", "_")
         parts.append(column.like(escaped, escape="\\"))
     return sa.and_(*parts)
 
 
-def _begins(column: sa.Column, prefix: str) -> sa.ColumnElement[bool]:  # type: ignore[type-arg]
+def begins(column: sa.Column, prefix: str) -> sa.ColumnElement[bool]:  # type: ignore[type-arg]
+    """A range of the column's index; without LIKE, whose use of an index depends on collations."""
     return sa.and_(column >= prefix, column < prefix + _LAST)
 
 
+def _modality_condition(column: sa.Column, match: Match) -> sa.ColumnElement[bool]:  # type: ignore[type-arg]
+    """One value is looked for among the study's own, which its index holds."""
+    if isinstance(match, Single):
+        among = f"{_SEPARATOR}{match.value}{_SEPARATOR}"
+        several = (_SEPARATOR + _study.modalities + _SEPARATOR).contains(among, autoescape=True)
+        return sa.or_(
+            _study.modalities == match.value,
+            sa.and_(_study.modalities.contains(match.value, autoescape=True), several),
+        )
+    return _study.id.in_(sa.select(schema.study_modalities.c.study_id).where(_plain(column, match)))
+
+
 def _begins_a_word(word: str) -> sa.ColumnElement[bool]:
+    """The name's key holds every word, so it is asked first: the word itself is a look-up per study."""
     words = schema.study_words.c
-    return _study.id.in_(sa.select(words.study_id).where(_begins(words.word, fold(word))))
+    itself = sa.exists().where(words.study_id == _study.id, begins(words.word, word))
+    return sa.and_(_study.name_key.contains(word, autoescape=True), itself)
 
 
 def _name_condition(column: sa.Column, match: Match) -> sa.ColumnElement[bool]:  # type: ignore[type-arg]
@@ -281,7 +284,8 @@ def _name_condition(column: sa.Column, match: Match) -> sa.ColumnElement[bool]: 
     text = name_key(match.value if isinstance(match, Single) else match.pattern)
     patterns = [text]
     if "=" not in text:
-        patterns.append(f"{text}=*")
+        if not text.endswith("*"):
+            patterns.append(f"{text}=*")
         if not text.isascii():
-            patterns += [f"*={text}", f"*={text}=*"]
+            patterns += [f"*={text}"] if text.endswith("*") else [f"*={text}", f"*={text}=*"]
     return sa.or_(*(_like(column, p) if "*" in p or "?" in p else column == p for p in patterns))

@@ -1,0 +1,52 @@
+"""The few studies that a query can be about, when one of its conditions alone leaves only a few.
+
+Without statistics a planner guesses, and guessed wrong by a factor of a hundred: it walked a whole
+department by date to find one accession number. So each condition that has an index is asked how many
+studies it leaves, up to a bound. The first that leaves few drives the search; otherwise the search walks the
+index `ix_studies_list`, which holds all that a study list is searched by and is in the order of the list.
+
+What counts is how many pages are read, not how many rows: after every commit, that is after every recorded
+search, a connection reads and decrypts its pages anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from leadglass.dicom.values import fold
+from leadglass.index import schema
+from leadglass.index.matching import STUDY_KEYS, Query, Single, begins, condition, within
+
+FEW: Final = 500
+
+_study, _words, _modalities = schema.studies.c, schema.study_words.c, schema.study_modalities.c
+_INDEXED: Final = ("StudyInstanceUID", "AccessionNumber", "PatientID", "PatientName")
+
+
+def few(
+    connection: sa.Connection, query: Query, *, everything: bool, departments: frozenset[int]
+) -> list[int] | None:
+    """The ids of FEW studies at most, among them all that match; None when no condition leaves so few."""
+    if query.study_id is not None:
+        return [query.study_id]
+    for probe in (*_probes(query), *(sa.select(_study.id).where(c) for c in within(everything, departments))):
+        found = connection.execute(probe.limit(FEW + 1)).scalars().all()
+        if len(found) <= FEW:
+            return sorted(set(found))
+    return None
+
+
+def _probes(query: Query) -> Iterator[sa.Select[Any]]:
+    """What selects a superset of the answer by one index, the likely narrowest first."""
+    asked = dict(query.match)
+    for keyword in _INDEXED:
+        if keyword in asked:
+            yield sa.select(_study.id).where(condition(STUDY_KEYS[keyword], asked[keyword]))
+    for word in query.words:
+        yield sa.select(_words.study_id).where(begins(_words.word, fold(word)))
+    modality = asked.get("ModalitiesInStudy")
+    if isinstance(modality, Single):
+        yield sa.select(_modalities.study_id).where(_modalities.modality == modality.value)
