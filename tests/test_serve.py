@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import resource
+import shutil
 import signal
 import socket
 import ssl
@@ -209,9 +210,8 @@ def test_the_server_process_has_no_pixels_and_no_parser_of_them(start: Start) ->
     assert ran.stdout.strip() == "[]"
 
 
-def test_what_was_recorded_is_published_when_it_ends(start: Start, home: Any) -> None:
-    server = start()
-    server.ask(get("/sign-in", server.port))
+def fail_to_sign_in(server: Server) -> None:
+    """Something that is put on the record."""
     body = b"name=nobody&password=whatever-it-is"
     request = (
         f"POST /sign-in HTTP/1.1\r\nHost: localhost:{server.port}\r\nOrigin: http://localhost:{server.port}\r\n"
@@ -219,8 +219,30 @@ def test_what_was_recorded_is_published_when_it_ends(start: Start, home: Any) ->
         "Connection: close\r\n\r\n"
     )
     assert b" 200 " not in server.ask(request.encode() + body).splitlines()[0]
+
+
+def test_what_was_recorded_is_published_when_it_ends(start: Start, home: Any) -> None:
+    server = start()
+    fail_to_sign_in(server)
     assert server.end(signal.SIGTERM)[0] == 0
     assert (home.root / "record" / "checkpoint").read_text().splitlines()[1] == "1"
+
+
+def test_an_older_database_beside_what_was_published_is_not_served(start: Start, home: Any) -> None:
+    older = home.user / "older.db"
+    shutil.copy(home.root / "db" / "index.db", older)
+    server = start()
+    fail_to_sign_in(server)
+    assert server.end(signal.SIGTERM)[0] == 0
+    newer = home.user / "newer.db"
+    shutil.copy(home.root / "db" / "index.db", newer)
+
+    shutil.copy(older, home.root / "db" / "index.db")
+    code, err = start().end()
+    assert (code, "record" in err, "Traceback" in err) == (1, True, False)
+
+    shutil.copy(newer, home.root / "db" / "index.db")
+    assert start().said
 
 
 def test_its_log_has_no_path_and_no_query(start: Start) -> None:

@@ -106,7 +106,6 @@ def open_home(
         with suppress(Unavailable):  # a full disk: what was done is done, and whoever comes next publishes it
             opened.publish()
     finally:
-        opened.services.ingest.close()
         opened.services.close(clock())
 
 

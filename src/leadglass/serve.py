@@ -39,7 +39,10 @@ def run(root: Path, environ: Mapping[str, str], listening: Listening, **override
 
 def serve(opened: Opened, listening: Listening) -> None:
     """Serve until SIGINT or SIGTERM; the caller holds the home's server lock. Unavailable when the port is
-    taken, Violation for an address that may not be served."""
+    taken, Violation for an address that may not be served, Tampered when the record is behind what it has
+    published: somebody put an older database in its place, and nothing is shown on top of that."""
+    with contextlib.suppress(Unavailable):  # a full disk: the record has space kept back, its tiles have none
+        opened.publish()
     door = listener(opened.settings.http, opened.home.root)
     context = tls_context(door)
     _allow_descriptors(opened.settings.limits.connections + OTHER_DESCRIPTORS)

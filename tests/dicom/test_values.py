@@ -137,7 +137,7 @@ def test_person_names() -> None:
         ("2024022", None),
         ("", None),
         ("today", None),
-        ("２０２４０２２９", None),  # noqa: RUF001
+        ("２０２４０２２９", None),
     ],
 )
 def test_parse_date(value: str, expected: date | None) -> None:
@@ -152,7 +152,7 @@ def test_parse_date(value: str, expected: date | None) -> None:
         ("e\u0301", "é"),
         ("ﾔﾏﾀﾞ", "ヤマダ"),
         ("  A   B ", "a b"),
-        ("Ａ", "a"),  # noqa: RUF001
+        ("Ａ", "a"),
         ("ΣΊΣΥΦΟΣ", "σισυφος"),
     ],
 )

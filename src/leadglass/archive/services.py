@@ -36,5 +36,6 @@ class Services:
     def close(self, now: int) -> None:
         """Put the end of every open access on the record, then let go of everything."""
         self.ledger.close(now)
+        self.ingest.close()
         self.sandbox.close()
         self.db.close()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from leadglass.access.policy import Action
 from leadglass.access.principal import Context, Principal
 from leadglass.archive.doorkeeper import Doorkeeper
 from leadglass.record import reader
+from leadglass.record.export import export_lines
 from leadglass.record.reader import Recorded
 
 
@@ -78,6 +79,16 @@ class Trail:
             )
         self._doorkeeper.record(entry, context.now)
         return [_line(item) for item in found]
+
+    def export(self, who: Principal, context: Context) -> Iterator[bytes]:
+        """The whole record as lines that anybody can verify (docs/design/record.md); on the record first."""
+        self._doorkeeper.require(who, Action.RECORD_READ, context)
+        self._doorkeeper.record(self._doorkeeper.entry(who, "record.export", context), context.now)
+        return self._lines()
+
+    def _lines(self) -> Iterator[bytes]:
+        with self._doorkeeper.db.read() as connection:
+            yield from export_lines(connection)
 
 
 def _line(item: Recorded) -> RecordLine:

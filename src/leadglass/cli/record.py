@@ -208,22 +208,10 @@ def export(
 ) -> None:
     """The whole record as JSON lines that anybody can verify with the public key. It names patients."""
     with at_home(home, as_user) as work, _sink(output) as sink:
-        for line in _lines(work):
+        for line in work.services.trail.export(work.who, work.context()):
             sink.write(line)
         key = work.opened.record_key.encode()
     show.note(f"Anybody can check it: leadglass log verify --file {output or 'FILE'} --key {key}")
-
-
-def _lines(work: Work) -> Iterator[bytes]:
-    """The export is itself on the record before its first line."""
-    from leadglass.access.policy import Action
-    from leadglass.record.export import export_lines
-
-    doorkeeper, context = work.services.doorkeeper, work.context()
-    doorkeeper.require(work.who, Action.RECORD_READ, context)
-    doorkeeper.record(doorkeeper.entry(work.who, "record.export", context), context.now)
-    with work.services.db.read() as connection:
-        yield from export_lines(connection)
 
 
 @contextmanager

@@ -75,7 +75,8 @@ class Publisher:
         after = self._opened(signed)
         if after.size < before.size:
             raise Tampered(
-                f"{before.size} entries were published, the database has {after.size}: it was rolled back.",
+                f"Of the access record {before.size} entries were published, but the database has "
+                f"{after.size}: it was rolled back.",
                 code="record-rolled-back",
             )
         written: list[Tile] = []

@@ -26,7 +26,7 @@ _WEIGHTS = (1, 3, 5, 7)
 _VALUES = {character: value for value, character in enumerate(ALPHABET)}
 _VALUES |= {character.lower(): value for character, value in _VALUES.items()}
 _VALUES |= {typed: _VALUES[meant] for typed, meant in zip("IiLlOoUu", "111100VV", strict=True)}
-_IGNORED = dict.fromkeys(map(ord, " \t\r\n-‐‑‒–—_."))  # noqa: RUF001 (dashes a printer may have made)
+_IGNORED = dict.fromkeys(map(ord, " \t\r\n-‐‑‒–—_."))
 
 
 def new_recovery_key() -> str:

@@ -42,8 +42,8 @@ def current(path: Path, key: bytes) -> str | None:
 def upgrade(path: Path, key: bytes) -> None:
     """Bring the database at `path` to this version's schema.
 
-    HomeNewer, and nothing touched, when a later version of the program has been here. On a full disk the space
-    kept back for the record lets it open: SQLite needs some for the index of its log.
+    HomeNewer, and nothing touched, when a later version of the program has been here. On a full disk the
+    space kept back for the record lets it open: SQLite needs some for the index of its log.
     """
     try:
         revision = current(path, key)
