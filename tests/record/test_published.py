@@ -111,7 +111,7 @@ def test_an_older_database_is_refused(records: Records) -> None:
     newer = files(records)
     older = Records(records.published)
     older.fill(4)
-    with pytest.raises(Tampered, match="5 entries were published, the database has 4"):
+    with pytest.raises(Tampered, match="5 entries were published, but the database has 4"):
         older.publish()
     with pytest.raises(Tampered, match="rolled back"):
         Records(records.published).publish()
