@@ -46,7 +46,8 @@ class Status:
 
 @dataclass(slots=True)
 class CheckReport:
-    """What `check` found. Objects are named by their blob: no patient's value stands in a report."""
+    """What `check` found. Objects are named by their blob, pages of the index by their number: no patient's
+    value stands in a report."""
 
     objects: int = 0
     missing: list[str] = field(default_factory=list)
@@ -119,7 +120,8 @@ class Upkeep:
         collect: bool = False,
         progress: Progress | None = None,
     ) -> CheckReport:
-        """Every row has its object, and `deep`: every byte of it is as received; the record verifies.
+        """Every row has its object, and `deep`: every byte of it, and of the index, is as it was written; the
+        record verifies.
 
         With `collect`, blobs that no row names are removed, and that is on the record. While somebody
         else may be storing, only those older than an hour count.
@@ -143,6 +145,8 @@ class Upkeep:
             report.orphan_bytes = sum(blob.sealed_size for blob in old)
             if collect and old:
                 self._collect(who, context, [blob.name for blob in old], report)
+        for page in self._db.damaged_pages() if deep else ():
+            _note(report.altered, f"index: {page}")
         report.record = self._verify(None)
         return report
 

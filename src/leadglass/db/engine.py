@@ -18,7 +18,7 @@ from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from leadglass.db.reserve import Reserve
 from leadglass.db.transaction import Transaction, Unit
 from leadglass.db.turnstile import Turnstile
-from leadglass.db.writer import Checkpointer, Writer
+from leadglass.db.writer import DAMAGED, Checkpointer, Writer, is_damaged
 from leadglass.errors import KeyWrong, StorageFailed, Unavailable
 
 __all__ = ["Database", "Transaction", "Unit", "metadata"]
@@ -58,6 +58,7 @@ class Database:
         self.reserve = reserve or Reserve(path.parent / "reserve", 0)
         _probe(path, key)
         self._readers = _engine(path, key, query_only=True, pool_size=readers, cache_kib=8192)
+        self._watcher = _engine(path, key, query_only=True, pool_size=1, cache_kib=64)
         self._writer = Writer(
             _engine(path, key, query_only=False, pool_size=1, cache_kib=16384),
             Turnstile(path.parent),
@@ -82,14 +83,25 @@ class Database:
         return self._writer.submit(unit, may_use_reserve=may_use_reserve)
 
     def data_version(self) -> int:
-        """Changes when another connection has committed (PRAGMA data_version of one reader)."""
-        with self.read() as connection:
+        """Changes when anybody has committed. Asked of one connection, as its numbers are its own."""
+        with self._watcher.connect() as connection:
             return int(connection.exec_driver_sql("PRAGMA data_version").scalar_one())
+
+    def damaged_pages(self) -> list[str]:
+        """Every page of the file that fails its authentication, used or not, in SQLCipher's words."""
+        found = self._failing_pages()
+        # A page that was being written just then is whole the next time.
+        return sorted(found & self._failing_pages()) if found else []
+
+    def _failing_pages(self) -> set[str]:
+        with self.read() as connection:
+            return set(connection.exec_driver_sql("PRAGMA cipher_integrity_check").scalars())
 
     def close(self) -> None:
         """Finish what is queued, then let go of every connection. Safe to call twice."""
         self._writer.close()
         self._readers.dispose()
+        self._watcher.dispose()
 
 
 def migration_engine(path: Path, key: bytes) -> sa.Engine:
@@ -157,6 +169,6 @@ class _Compiler(SQLiteCompiler):
 
 
 def _translated(error: sa.exc.DatabaseError) -> Unavailable:
-    if "not a database" in str(error.orig) or "malformed" in str(error.orig):
-        return StorageFailed("The index cannot be read: a page of it fails its authentication.")
+    if is_damaged(error):
+        return StorageFailed(DAMAGED)
     return Unavailable("The index cannot be read right now.")

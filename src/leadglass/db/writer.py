@@ -29,6 +29,7 @@ GROUP_UNITS = 256
 PAGE_BYTES = 4096
 GROUP_SECONDS = 0.008  # a group runs no longer than this before it commits: others wait on the floor
 CHECKPOINT_BYTES = 8 << 20  # of write-ahead log that is not in the database yet
+DAMAGED = "The index cannot be read: a page of it fails its authentication."
 
 
 @dataclass(slots=True)
@@ -238,11 +239,19 @@ def _is_full(error: BaseException) -> bool:
     return isinstance(error, sa.exc.DatabaseError) and "full" in str(error.orig)
 
 
+def is_damaged(error: sa.exc.DatabaseError) -> bool:
+    """A page that fails its authentication: SQLCipher calls it malformed, or no database at all."""
+    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+    return code in {sqlcipher.SQLITE_CORRUPT, sqlcipher.SQLITE_NOTADB}
+
+
 def _translated(error: BaseException) -> BaseException:
     if isinstance(error, LeadglassError) or not isinstance(error, sa.exc.DatabaseError):
         return error
     if _is_full(error):
         wrapped: Unavailable = StorageFull("The disk is full.")
+    elif is_damaged(error):
+        wrapped = StorageFailed(DAMAGED)
     elif isinstance(error, sa.exc.OperationalError):
         wrapped = Unavailable("The database did not take the change.")
     else:
