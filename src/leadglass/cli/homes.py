@@ -115,7 +115,7 @@ def serve(home: HomeOption = None, http: HttpOption = None) -> None:
     overrides = http_override(http)
     root = root_of(home)
     server_log.set_up(load_settings(root, **overrides).log.format)
-    run(root, os.environ, lambda url: show.secret(f"Leadglass at {url}   Ctrl-C stops it"), **overrides)
+    run(root, os.environ, lambda url: show.line(f"Leadglass at {url}   Ctrl-C stops it"), **overrides)
 
 
 def http_override(http: str | None) -> dict[str, dict[str, Any]]:

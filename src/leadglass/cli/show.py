@@ -42,8 +42,8 @@ def complain(sentence: str) -> None:
     print(printable(sentence), file=sys.stderr)  # noqa: T201 - this is the terminal's module
 
 
-def secret(value: str) -> None:
-    """A secret, alone on stdout."""
+def line(value: str) -> None:
+    """One line alone on stdout, at once: a script may be waiting for it."""
     print(value, flush=True)  # noqa: T201
 
 

@@ -30,7 +30,7 @@ def create(
     if json:
         show.as_json({"user": user, "days": days, "label": label, "token": made})
     else:
-        show.secret(made)
+        show.line(made)
 
 
 @app.command("list")

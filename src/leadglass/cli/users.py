@@ -149,4 +149,4 @@ def _report(json: bool, sentence: str, name: str, generated: str | None) -> None
     show.note(sentence)
     if generated:
         show.note("The password, shown this once:")
-        show.secret(generated)
+        show.line(generated)
