@@ -9,6 +9,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from fault_home import Site
+from fault_home import WAIT, Site
 
 CALLS = "fsync,fdatasync,pwrite64,ftruncate,unlink,rename,mkdir"
 
@@ -184,6 +186,14 @@ def acknowledgements(notes: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     return dict(line.split(" ", 1) for line in path.read_text("ascii").splitlines())  # type: ignore[misc]
+
+
+def wait_for(notes: Path, wanted: int) -> None:
+    """Until so many objects are acknowledged."""
+    give_up = time.monotonic() + WAIT
+    while len(acknowledgements(notes)) < wanted:
+        assert time.monotonic() < give_up
+        threading.Event().wait(0.001)
 
 
 def acknowledged(said: dict[str, str]) -> set[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 from fault_disk import Disk, loop_disk
 from fault_home import Site, aftermath
-from fault_trace import Importer, acknowledged, acknowledgements
+from fault_trace import Importer, acknowledged, acknowledgements, wait_for
 
 from leadglass.errors import LeadglassError
 
@@ -40,8 +39,7 @@ def cut_amid_import(
     notes.mkdir()
     with importer.child(site, folder, how=how, notes=notes) as child:
         child.go()
-        while len(acknowledgements(notes)) < wanted:
-            threading.Event().wait(0.001)
+        wait_for(notes, wanted)
         said = acknowledged(acknowledgements(notes))
         (site.folder / "unsynced").write_bytes(b"x")
         disk.cut()
