@@ -111,20 +111,25 @@ def migration_engine(path: Path, key: bytes) -> sa.Engine:
 
 def _probe(path: Path, key: bytes) -> None:
     """A wrong key shows on the first page read, before anything else is opened or written."""
-    connection = _connect(path, key, cache_kib=64)
     try:
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        connection = _connect(path, key, cache_kib=64)
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        finally:
+            connection.close()
     except sqlcipher.DatabaseError as error:
         raise not_opened(error) from error
-    finally:
-        connection.close()
 
 
 def _connect(path: Path, key: bytes, *, cache_kib: int) -> Any:
     connection = sqlcipher.connect(str(path), check_same_thread=False, isolation_level=None)
-    connection.execute("PRAGMA cipher_log_level = NONE")  # its own log lines would reach the terminal
-    connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
-    connection.execute(f"PRAGMA cache_size = -{cache_kib}")
+    try:
+        connection.execute("PRAGMA cipher_log_level = NONE")  # its own log lines would reach the terminal
+        connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
+        connection.execute(f"PRAGMA cache_size = -{cache_kib}")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

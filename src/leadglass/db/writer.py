@@ -29,6 +29,7 @@ GROUP_UNITS = 256
 PAGE_BYTES = 4096
 GROUP_SECONDS = 0.008  # a group runs no longer than this before it commits: others wait on the floor
 CHECKPOINT_BYTES = 8 << 20  # of write-ahead log that is not in the database yet
+PATIENCE_MS = 500
 DAMAGED = "The index cannot be read: a page of it fails its authentication."
 
 
@@ -158,9 +159,9 @@ class Writer:
             try:
                 begun.commit()
             except sa.exc.DatabaseError as error:
+                connection.invalidate()  # it may still be inside of the transaction
                 if _is_full(error):
                     raise
-                connection.invalidate()
                 raise CommitError from error
 
     def _fail(self, group: list[_Job], error: CommitError) -> None:
@@ -183,6 +184,7 @@ class Checkpointer:
         self._turnstile = turnstile
         self._wal = database.with_name(database.name + "-wal")
         self._due = threading.Event()
+        self._tried = 0  # pages in the log when it was last copied, wholly or as far as readers let
         self._thread: threading.Thread | None = None
         self._closed = False
 
@@ -211,19 +213,27 @@ class Checkpointer:
 
     def _copy(self) -> None:
         """A file that starts over keeps its size, so what is not copied yet is counted and not measured:
-        copying at every commit from the first 8 MiB on took more than half of the writer's rate."""
+        copying at every commit from the first 8 MiB on took more than half of the writer's rate.
+
+        Readers without a pause keep the log from starting over. When it has become twice as long as it
+        should, writers wait for the readers there are; those who come meanwhile no longer need the log.
+        """
         _, logged, copied = self._checkpoint("NOOP")
-        if (logged - copied) * PAGE_BYTES < CHECKPOINT_BYTES:
+        self._tried = min(self._tried, logged)
+        if (logged - max(copied, self._tried)) * PAGE_BYTES < CHECKPOINT_BYTES:
             return
         self._checkpoint("PASSIVE")
         with self._turnstile.passed():
-            self._checkpoint("PASSIVE")
+            mode = "RESTART" if logged * PAGE_BYTES >= 2 * CHECKPOINT_BYTES else "PASSIVE"
+            _, self._tried, _ = self._checkpoint(mode)
 
     def _checkpoint(self, mode: str) -> tuple[int, int, int]:
         """Busy, pages in the log, pages of it copied. NOOP only asks (SQLite 3.51)."""
         connection = self._engine.raw_connection()  # outside a transaction, as checkpoints must be
         try:
-            row = connection.cursor().execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+            cursor = connection.cursor()
+            cursor.execute(f"PRAGMA busy_timeout = {PATIENCE_MS}")  # for readers: the floor is held
+            row = cursor.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
             return int(row[0]), int(row[1]), int(row[2])
         finally:
             connection.close()
