@@ -138,7 +138,9 @@ class Accounts:
         )
 
         def unit(tx: Transaction) -> None:
-            belongs = None if department is None else frozenset({_department(tx, department, context.now)})
+            belongs = (
+                None if department is None else frozenset({self._department(tx, department, actor, context)})
+            )
             users.add_user(tx, users.NewUser(name, role, display_name, belongs, encoded), context.now)
 
         self._write(entry, context, unit)
@@ -206,11 +208,26 @@ class Accounts:
             return known.id
         if name is not None:
             self._doorkeeper.require(actor, Action.USER_MANAGE, context)
-        return self._doorkeeper.db.write(lambda tx: _department(tx, name, context.now)).result()  # type: ignore[no-any-return]
+        return self._doorkeeper.db.write(  # type: ignore[no-any-return]
+            lambda tx: self._department(tx, name, actor, context)
+        ).result()
 
     def sweep(self, now: int) -> None:
         """Forget sessions that have ended."""
         self._doorkeeper.db.write(lambda tx: sessions.sweep_sessions(tx, now, self._limits)).result()
+
+    def _department(self, tx: Transaction, name: str | None, actor: Principal, context: Context) -> int:
+        """The department of that name, or a new one, which is on the record."""
+        if name is None:
+            return departments.ensure_default_department(tx, context.now)
+        if known := departments.find_department(tx.connection, name):
+            return known.id
+        made = departments.create_department(tx, name, context.now)
+        entry = self._doorkeeper.entry(
+            actor, "department.add", context, department=made, detail={"department": name.strip()[:64]}
+        )
+        self._doorkeeper.log.append(tx, entry, context.now)
+        return made
 
     def _user(self, name: str) -> users.User:
         with self._doorkeeper.db.read() as connection:
@@ -226,13 +243,6 @@ class Accounts:
             return result
 
         return self._doorkeeper.db.write(unit).result()  # type: ignore[no-any-return]
-
-
-def _department(tx: Transaction, name: str | None, now: int) -> int:
-    if name is None:
-        return departments.ensure_default_department(tx, now)
-    known = departments.find_department(tx.connection, name)
-    return known.id if known else departments.create_department(tx, name, now)
 
 
 def _sign_in_entry(outcome: identity.Outcome, context: Context) -> Entry:

@@ -24,7 +24,7 @@ IDLE = 2 * 60_000  # ms without a delivery after which an access is closed
 LONGEST = 60 * 60_000  # ms after which an access is closed and, if still needed, opened anew
 MOST_OPEN = 10_000
 
-_Key = tuple[str, str, int]  # credential, action, study
+_Key = tuple[str, str, str, int]  # credential, actor, action, study
 
 
 @dataclass(slots=True, eq=False)
@@ -53,7 +53,7 @@ class Ledger:
 
     def __init__(self, doorkeeper: Doorkeeper) -> None:
         self._doorkeeper = doorkeeper
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # an abandoned iterator may be collected, and leave, at any moment
         self._open: dict[_Key, Access] = {}
 
     def enter(self, who: Principal, action: Action, study: StudyRow, context: Context) -> Access:
@@ -61,7 +61,7 @@ class Ledger:
 
         Pair with `leave`: an access somebody is still being served under is not closed.
         """
-        key = (who.credential, action.value, study.id)
+        key = (who.credential, who.actor, action.value, study.id)
         with self._lock:
             access = self._open.pop(key, None)
             if access is None:
@@ -112,8 +112,8 @@ class Ledger:
     def _abandon(self, access: Access) -> None:
         with self._lock:
             access.busy -= 1
-            if access.seq is None and self._open.get(access.key) is access:
-                del self._open[access.key]
+            if access.seq is None and not access.busy and self._open.get(access.key) is access:
+                del self._open[access.key]  # nobody else is about to have it recorded after all
 
     def _close_where(
         self, over: Callable[[Access], bool], now: int, most: int | None = None
