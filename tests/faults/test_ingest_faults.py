@@ -208,6 +208,44 @@ def database_is_closed(opened: Opened, fault: Fault, acknowledged: set[str], err
 EFFECTS = {ONE: one_is_refused, NONE: none_is_refused, STORE: store_is_closed, DATABASE: database_is_closed}
 
 
+@pytest.mark.parametrize(("number", "error"), [(EIO, StorageFailed), (ENOSPC, StorageFull)], ids=NUMBERS)
+@pytest.mark.parametrize("step", ["shutil.disk_usage", "fcntl.flock"])
+def test_what_comes_before_an_object_fails_as_the_disk_and_not_as_the_file(
+    step: str, number: int, error: type[Unavailable], fast_site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bare OSError would be taken for the file that is being imported."""
+
+    def failing(*_: object) -> None:
+        raise OSError(number, "injected")
+
+    module = {"shutil.disk_usage": "leadglass.db.reserve", "fcntl.flock": "leadglass.archive.ingest"}[step]
+    with fast_site.open() as opened:
+        with monkeypatch.context() as patch, pytest.raises(error):
+            patch.setattr(f"{module}.{step}", failing)
+            take_in(opened, next(iter(OBJECTS.values())))
+        acknowledged, _ = settle(send(opened, OBJECTS))
+        with opened.services.upkeep._alone() as alone:
+            assert not alone  # whoever checks sees that somebody is storing
+    aftermath(fast_site, OBJECTS, acknowledged)
+
+
+def test_a_reserve_that_cannot_be_let_go_does_not_stop_the_writer(
+    fast_site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fault = Fault("COMMIT", ENOSPC, persisted=False)
+
+    def failing(*_: object) -> None:
+        raise OSError(EIO, "injected")
+
+    with breakable(fast_site, fault) as opened:
+        monkeypatch.setattr("os.truncate", failing)
+        fault.armed = True
+        with pytest.raises(Unavailable):
+            opened.services.search.studies(reader(), Query(Level.STUDY), context())
+        assert fault.fired == 1
+        assert contents(opened) == BEFORE
+
+
 @pytest.mark.parametrize("persisted", [False, True])
 @pytest.mark.parametrize("number", NUMBERS.values(), ids=NUMBERS)
 def test_a_duplicate_that_cannot_be_removed_is_an_orphan(

@@ -35,6 +35,7 @@ from leadglass.index.records import Clash, Misfit, ObjectFacts
 from leadglass.index.rows import Sealed
 from leadglass.index.schema import instances, kept_aside
 from leadglass.store.blobs import Blobs, BlobSize, BlobWriter
+from leadglass.store.files import storage_errors
 
 _SYNC = "archive.blobs"
 _NAMED = sa.union_all(
@@ -88,9 +89,12 @@ class Ingest:
         `source` says where it came from in words without a patient's value; it stands in the record.
         """
         self.doorkeeper.require(who, Action.OBJECT_INGEST, context, department_id)
-        if not self.doorkeeper.db.reserve.room_for_objects():
-            raise StorageFull("The disk has no room left for images; what is left is kept for the record.")
-        self._be_present()
+        with storage_errors("The home"):
+            if not self.doorkeeper.db.reserve.room_for_objects():
+                raise StorageFull(
+                    "The disk has no room left for images; what is left is kept for the record."
+                )
+            self._be_present()
         return Incoming(self, who, department_id, source, context)
 
     def sync_directories(self, tx: Transaction) -> None:
@@ -107,8 +111,13 @@ class Ingest:
         with self._lock:
             if self._present < 0:
                 flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-                self._present = os.open(self._presence, flags, 0o600)
-                fcntl.flock(self._present, fcntl.LOCK_SH)
+                descriptor = os.open(self._presence, flags, 0o600)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_SH)
+                except BaseException:
+                    os.close(descriptor)
+                    raise
+                self._present = descriptor
 
 
 class Incoming:

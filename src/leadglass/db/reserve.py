@@ -53,10 +53,13 @@ class Reserve:
             raise StorageFull("The disk has no room left for the access record. Free some space first.")
 
     def release(self) -> bool:
-        """Let the space go for the record's sake; False when it was gone already."""
-        if self.size == 0 or not self.intact():
+        """Let the space go for the record's sake; False when it was gone already or the disk refuses."""
+        try:
+            if self.size == 0 or not self.intact():
+                return False
+            os.truncate(self.path, 0)
+        except OSError:
             return False
-        os.truncate(self.path, 0)
         return True
 
     def _restore(self) -> bool:
