@@ -176,8 +176,8 @@ def _parse_time(keyword: str, value: str) -> Match:
 
 
 def _parse_number(keyword: str, value: str) -> Match:
-    if not re.fullmatch(r"[+-]?[0-9]{1,10}", value):
-        raise Violation(f"{keyword} is not an integer.")
+    if not re.fullmatch(r"[+-]?[0-9]{1,12}", value) or not -(1 << 31) <= int(value) < 1 << 31:
+        raise Violation(f"{keyword} is no integer of 32 bits.")  # PS3.5 Table 6.2-1, IS
     return Single(value)
 
 

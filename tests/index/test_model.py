@@ -1,0 +1,287 @@
+"""Random studies, random queries: the SQL finds what a naive reading of PS3.4 C.2.2.2 finds. On both databases."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+from unittest.mock import patch
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from leadglass.access.policy import Action, Resource, decide, narrow
+from leadglass.access.principal import Context, Kind, Principal, Role, Via
+from leadglass.dicom.values import fold
+from leadglass.index import candidates, lookup
+from leadglass.index.matching import Level, Query, parse_match
+from leadglass.index.records import ObjectFacts
+
+NAMES = (
+    "ROTH^ANNA", "Roth^Hannah", "röth^Anna^^Dr.", "MÜLLER^JÖRG", "Straße^Otto", "O'Neil^Anne-Marie", "Ng", "",
+    "Yamada^Tarou=山田^太郎=やまだ^たろう", "Yamada^Hanako=山田^花子", "=山田^太郎", "A_B^C%D", "AXB^CYD", "ANN^",
+)  # fmt: skip
+PATIENT_IDS = ("", "1", "01", "A_1", "A%1", "AB1", "ab1", "A\\1", "A1")
+DATES = ("", "19991231", "20250101", "20250615", "20260131")
+TIMES = ("", "000000", "093000", "093059.5", "095959", "134501.250000", "235959")
+MODALITIES = ("CT", "MR", "SR", "CTX", "")
+STUDIES = st.builds(
+    dict,
+    patient_name=st.sampled_from(NAMES),
+    patient_id=st.sampled_from(PATIENT_IDS),
+    issuer=st.sampled_from(("", "H1")),
+    birth_date=st.sampled_from(DATES),
+    study_date=st.sampled_from(DATES),
+    study_time=st.sampled_from(TIMES),
+    accession_number=st.sampled_from(("", "77", "A77B", "a77b")),
+    study_description=st.sampled_from(("", "Thorax", "CT Thorax 1%", "thorax")),
+    modalities=st.lists(st.sampled_from(MODALITIES), min_size=1, max_size=3),
+    department=st.integers(1, 3),
+)
+_PIECES = st.sampled_from(
+    ("*", "?", "a", "n", "ann", "roth^", "RO", "山", "太", "=", "^", "ü", "_", "%", "1", "\\", " ")
+)
+PATTERNS = st.lists(_PIECES, max_size=4).map("".join)
+DATE_KEYS = st.one_of(
+    st.sampled_from(DATES),
+    st.tuples(st.sampled_from(DATES), st.sampled_from(DATES)).map("-".join).filter(lambda text: text != "-"),
+)
+_TIME_KEY = ("00", "09", "0930", "093000", "093059.5", "1345", "13450125"[:6], "23")
+TIME_KEYS = st.one_of(
+    st.sampled_from(_TIME_KEY),
+    st.tuples(st.sampled_from(("", *_TIME_KEY)), st.sampled_from(("", *_TIME_KEY)))
+    .map("-".join)
+    .filter(lambda text: text != "-"),
+)
+KEYS: dict[str, st.SearchStrategy[str]] = {
+    "PatientName": st.one_of(st.sampled_from([name for name in NAMES if name]), PATTERNS),
+    "PatientID": st.one_of(st.sampled_from([value for value in PATIENT_IDS if value]), PATTERNS),
+    "IssuerOfPatientID": st.sampled_from(("H1", "H?", "*2")),
+    "AccessionNumber": st.sampled_from(("77", "*77*", "a77?", "A*", "none")),
+    "StudyDescription": st.sampled_from(("Thorax", "*horax*", "*1%", "?horax")),
+    "PatientBirthDate": DATE_KEYS,
+    "StudyDate": DATE_KEYS,
+    "StudyTime": TIME_KEYS,
+    "ModalitiesInStudy": st.sampled_from(("CT", "SR", "C?", "*", "X", "CT*")),
+    "StudyInstanceUID": st.sampled_from(("1.5.0", "1.5.1\\1.5.3", "1.5.2,1.5.0,1.5.99", "9.9")),
+}
+FIELDS = {
+    "PatientName": "patient_name", "PatientID": "patient_id", "IssuerOfPatientID": "issuer",
+    "AccessionNumber": "accession_number", "StudyDescription": "study_description",
+    "PatientBirthDate": "birth_date", "StudyDate": "study_date", "StudyTime": "study_time",
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Asked:
+    keys: dict[str, str] = field(default_factory=dict)
+    words: tuple[str, ...] = ()
+
+
+QUERIES = st.builds(
+    Asked,
+    st.lists(st.sampled_from(sorted(KEYS)), max_size=3, unique=True).flatmap(
+        lambda names: st.fixed_dictionaries({name: KEYS[name] for name in names})
+    ),
+    st.lists(
+        st.sampled_from(("a", "ann", "Anna", "roth", "RÖ", "山", "neil", "marie", "x", "た")), max_size=2
+    ).map(tuple),
+)
+
+# --- the naive model --------------------------------------------------------------------------------------
+
+
+def like(pattern: str, text: str) -> bool:
+    """C.2.2.2.4: `*` any sequence, `?` any one character, everything else itself."""
+    spelt = "".join(".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern)
+    return re.fullmatch(spelt, text, re.DOTALL) is not None
+
+
+def groups(name: str) -> list[str]:
+    found = [re.sub(r"[\^ ]+$", "", group) for group in fold(name).split("=")]
+    while len(found) > 1 and not found[-1]:
+        found.pop()
+    return found
+
+
+def name_matches(asked: str, name: str) -> bool:
+    pattern, stored = "=".join(groups(asked)), groups(name)
+    if "=" in pattern:
+        return like(pattern, "=".join(stored))
+    starts = [0] if pattern.isascii() else range(len(stored))
+    runs = ("=".join(stored[i:j]) for i in starts for j in range(i + 1, len(stored) + 1))
+    return any(like(pattern, run) for run in runs)
+
+
+def seconds(time: str, *, last: bool) -> float:
+    """The first or the last moment that a time stands for."""
+    whole, _, fraction = time.partition(".")
+    parts = [int(whole[i : i + 2]) for i in range(0, len(whole), 2)]
+    missing = [59, 59] if last else [0, 0]
+    hours, minutes, second = (parts + missing[len(parts) - 1 :])[:3]
+    digits = (fraction or ("9" if last and not fraction else "0")).ljust(6, "9" if last else "0")
+    return hours * 3600 + minutes * 60 + second + int(digits[:6]) / 1e6
+
+
+def time_matches(asked: str, time: str) -> bool:
+    if not time:
+        return False
+    low, dash, high = asked.partition("-")
+    if not dash:
+        high = low
+    moment = seconds(time, last=False)
+    return (not low or moment >= seconds(low, last=False)) and (
+        not high or moment <= seconds(high, last=True)
+    )
+
+
+def date_matches(asked: str, date: str) -> bool:
+    if "-" not in asked:
+        return date == asked
+    low, high = asked.split("-")
+    return bool(date) and (not low or date >= low) and (not high or date <= high)
+
+
+def matches(keyword: str, asked: str, study: dict[str, Any]) -> bool:
+    asked = asked.strip(" ")
+    if asked == "" or set(asked) == {"*"}:  # C.2.2.2.3 universal matching
+        return True
+    if keyword == "StudyInstanceUID":
+        return study["uid"] in re.split(r"[\\,]", asked)
+    if keyword == "ModalitiesInStudy":
+        return any(like(asked, modality) for modality in study["modalities"] if modality)
+    value = study[FIELDS[keyword]]
+    if keyword == "PatientName":
+        return name_matches(asked, value)
+    if keyword == "StudyTime":
+        return time_matches(asked, value)
+    return date_matches(asked, value) if keyword.endswith("Date") else like(asked, value)
+
+
+def has_words(words: tuple[str, ...], name: str) -> bool:
+    stored = re.split(r"[\^=\s,.;'’-]+", fold(name))
+    return all(any(word.startswith(fold(asked)) for word in stored if word) for asked in words)
+
+
+def expected(asked: Asked, departments: frozenset[int], studies: list[dict[str, Any]]) -> list[str]:
+    found = [
+        study
+        for study in studies
+        if study["department"] in departments
+        and has_words(asked.words, study["patient_name"])
+        and all(matches(keyword, value, study) for keyword, value in asked.keys.items())
+    ]
+    found.sort(key=lambda study: (study["study_date"], study["study_time"], study["number"]), reverse=True)
+    return [study["uid"] for study in found]
+
+
+# --- against the index ------------------------------------------------------------------------------------
+
+
+def fill(shelf: Any, studies: list[dict[str, Any]]) -> None:
+    for number, study in enumerate(studies):
+        study.update(uid=f"1.5.{number}", number=number)
+        same = {key: value for key, value in study.items() if key in ObjectFacts.__dataclass_fields__}
+        for series, modality in enumerate(study["modalities"]):
+            uid = f"1.5.{number}.{series}"
+            made = ObjectFacts(f"{uid}.1", "1.2", study["uid"], uid, modality=modality, **same)
+            shelf.add(made, study["department"])
+    shelf.seal()
+
+
+def query_of(asked: Asked, **paging: int) -> Query:
+    found = {keyword: parse_match(Level.STUDY, keyword, value) for keyword, value in asked.keys.items()}
+    return Query(Level.STUDY, tuple((k, m) for k, m in found.items() if m is not None), asked.words, **paging)
+
+
+DEPARTMENTS = st.frozensets(st.integers(1, 3))
+FAST = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+
+
+@FAST
+@given(
+    studies=st.lists(STUDIES, max_size=8),
+    asked=st.lists(QUERIES, min_size=1, max_size=6),
+    departments=DEPARTMENTS,
+    few=st.sampled_from((0, 2, 500)),
+)
+def test_the_index_finds_what_the_standard_says(
+    index: Any, studies: list[dict[str, Any]], asked: list[Asked], departments: frozenset[int], few: int
+) -> None:
+    """Whether one condition leaves few studies or none does."""
+    with index.fresh() as shelf, patch.object(candidates, "FEW", few):
+        fill(shelf, studies)
+        for one in asked:
+            query = query_of(one, limit=100)
+            rows, more = lookup.page(shelf.connection, query, everything=False, departments=departments)
+            assert [row.study_instance_uid for row in rows] == expected(one, departments, studies), one
+            assert not more
+
+
+@FAST
+@given(
+    studies=st.lists(STUDIES, min_size=1, max_size=10),
+    asked=QUERIES,
+    limit=st.integers(1, 4),
+    few=st.sampled_from((0, 500)),
+)
+def test_pages_are_a_partition(
+    index: Any, studies: list[dict[str, Any]], asked: Asked, limit: int, few: int
+) -> None:
+    everyone = frozenset({1, 2, 3})
+    with index.fresh() as shelf, patch.object(candidates, "FEW", few):
+        fill(shelf, studies)
+        seen, more, offset = [], True, 0
+        while more:
+            query = query_of(asked, limit=limit, offset=offset)
+            rows, more = lookup.page(shelf.connection, query, everything=False, departments=everyone)
+            assert len(rows) == limit or not more
+            seen += [row.study_instance_uid for row in rows]
+            offset += limit
+        assert seen == expected(asked, everyone, studies)
+
+
+PRINCIPALS = st.builds(
+    lambda kind, role, departments: Principal(kind, 3, 3, "n", "N", role, departments, "c"),
+    st.sampled_from(Kind),
+    st.sampled_from(Role),
+    DEPARTMENTS,
+)
+
+
+@FAST
+@given(
+    studies=st.lists(STUDIES, max_size=8),
+    asked=QUERIES,
+    who=PRINCIPALS,
+    via=st.sampled_from(Via),
+    level=st.sampled_from(Level),
+    few=st.sampled_from((0, 500)),
+)
+def test_a_list_shows_exactly_what_the_policy_allows(
+    index: Any, studies: list[dict[str, Any]], asked: Asked, who: Principal, via: Via, level: Level, few: int
+) -> None:
+    """Promise 6 of the design, on every level: rows selected = rows for which `decide` says yes."""
+    context = Context("", via, 0)
+    narrowing = narrow(who, Action.STUDY_SEARCH, context)
+
+    def rows_of(everything: bool, departments: frozenset[int]) -> list[Any]:
+        query = Query(level, query_of(asked).match, asked.words, limit=100)
+        return lookup.page(shelf.connection, query, everything=everything, departments=departments)[0]
+
+    def department_of(row: Any) -> int:
+        study = {
+            Level.STUDY: lambda: row,
+            Level.SERIES: lambda: row.study,
+            Level.INSTANCE: lambda: row.series.study,
+        }
+        return int(study[level]().department_id)
+
+    with index.fresh() as shelf, patch.object(candidates, "FEW", few):
+        fill(shelf, studies)
+        allowed = [
+            row.id
+            for row in rows_of(True, frozenset())
+            if decide(who, Action.STUDY_SEARCH, Resource(department_of(row)), context).allowed
+        ]
+        assert [row.id for row in rows_of(narrowing.everything, narrowing.departments)] == allowed

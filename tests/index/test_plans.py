@@ -1,0 +1,164 @@
+"""What SQLite does for each kind of search: the narrow index, or one walk over the index of the list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from leadglass.archive.search import portal_query, query_from_pairs
+from leadglass.index import candidates, lookup, schema
+from leadglass.index.matching import Level, Query
+
+ONE, THREE = frozenset({1}), frozenset({1, 2, 3})
+
+
+class Plans:
+    """Runs a query and keeps how SQLite went about each of its statements."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.connection = connection
+
+    def of(self, query: Query, departments: frozenset[int]) -> list[list[str]]:
+        with self._statements() as statements:
+            lookup.page(self.connection, query, everything=False, departments=departments)
+        return [
+            [row[3] for row in self.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", parameters)]
+            for text, parameters in statements
+        ]
+
+    @contextmanager
+    def _statements(self) -> Iterator[list[tuple[str, Any]]]:
+        seen: list[tuple[str, Any]] = []
+
+        def note(_connection: object, _cursor: object, text: str, parameters: Any, *_: object) -> None:
+            seen.append((text, parameters))
+
+        sa.event.listen(self.connection, "before_cursor_execute", note)
+        yield seen
+        sa.event.remove(self.connection, "before_cursor_execute", note)
+
+
+@pytest.fixture
+def plans(sqlcipher: Any, facts: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Plans]:
+    monkeypatch.setattr(candidates, "FEW", 5)
+    with sqlcipher.fresh() as shelf:
+        for number in range(40):
+            made = facts(
+                1,
+                study_instance_uid=f"1.7.{number}",
+                patient_id=f"P-{number}",
+                patient_name=f"ROTH^ANNA{number}",
+                accession_number=f"A{number}",
+                modality="ES" if number == 7 else "CT",
+                study_date=f"2026{number % 12 + 1:02}01",
+            )
+            shelf.add(made, department=number % 3 + 1)
+        shelf.seal()
+        yield Plans(shelf.connection)
+
+
+WALK = ["SCAN studies USING COVERING INDEX ix_studies_list"]
+
+
+def indexes_of(plan: list[str]) -> set[str]:
+    return {
+        word
+        for step in plan
+        for word in step.split()
+        if word.startswith(("ix_", "sqlite_autoindex", "PRIMARY"))
+    }
+
+
+NARROW = {
+    "patient ID": (portal_query(patient_id="P-7"), {"ix_studies_patient_id"}),
+    "patient ID by its beginning": (portal_query(patient_id="P-39*"), {"ix_studies_patient_id"}),
+    "accession number": (portal_query(accession="A7"), {"ix_studies_accession_number"}),
+    "modality": (portal_query(modality="ES"), {"PRIMARY"}),
+    "word": (portal_query(name="anna7"), {"PRIMARY"}),
+    "name": (query_from_pairs(Level.STUDY, [("PatientName", "ROTH^ANNA7")])[0], {"ix_studies_name_key"}),
+    "study UID": (query_from_pairs(Level.STUDY, [("StudyInstanceUID", "1.7.7")])[0], None),
+}
+
+
+@pytest.mark.parametrize("departments", [ONE, THREE], ids=["1 department", "3 departments"])
+@pytest.mark.parametrize("kind", NARROW)
+def test_a_condition_that_leaves_few_is_asked_of_its_own_index(
+    plans: Plans, kind: str, departments: frozenset[int]
+) -> None:
+    query, wanted = NARROW[kind]
+    probe, *rest = plans.of(query, departments)
+    assert all(step.startswith(("SEARCH", "MULTI-INDEX", "INDEX ")) for step in probe), probe
+    assert wanted is None or indexes_of(probe) == wanted
+    for plan in rest:
+        # only a word looks itself up per study that is left
+        assert plan[0].startswith(
+            ("SEARCH studies USING INTEGER PRIMARY KEY", "SEARCH studies USING INDEX")
+        ), plan
+        assert not any(step.startswith("SCAN studies") for step in plan)
+
+
+def test_part_of_a_name_is_looked_for_in_the_index_of_names(plans: Plans) -> None:
+    probe, *_ = plans.of(portal_query(name="*nna7*"), ONE)
+    assert probe == ["SCAN studies USING COVERING INDEX ix_studies_name_key"]
+
+
+WALKS = {
+    "everything of three departments": portal_query(),
+    "a common word": portal_query(name="anna"),
+    "two common words": portal_query(name="anna roth"),
+    "a common part": portal_query(name="*nn*"),
+    "a common beginning": portal_query(patient_id="P*"),
+    "a common modality": portal_query(modality="CT"),
+    "a year": portal_query(date_from="2026-01-01", date_to="2026-12-31"),
+    "common ones together": portal_query(
+        name="*n*", patient_id="P*", accession="A*", modality="CT", date_from="2026-02-01"
+    ),
+    "a deep page": portal_query(offset=30),
+    "a description": query_from_pairs(Level.STUDY, [("StudyDescription", "*x*")])[0],
+}
+
+
+@pytest.mark.parametrize("kind", WALKS)
+def test_all_else_is_one_walk_that_reads_no_row_of_the_table(plans: Plans, kind: str) -> None:
+    found = plans.of(WALKS[kind], THREE)
+    walks = [plan for plan in found if any("ix_studies_list" in step for step in plan)]
+    assert len(walks) == 1
+    [walk] = walks
+    assert walk[0].split(" (")[0] in (*WALK, "SEARCH studies USING COVERING INDEX ix_studies_list")
+    assert not any("TEMP B-TREE" in step for step in walk), "the index is in the order of the list"
+    assert all("ix_study_words_study_id" in step for step in walk[1:] if "study_words" in step)
+
+
+def test_the_list_of_one_department_has_its_own_index(plans: Plans) -> None:
+    found = plans.of(portal_query(), ONE)
+    assert ["SEARCH studies USING COVERING INDEX ix_studies_department_recent (department_id=?)"] in found
+
+
+def test_rows_are_fetched_by_their_ids_and_only_those_of_the_page(plans: Plans) -> None:
+    *_, last = plans.of(portal_query(limit=4), THREE)
+    assert last[0] == "SEARCH studies USING INTEGER PRIMARY KEY (rowid=?)"
+
+
+def test_nothing_is_asked_for_when_nothing_can_match(plans: Plans) -> None:
+    assert len(plans.of(portal_query(patient_id="nobody"), ONE)) == 1
+    assert plans.of(portal_query(), frozenset()) == []
+
+
+@pytest.mark.parametrize("level", [Level.SERIES, Level.INSTANCE])
+def test_what_is_in_a_study_is_found_through_it(plans: Plans, level: Level) -> None:
+    query, _ = query_from_pairs(level, [("StudyInstanceUID", "1.7.7")])
+    for plan in plans.of(query, THREE):
+        assert not any(step.startswith("SCAN") for step in plan), plan
+
+
+def test_a_few_of_a_small_department_are_taken_by_their_ids(plans: Plans) -> None:
+    plans.connection.execute(sa.update(schema.studies).where(schema.studies.c.id < 4).values(department_id=1))
+    plans.connection.execute(
+        sa.update(schema.studies).where(schema.studies.c.id >= 4).values(department_id=2)
+    )
+    found = plans.of(portal_query(name="*nn*"), ONE)
+    assert not any("ix_studies_list" in step for plan in found for step in plan)

@@ -1,0 +1,207 @@
+"""Where an object belongs, what forbids it, and what the rows then count. On both databases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from leadglass.index import lookup, records, schema
+from leadglass.index.matching import Level, Query
+from leadglass.index.records import Clash, Misfit, Place, name_key, name_words
+
+
+def studies(shelf: Any) -> list[Any]:
+    rows, _ = lookup.page(shelf.connection, Query(Level.STUDY), everything=True, departments=frozenset())
+    return rows
+
+
+def test_one_study_counts_its_series_and_instances(shelf: Any, facts: Any) -> None:
+    for number in (1, 2, 3):
+        shelf.add(facts(number))
+    shelf.add(facts(1, series_instance_uid="1.2.3.2", modality="SR"))
+    shelf.seal()
+    [study] = studies(shelf)
+    assert (study.series_count, study.instance_count, study.modalities) == (2, 4, ("CT", "SR"))
+    assert shelf.rows(schema.series, "series_instance_uid", "instance_count") == [
+        ("1.2.3.1", 3),
+        ("1.2.3.2", 1),
+    ]
+    assert shelf.rows(schema.study_modalities, "modality", "study_id") == [("CT", study.id), ("SR", study.id)]
+
+
+def test_counts_grow_from_group_to_group(shelf: Any, facts: Any) -> None:
+    for number in range(1, 6):
+        shelf.add(facts(number))
+        shelf.seal()
+    [study] = studies(shelf)
+    assert (study.series_count, study.instance_count) == (1, 5)
+
+
+def test_within_a_group_only_the_first_object_of_a_study_makes_rows(shelf: Any, facts: Any) -> None:
+    places = [shelf.add(facts(number)) for number in (1, 2, 3)]
+    assert [place.is_new_study for place in places] == [True, False, False]
+    assert len({place.study_id for place in places}) == 1
+    shelf.seal()
+    assert not shelf.add(facts(4)).is_new_study
+
+
+def test_a_known_object_is_found_with_its_digest(shelf: Any, facts: Any) -> None:
+    assert records.find(shelf.tx, "1.2.3.1.1") is None
+    place = shelf.add(facts(1), department=2)
+    shelf.seal()
+    known = records.find(shelf.tx, "1.2.3.1.1")
+    assert known is not None
+    assert (known.study_id, known.department_id) == (place.study_id, 2)
+    assert known.digest == shelf.sealed(facts(1), place.study_id).digest
+
+
+CLASHES = {
+    Clash.OTHER_PATIENT: {"patient_id": "P-2"},
+    Clash.OTHER_STUDY: {
+        "study_instance_uid": "1.9",
+        "series_instance_uid": "1.2.3.1",
+        "sop_instance_uid": "1.9.9",
+    },
+}
+
+
+@pytest.mark.parametrize("sealed", [False, True], ids=["in the same group", "in a later group"])
+@pytest.mark.parametrize("clash", CLASHES)
+def test_clashes_of_identity(shelf: Any, facts: Any, clash: Clash, sealed: bool) -> None:
+    place = shelf.add(facts(1))
+    if sealed:
+        shelf.seal()
+    before = [shelf.rows(table, "id") for table in (schema.patients, schema.studies, schema.series)]
+    assert shelf.add(facts(2, **CLASHES[clash])) == Misfit(clash, place.study_id)
+    assert [shelf.rows(table, "id") for table in (schema.patients, schema.studies, schema.series)] == before
+
+
+def test_another_issuer_is_another_patient(shelf: Any, facts: Any) -> None:
+    place = shelf.add(facts(1, issuer="Hospital A"))
+    assert shelf.add(facts(2, issuer="Hospital B")) == Misfit(Clash.OTHER_PATIENT, place.study_id)
+
+
+def test_a_study_of_another_department_is_not_added_to(shelf: Any, facts: Any) -> None:
+    place = shelf.add(facts(1), department=1)
+    assert shelf.add(facts(2), department=2) == Misfit(Clash.OTHER_DEPARTMENT, place.study_id)
+
+
+def test_an_existing_study_does_not_take_another_studys_series(shelf: Any, facts: Any) -> None:
+    first = shelf.add(facts(1))
+    shelf.add(facts(1, study_instance_uid="1.9"))
+    stray = facts(2, study_instance_uid="1.9", series_instance_uid="1.2.3.1")
+    assert shelf.add(stray) == Misfit(Clash.OTHER_STUDY, first.study_id)
+
+
+def test_the_name_may_differ_within_a_study(shelf: Any, facts: Any) -> None:
+    """A married or misspelt name is for a person to resolve; the patient is who the ID says."""
+    shelf.add(facts(1))
+    assert isinstance(shelf.add(facts(2, patient_name="ROTH^A")), Place)
+
+
+def test_one_patient_id_of_two_issuers_is_two_patients(shelf: Any, facts: Any) -> None:
+    for number, issuer in enumerate(("", "A", "B", "A")):
+        shelf.add(facts(1, study_instance_uid=f"1.{number}", issuer=issuer))
+    assert shelf.rows(schema.patients, "issuer", "patient_id") == [("", "P-1"), ("A", "P-1"), ("B", "P-1")]
+
+
+def test_without_a_patient_id_nothing_says_that_two_studies_are_of_one_person(shelf: Any, facts: Any) -> None:
+    for study in ("1.1", "1.2"):
+        shelf.add(facts(1, study_instance_uid=study, patient_id=""))
+        assert isinstance(shelf.add(facts(2, study_instance_uid=study, patient_id="")), Place)
+    assert shelf.rows(schema.patients, "patient_id", "anchor") == [("", "1.1"), ("", "1.2")]
+
+
+def test_what_is_kept_aside_is_known_by_content_and_reason(shelf: Any, facts: Any) -> None:
+    place = shelf.add(facts(1))
+    sealed = shelf.sealed(facts(1), place.study_id, "other")
+    clash = Clash.OTHER_CONTENT
+    assert not records.is_kept_aside(shelf.tx, facts(1), clash, sealed.digest)
+    records.keep_aside(shelf.tx, facts(1), clash, sealed, department_id=1, source="import", now=5)
+    assert records.is_kept_aside(shelf.tx, facts(1), clash, sealed.digest)
+    assert not records.is_kept_aside(shelf.tx, facts(1), clash, bytes(32))
+    assert not records.is_kept_aside(shelf.tx, facts(1), Clash.OTHER_STUDY, sealed.digest)
+
+
+@pytest.mark.parametrize(
+    ("readers", "shown"),
+    [({1}, []), ({2}, []), ({1, 2}, ["other-content"]), ({3}, []), (set(), [])],
+    ids=["the study's", "the sender's", "of both", "a third", "none"],
+)
+def test_what_is_aside_between_two_departments_is_for_who_has_both(
+    shelf: Any, facts: Any, readers: set[int], shown: list[str]
+) -> None:
+    place = shelf.add(facts(1), department=1)
+    sealed = shelf.sealed(facts(1), place.study_id, "other")
+    records.keep_aside(shelf.tx, facts(1), Clash.OTHER_CONTENT, sealed, department_id=2, source="x", now=5)
+    shelf.seal()
+    rows, more = lookup.asides(
+        shelf.connection, everything=False, departments=frozenset(readers), limit=10, offset=0
+    )
+    assert [row.reason for row in rows] == shown
+    assert not more
+
+
+def test_the_poster_of_a_series_is_from_its_middle(shelf: Any, facts: Any) -> None:
+    for number in (5, 1, 3, 2, 4):
+        shelf.add(facts(number))
+    shelf.seal()
+    [series], _ = lookup.page(shelf.connection, Query(Level.SERIES), everything=True, departments=frozenset())
+    assert lookup.instance(shelf.connection, series.poster).number == 3
+
+
+def test_images_without_a_number_come_first_on_every_database(shelf: Any, facts: Any) -> None:
+    for number, instance_number in ((1, 7), (2, None), (3, -1), (4, None)):
+        shelf.add(facts(number, instance_number=instance_number))
+    shelf.seal()
+    rows, _ = lookup.page(shelf.connection, Query(Level.INSTANCE), everything=True, departments=frozenset())
+    assert [row.number for row in rows] == [None, None, -1, 7]
+
+
+def test_totals_and_holdings_name_every_object_once(shelf: Any, facts: Any) -> None:
+    places = [shelf.add(facts(number)) for number in range(1, 8)]
+    sealed = shelf.sealed(facts(1), places[0].study_id, "other")
+    records.keep_aside(shelf.tx, facts(1), Clash.OTHER_CONTENT, sealed, department_id=1, source="x", now=5)
+    shelf.seal()
+    totals = lookup.totals(shelf.connection)
+    assert {k: totals[k] for k in ("patients", "studies", "series", "instances", "kept_aside", "bytes")} == {
+        "patients": 1, "studies": 1, "series": 1, "instances": 7, "kept_aside": 1, "bytes": 7000,
+    }  # fmt: skip
+    seen, after = [], 0
+    while batch := lookup.holdings(shelf.connection, "instances", after=after, limit=3):
+        seen += [holding.sealed.blob for holding in batch]
+        after = batch[-1].id
+    assert len(seen) == len(set(seen)) == 7
+    assert [h.sealed for h in lookup.holdings(shelf.connection, "kept_aside", after=0, limit=9)] == [sealed]
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("ROTH^ANNA", "roth^anna"),
+        ("Roth^Anna^^Dr.^ ", "roth^anna^^dr."),
+        ("MÜLLER^Jörg^^^", "muller^jorg"),
+        ("Yamada^Tarou=山田^太郎=やまだ^たろう", "yamada^tarou=山田^太郎=やまだ^たろう"),
+        ("Yamada^^=山田^=", "yamada=山田"),
+        ("=山田^太郎", "=山田^太郎"),
+        ("Straße", "strasse"),
+        ("", ""),
+    ],
+)
+def test_name_keys(name: str, key: str) -> None:
+    assert name_key(name) == key
+
+
+def test_name_words_are_of_all_groups_and_bounded() -> None:
+    assert name_words("O'Neil^Anne-Marie, Dr.=山田^太郎") == {
+        "o",
+        "neil",
+        "anne",
+        "marie",
+        "dr",
+        "山田",
+        "太郎",
+    }
+    assert name_words("x" * 400) == {"x" * 64}
+    assert name_words(" ^ = ") == set()
