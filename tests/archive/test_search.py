@@ -1,0 +1,175 @@
+"""Lists: narrowed, on the record with their studies before they leave, and silent about what was asked."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from leadglass.access.principal import Role
+from leadglass.archive.search import MAX_LIMIT, MAX_OFFSET, Level, portal_query, query_from_pairs
+from leadglass.errors import Denied, RecordUnavailable, Violation
+from leadglass.index.matching import Range, Single, Wildcard
+
+
+@pytest.fixture
+def filled(clinic: Any) -> Any:
+    clinic.take_in(1)
+    clinic.take_in(2)
+    clinic.take_in(1, study="1.4", series="1.4.1", instance="1.4.1.1", name="Other^One", patient_id="P-4")
+    clinic.take_in(
+        1,
+        study="1.5",
+        series="1.5.1",
+        instance="1.5.1.1",
+        name="Foreign^F",
+        patient_id="P-5",
+        department=clinic.foreign,
+    )
+    return clinic
+
+
+def uids(page: Any) -> set[str]:
+    return {row.study_instance_uid for row in page.rows}
+
+
+def test_everybody_sees_the_own_department(filled: Any) -> None:
+    search, context = filled.services.search, filled.context()
+    assert uids(search.studies(filled.doctor, portal_query(), context)) == {"1.2.3", "1.4"}
+    assert uids(search.studies(filled.stranger, portal_query(), context)) == {"1.5"}
+    both = filled.person(7, Role.TECHNOLOGIST, filled.own, filled.foreign)
+    assert uids(search.studies(both, portal_query(), context)) == {"1.2.3", "1.4", "1.5"}
+
+
+@pytest.mark.parametrize("role", [Role.AUDITOR, Role.SYSTEM_ADMINISTRATOR])
+def test_who_sees_no_images_sees_no_list(filled: Any, role: Role) -> None:
+    with pytest.raises(Denied):
+        filled.services.search.studies(filled.people[role], portal_query(), filled.context())
+    assert filled.entries("study.search")[-1].entry.outcome == "denied"
+
+
+def test_the_page_is_on_the_record_with_exactly_its_studies(filled: Any) -> None:
+    query = portal_query(name="roentgen", patient_id="P-*")
+    filled.services.search.studies(filled.doctor, query, filled.context())
+    [recorded] = filled.entries("study.search")
+    entry = recorded.entry
+    assert (entry.studies, entry.patients) == (("1.2.3",), ("P-1",))
+    assert entry.counts == {"rows": 1, "studies": 1}
+    assert entry.detail == {"level": "STUDY", "keys": "PatientID,PatientName"}
+
+
+@pytest.mark.parametrize("level", [Level.SERIES, Level.INSTANCE])
+def test_rows_below_name_their_studies_once(filled: Any, level: Level) -> None:
+    query, _ = query_from_pairs(level, [("StudyInstanceUID", "1.2.3")])
+    ask = {Level.SERIES: filled.services.search.series, Level.INSTANCE: filled.services.search.instances}[
+        level
+    ]
+    page = ask(filled.doctor, query, filled.context())
+    entry = filled.entries("study.search")[-1].entry
+    assert entry.studies == ("1.2.3",)
+    assert entry.counts == {"rows": len(page.rows), "studies": 1}
+
+
+def test_an_empty_page_is_recorded_too(filled: Any) -> None:
+    assert not filled.services.search.studies(
+        filled.doctor, portal_query(name="nobody"), filled.context()
+    ).rows
+    assert filled.entries("study.search")[-1].entry.counts == {"rows": 0, "studies": 0}
+
+
+def test_without_an_entry_no_page(filled: Any, mute: Callable[[], None]) -> None:
+    mute()
+    with pytest.raises(RecordUnavailable):
+        filled.services.search.studies(filled.doctor, portal_query(), filled.context())
+
+
+def test_what_was_asked_for_stands_nowhere(filled: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    secret = "Zzyzxian"
+    filled.services.search.studies(
+        filled.doctor, portal_query(name=secret, patient_id=secret, accession=secret), filled.context()
+    )
+    query, ignored = query_from_pairs(
+        Level.STUDY, [("PatientName", secret), ("00081030", secret), ("Foo", secret)]
+    )
+    filled.services.search.studies(filled.doctor, query, filled.context())
+    assert ignored == ("Foo",)
+    assert all(secret.lower() not in str(recorded).lower() for recorded in filled.entries())
+    assert secret.lower() not in caplog.text.lower()
+
+
+def test_paging(filled: Any) -> None:
+    search, context = filled.services.search, filled.context()
+    first = search.studies(filled.doctor, portal_query(limit=1), context)
+    second = search.studies(filled.doctor, portal_query(limit=1, offset=1), context)
+    assert (first.more, second.more) == (True, False)
+    assert uids(first) | uids(second) == {"1.2.3", "1.4"}
+
+
+@pytest.mark.parametrize(
+    "paging", [{"limit": 0}, {"limit": MAX_LIMIT + 1}, {"offset": -1}, {"offset": MAX_OFFSET + 1}]
+)
+def test_pages_are_bounded(paging: dict[str, int]) -> None:
+    with pytest.raises(Violation):
+        portal_query(**paging)
+    with pytest.raises(Violation):
+        query_from_pairs(Level.STUDY, [], **paging)
+
+
+def test_the_largest_page_fits_its_entry(clinic: Any) -> None:
+    """500 studies with the longest identifiers there may be."""
+    entry = clinic.services.doorkeeper.entry(
+        clinic.doctor,
+        "study.search",
+        clinic.context(),
+        studies=tuple(f"1.{n}.".ljust(64, "9") for n in range(MAX_LIMIT)),
+        patients=tuple(f"{n:04}" + "\U0001f600" * 60 for n in range(MAX_LIMIT)),
+    )
+    clinic.services.doorkeeper.record(entry, clinic.now)
+
+
+def test_the_form_is_read_as_people_write() -> None:
+    query = portal_query(
+        name=" Roth, Anna ",
+        patient_id=" P-1 ",
+        date_from="2026-01-01",
+        date_to="20260131",
+        modality=" ct ",
+        accession="A*",
+    )
+    assert query.words == ("anna", "roth")
+    assert dict(query.match) == {
+        "PatientID": Single("P-1"),
+        "AccessionNumber": Wildcard("A*"),
+        "StudyDate": Range("20260101", "20260131"),
+        "ModalitiesInStudy": Single("CT"),
+    }
+
+
+def test_a_wild_card_in_the_name_makes_it_a_pattern() -> None:
+    assert dict(portal_query(name="*ann?").match) == {"PatientName": Wildcard("*ann?")}
+    assert portal_query(name="**").match == ()
+
+
+@pytest.mark.parametrize("day", ["31.01.2026", "2026-1-1", "tomorrow", "2026-01-01'--"])
+def test_a_day_that_is_none_is_said_and_not_repeated(day: str) -> None:
+    with pytest.raises(Violation) as caught:
+        portal_query(date_from=day)
+    assert day not in str(caught.value)
+
+
+def test_attributes_are_named_by_keyword_or_tag_and_once() -> None:
+    query, _ = query_from_pairs(Level.STUDY, [("00100020", "P-1")])
+    assert dict(query.match) == {"PatientID": Single("P-1")}
+    with pytest.raises(Violation, match="twice"):
+        query_from_pairs(Level.STUDY, [("00100020", "P-1"), ("PatientID", "P-2")])
+
+
+def test_attributes_of_a_lower_level_are_left_out_and_named() -> None:
+    query, ignored = query_from_pairs(
+        Level.STUDY, [("SOPInstanceUID", "1.2"), ("FFFFFFFF", "x"), ("zzz", "")]
+    )
+    assert query.match == ()
+    assert ignored == ("SOPInstanceUID", "FFFFFFFF", "zzz")
