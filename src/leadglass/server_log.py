@@ -10,11 +10,13 @@ import logging
 import sys
 import traceback
 from collections.abc import MutableMapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import structlog
 
+_SPOKEN_FOR = frozenset({"asyncio", "uvicorn"})
 _LEVELS = {logging.WARNING: "warning", logging.ERROR: "error", logging.CRITICAL: "critical"}
 
 
@@ -34,7 +36,7 @@ def set_up(style: str, *, quiet: bool = False) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING if quiet else logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _Stderr(),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(handlers=[_Forward()], level=logging.WARNING, force=True)
@@ -60,10 +62,23 @@ def place_of(error: BaseException) -> str:
     return " ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames)
 
 
+class _Stderr:
+    """Prints to whatever stderr is now. That nobody reads it any more is no reason to fail a request."""
+
+    def msg(self, message: str) -> None:
+        with suppress(OSError, ValueError):
+            print(message, file=sys.stderr, flush=True)  # noqa: T201
+
+    debug = info = warning = error = critical = exception = msg
+
+
 class _Forward(logging.Handler):
-    """Messages of uvicorn, asyncio and others: their constant text, never the values put into it."""
+    """Messages of uvicorn and asyncio: their constant text, never the values put into it. Of others only
+    where they come from: a library that works on images may have a patient's value in its text already."""
 
     def emit(self, record: logging.LogRecord) -> None:
         level = _LEVELS.get(record.levelno, "warning")
+        known = record.name.partition(".")[0] in _SPOKEN_FOR
+        text = str(record.msg).strip() if known else f"a message of {record.module}:{record.lineno}"
         log = structlog.get_logger(record.name)
-        getattr(log, level)(str(record.msg).strip(), logger=record.name, exc_info=record.exc_info)
+        getattr(log, level)(text, logger=record.name, exc_info=record.exc_info)
