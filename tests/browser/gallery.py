@@ -1,6 +1,6 @@
 """A home that looks like work: real images of pydicom-data under made-up patients, a CT of ellipsoids."""
 
-# ruff: noqa: E501 (a table is read by its columns)
+
 
 from __future__ import annotations
 

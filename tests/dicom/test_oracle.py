@@ -218,7 +218,7 @@ def test_same_json(name: str) -> None:
 def test_refused(name: str) -> None:
     error, _ = REFUSED[name]
     parser = Part10Parser()
-    with pytest.raises(error):  # noqa: PT012  either may notice
+    with pytest.raises(error):
         parser.feed(CORPUS[name].read_bytes())
         parser.close()
 
