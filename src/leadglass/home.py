@@ -152,8 +152,19 @@ def _require_vacant(root: Path) -> None:
 def _new_home(root: Path, now: int) -> tuple[Home, bytes, str]:
     master, recovery_key = new_key(), new_recovery_key()
     wrapped = wrap_master(master, recovery_key)
-    home = Home(root.absolute(), secrets.token_hex(8), now, key_check(master), wrapped)
-    return home, master, recovery_key
+    home_id = secrets.token_hex(8)
+    check = key_check(master, _vouched(home_id, now, wrapped))
+    return Home(root.absolute(), home_id, now, check, wrapped), master, recovery_key
+
+
+def _vouched(home_id: str, created: int, recovery: bytes) -> bytes:
+    """What of `home.json` the key check covers: all of it."""
+    return f"{FORMAT}\n{home_id}\n{created}\n{recovery.hex()}\n".encode("ascii")
+
+
+def _is_master_of(home: Home, master: bytes) -> bool:
+    expected = key_check(master, _vouched(home.id, home.created, home.recovery))
+    return hmac.compare_digest(expected, home.key_check)
 
 
 def _make_folders(root: Path) -> None:
@@ -253,15 +264,18 @@ def open_master(home: Home, environ: Mapping[str, str]) -> bytes:
         raise KeyMissing(
             f"{error} With the recovery key: leadglass init --home {home.root} --recover"
         ) from None
-    if not hmac.compare_digest(key_check(master), home.key_check):
-        raise KeyWrong(f"The key at {path} is not that of the home at {home.root}. Put the right one back.")
+    if not _is_master_of(home, master):
+        raise KeyWrong(
+            f"The key at {path} is not that of the home at {home.root}, or {FILE_NAME} there was altered. "
+            "Put the right one back."
+        )
     return master
 
 
 def recover(home: Home, recovery_key: str, environ: Mapping[str, str]) -> Path:
     """Write the master key file anew from the recovery key; returns where. Conflict when there is one."""
     master = unwrap_master(home.recovery, recovery_key)
-    if not hmac.compare_digest(key_check(master), home.key_check):
+    if not _is_master_of(home, master):
         raise KeyWrong("The recovery key opens a key that is not the one of this home.")
     path = master_key_path(home.id, environ)
     write_master_key(path, master, home.id)

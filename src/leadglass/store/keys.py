@@ -15,6 +15,7 @@ become 40. Both are deterministic, so a wrapped key never needs a nonce. No key 
 from __future__ import annotations
 
 import os
+from hashlib import sha256
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
@@ -37,9 +38,13 @@ def new_key() -> bytes:
     return os.urandom(KEY)
 
 
-def key_check(master: bytes) -> bytes:
-    """8 bytes that tell master keys apart and say nothing about them; kept in the home's file."""
-    return _derive(master, "key check", CHECK)
+def key_check(master: bytes, about: bytes = b"") -> bytes:
+    """8 bytes that tell master keys apart and say nothing about them; kept in the home's file.
+
+    They also vouch for `about`, what else stands in that file: a recovery key that rotted away there would
+    otherwise show on the day it is needed.
+    """
+    return _derive(master, f"key check {sha256(about).hexdigest()}" if about else "key check", CHECK)
 
 
 def wrap_object_key(study_key: bytes, object_key: bytes) -> bytes:
