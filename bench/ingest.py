@@ -24,7 +24,7 @@ from pathlib import Path
 import httpx
 from common import LEADGLASS, MB, ct_header, home, spread, watch, write_slices
 
-CONNECTIONS = 3
+CONNECTIONS = 4
 
 
 def ours(folder: Path, rounds: int, count: int) -> list[float]:

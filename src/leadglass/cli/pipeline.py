@@ -18,7 +18,7 @@ from leadglass.archive.ingest import Incoming, Ingest, Kind, Outcome
 from leadglass.cli.sources import CHUNK, Found, Refused, Source
 from leadglass.errors import LeadglassError, LimitExceeded, Violation
 
-THREADS: Final = 3
+THREADS: Final = 4
 IN_FLIGHT: Final = 48  # objects that are sealed and wait for their commit
 MOST_LISTED: Final = 10_000
 
