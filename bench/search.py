@@ -3,8 +3,8 @@
     python bench/search.py [--studies 100000] [--rounds 40] [--dir DIR]
 
 Rows are written straight into the tables; searches go through the use case, as the server's do. Prints
-p50 and p95 per kind of search, and exits with 1 when a p95 is above its bound. Keys that are not in the
-study list's form are printed without a bound.
+p50 and p95 per kind of search, and exits with 1 when a p95 is above its bound. What is not in the
+study list's form (other keys, pages of 500) is printed without a bound.
 """
 
 from __future__ import annotations
@@ -35,7 +35,14 @@ from leadglass.record.note import Signer
 Clock = Callable[[], float]
 
 BOUND_MS = 50.0
-UNBOUND = {"birth date", "sex, description", "study ID of nobody", "physician of nobody"}
+UNBOUND = {
+    "birth date",
+    "sex, description",
+    "description of nobody",
+    "study ID of nobody",
+    "physician of nobody",
+    "500 a page",
+}
 NOW = 1_760_000_000_000
 KEY = bytes(range(32))
 BATCH = 5_000

@@ -86,6 +86,7 @@ _COLUMNS = {Level.STUDY: _STUDY, Level.SERIES: _SERIES + _STUDY, Level.INSTANCE:
 
 # Keys that leave few studies but are not in ix_studies_list: the table itself is read through.
 _OFF_LIST = frozenset({"PatientBirthDate", "StudyID", "ReferringPhysicianName"})
+_RECENT = frozenset({"StudyDate", "StudyTime", "ModalitiesInStudy"})
 
 _middle = (  # an image from the middle shows more of a series than its first does
     sa.select(_instances.c.id)
@@ -159,13 +160,14 @@ def _study_page(
 
 
 def _hint(query: Query, departments: frozenset[int], *, walk: bool) -> str:
-    """SQLite is told how, for it cannot know how many there are: few by their ids; the whole list of one
-    department by the index for that; else the list's; the table itself when that lacks a key."""
-    if not walk or not _OFF_LIST.isdisjoint(keyword for keyword, _ in query.match):
+    """SQLite is told how, for it cannot know how many there are: few by their ids; else the smallest index
+    in the order of the list that holds all that is asked for; the table itself when none does."""
+    asked = {keyword for keyword, _ in query.match} | ({"PatientName"} if query.words else set())
+    if not walk or asked & _OFF_LIST:
         return "NOT INDEXED"
-    if len(departments) == 1 and not query.match and not query.words:
+    if len(departments) == 1 and not asked:
         return "INDEXED BY ix_studies_department_recent"
-    return "INDEXED BY ix_studies_list"
+    return "INDEXED BY ix_studies_recent" if asked <= _RECENT else "INDEXED BY ix_studies_list"
 
 
 def study(connection: sa.Connection, study_id: int) -> StudyRow | None:

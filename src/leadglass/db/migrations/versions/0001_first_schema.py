@@ -191,6 +191,9 @@ def _studies() -> None:
     op.create_index("ix_studies_name_key", "studies", ["name_key"])
     op.create_index("ix_studies_patient", "studies", ["patient"])
     op.create_index("ix_studies_patient_id", "studies", ["patient_id"])
+    op.create_index(
+        "ix_studies_recent", "studies", ["study_date", "study_time", "id", "department_id", "modalities"]
+    )
     op.create_table(
         "study_modalities",
         sa.Column("modality", _string(16), nullable=False),
