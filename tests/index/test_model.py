@@ -209,7 +209,11 @@ def test_the_index_finds_what_the_standard_says(
     index: Any, studies: list[dict[str, Any]], asked: list[Asked], departments: frozenset[int], few: int
 ) -> None:
     """Whether one condition leaves few studies or none does."""
-    with index.fresh() as shelf, patch.object(candidates, "FEW", few):
+    with (
+        index.fresh() as shelf,
+        patch.object(candidates, "FEW", few),
+        patch.object(candidates, "SEVERAL", few + 2),
+    ):
         fill(shelf, studies)
         for one in asked:
             query = query_of(one, limit=100)

@@ -163,3 +163,20 @@ def test_a_few_of_a_small_department_are_taken_by_their_ids(plans: Plans) -> Non
     )
     found = plans.of(portal_query(name="*nn*"), ONE)
     assert not any("ix_studies_list" in step for plan in found for step in plan)
+
+
+@pytest.mark.parametrize(("several", "walks"), [(50, False), (16, True)])
+def test_two_common_words_that_few_have_both_are_taken_by_their_ids(
+    plans: Plans, monkeypatch: pytest.MonkeyPatch, several: int, walks: bool
+) -> None:
+    others = [
+        {"word": "anna1", "study_id": number} for number in range(20, 27)
+    ]  # beside ten of anna10 to anna19
+    plans.connection.execute(
+        sa.delete(schema.study_words).where(schema.study_words.c.study_id.in_(range(20, 27)))
+    )
+    plans.connection.execute(sa.insert(schema.study_words), others)
+    monkeypatch.setattr(candidates, "FEW", 12)
+    monkeypatch.setattr(candidates, "SEVERAL", several)
+    found = plans.of(portal_query(name="anna1 roth"), THREE)
+    assert any("ix_studies_list" in plan[0] for plan in found) is walks

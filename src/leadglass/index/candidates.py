@@ -21,6 +21,7 @@ from leadglass.index import schema
 from leadglass.index.matching import STUDY_KEYS, Query, Single, begins, condition, within
 
 FEW: Final = 500
+SEVERAL: Final = 5000  # bearers of one word whose ids are compared with those of the next
 
 _study, _words, _modalities = schema.studies.c, schema.study_words.c, schema.study_modalities.c
 _INDEXED: Final = ("StudyInstanceUID", "AccessionNumber", "PatientID", "PatientName")
@@ -36,7 +37,21 @@ def few(
         found = connection.execute(probe.limit(FEW + 1)).scalars().all()
         if len(found) <= FEW:
             return sorted(set(found))
-    return None
+    return _with_all_words(connection, query.words) if len(query.words) > 1 else None
+
+
+def _with_all_words(connection: sa.Connection, words: tuple[str, ...]) -> list[int] | None:
+    """Two common words are seldom one person's: Anna and Roth are many, Anna Roth is not."""
+    some = [
+        set(connection.execute(_bearers(word)).scalars()) for word in words if _are_several(connection, word)
+    ]
+    both = set.intersection(*some) if some else set()
+    return sorted(both) if some and len(both) <= FEW else None
+
+
+def _are_several(connection: sa.Connection, word: str) -> bool:
+    bearers = _bearers(word).limit(SEVERAL + 1).subquery()
+    return connection.execute(sa.select(sa.func.count()).select_from(bearers)).scalar_one() <= SEVERAL
 
 
 def _probes(query: Query) -> Iterator[sa.Select[Any]]:
@@ -46,7 +61,11 @@ def _probes(query: Query) -> Iterator[sa.Select[Any]]:
         if keyword in asked:
             yield sa.select(_study.id).where(condition(STUDY_KEYS[keyword], asked[keyword]))
     for word in query.words:
-        yield sa.select(_words.study_id).where(begins(_words.word, fold(word)))
+        yield _bearers(word)
     modality = asked.get("ModalitiesInStudy")
     if isinstance(modality, Single):
         yield sa.select(_modalities.study_id).where(_modalities.modality == modality.value)
+
+
+def _bearers(word: str) -> sa.Select[Any]:
+    return sa.select(_words.study_id).where(begins(_words.word, fold(word)))
