@@ -45,8 +45,10 @@ def helpers() -> ModuleType:
     return worlds
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    """Of one file only: Playwright leaves its event loop running in this thread until it is stopped, and other
+    tests of the same worker run loops of their own."""
     from playwright.sync_api import sync_playwright
 
     chromium = (
