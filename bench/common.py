@@ -94,14 +94,14 @@ class Watched:
 
 
 @contextmanager
-def watch(pid: int, home: Path, every: float = 0.02) -> Iterator[Watched]:
+def watch(pid: int, home: Path, every: float = 0.05) -> Iterator[Watched]:
     """Sample a process tree of our own until the block ends."""
     seen, stop = Watched(), threading.Event()
     wal = home / "db" / "index.db-wal"
 
     def sample() -> None:
         while not stop.wait(every):
-            seen.rss = max(seen.rss, resident(pid))
+            seen.rss = max(seen.rss, held(pid))
             if wal.exists():
                 seen.wal = max(seen.wal, wal.stat().st_size / MB)
 
@@ -112,6 +112,16 @@ def watch(pid: int, home: Path, every: float = 0.02) -> Iterator[Watched]:
     finally:
         stop.set()
         thread.join()
+
+
+def held(pid: int) -> float:
+    """MB resident in a process and its children, shared pages counted in each: quick to ask, never too low.
+    To ask for PSS fifty times a second took a third of the import's rate."""
+    try:
+        process = psutil.Process(pid)
+        return sum(one.memory_info().rss for one in [process, *process.children()]) / MB
+    except psutil.Error:
+        return 0.0
 
 
 def resident(pid: int) -> float:

@@ -52,7 +52,7 @@ def main() -> None:
                     write_slices(Path(folder), PER_STUDY, study=10**6 + number * 1000 + study)
                 os.sync()  # the slices' own write-back must not fall into the first home's turn
                 for studies, (root, env) in homes.items():
-                    rates[studies].append(imported(Path(folder), root, env, asked.slices)[0])
+                    rates[studies].append(imported(Path(folder), root, env, asked.slices).rate)
     for studies, found in rates.items():
         print(f"import into {studies:>7} studies       {spread(found)} slices/s")
     ratios = [many / few for few, many in zip(*rates.values(), strict=True)]

@@ -11,7 +11,7 @@ from leadglass.access.principal import Context, Principal, Role
 from leadglass.archive.doorkeeper import Doorkeeper
 from leadglass.archive.ledger import Ledger
 from leadglass.db.engine import Transaction
-from leadglass.errors import NotFound, Unavailable
+from leadglass.errors import Denied, NotFound, Unavailable
 from leadglass.record.log import Entry
 
 T = TypeVar("T")
@@ -95,6 +95,9 @@ class Accounts:
 
     def setup(self, code: str, name: str, password: str, context: Context) -> str:
         """Make the first system administrator and sign them in: the session's token. Denied: a bad code."""
+        with self._doorkeeper.db.read() as connection:
+            if not setup.is_setup_code(connection, code, context.now):  # before the cost of a hash
+                raise Denied("This set-up link is not, or no longer, good.", code="setup-link")
         new = users.NewUser(
             name,
             Role.SYSTEM_ADMINISTRATOR,
