@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from leadglass.cli.sources import Found, Refused, ZipLimits
 
 PUBLISH_SECONDS = 2.0
-NICENESS = 10  # a server beside us stays quick
+NICENESS = 19  # a server beside us stays quick
 MOST_SHOWN = 200
 
 
