@@ -1,7 +1,5 @@
 """A home that looks like work: real images of pydicom-data under made-up patients, a CT of ellipsoids."""
 
-
-
 from __future__ import annotations
 
 import io
