@@ -12,12 +12,13 @@ While a two-byte set is in G0 those codes are halves of characters, so there the
 it is what counts.
 
 Decoding never raises: what is illegal becomes U+FFFD (Latin-1 where nothing but ASCII was announced).
+Encoding writes only what decodes to the same text again; what a character set lacks it refuses with None.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -26,6 +27,7 @@ from leadglass.dicom.dictionary import SPECIFIC_CHARACTER_SET
 from leadglass.dicom.elements import DataSet
 
 _Decode = Callable[[bytes], str]
+_Encode = Callable[[str], bytes]
 _BAD: Final = "\ufffd"
 
 
@@ -53,21 +55,44 @@ def _supplementary_kanji(run: bytes) -> str:
     return b"".join(pairs).decode("euc_jp", "replace")
 
 
+def _to_codec(name: str) -> _Encode:
+    return lambda character: character.encode(name, "ignore")
+
+
+def _to_katakana(character: str) -> bytes:
+    return bytes([(ord(character) - 0xFF61 + 0xA1) & 0xFF])
+
+
+def _to_kanji(character: str) -> bytes:
+    """Both JIS sets: two bytes of EUC are JIS X 0208, three JIS X 0212; decoding tells which was meant."""
+    return bytes(byte & 0x7F for byte in character.encode("euc_jp", "ignore")[-2:])
+
+
 @dataclass(frozen=True, slots=True)
 class _Half:
-    """A set of characters invoked in G0 or G1."""
+    """A set of characters invoked in G0 or G1. `encode` may return nonsense for what is not in the set."""
 
     decode: _Decode
+    encode: _Encode
     wide: bool = False  # two bytes each
 
+    def encoded(self, character: str) -> bytes | None:
+        """The bytes that decode to this very character."""
+        raw = self.encode(character)
+        return raw if raw and self.decode(raw) == character else None
 
-_ASCII: Final = _Half(_by_codec("ascii"))
-_UNANNOUNCED: Final = _Half(_by_codec("latin-1"))  # G1 of a data set that announced none
-_KANJI: Final = _Half(_kanji, wide=True)
-_KANJI_2: Final = _Half(_supplementary_kanji, wide=True)
-_KATAKANA: Final = _Half(_katakana)
-_HANGUL: Final = _Half(_by_codec("euc_kr"))
-_HANZI: Final = _Half(_by_codec("gb2312"))
+
+def _half(codec: str) -> _Half:
+    return _Half(_by_codec(codec), _to_codec(codec))
+
+
+_ASCII: Final = _half("ascii")
+_UNANNOUNCED: Final = _Half(_by_codec("latin-1"), lambda _: b"")  # G1 of a data set that announced none
+_KANJI: Final = _Half(_kanji, _to_kanji, wide=True)
+_KANJI_2: Final = _Half(_supplementary_kanji, _to_kanji, wide=True)
+_KATAKANA: Final = _Half(_katakana, _to_katakana)
+_HANGUL: Final = _half("euc_kr")
+_HANZI: Final = _half("gb2312")
 
 # ISO-IR number → (Python's codec, final byte of the escape sequence); PS3.3 Tables C.12-2, C.12-3.
 _SINGLE_BYTE: Final = {
@@ -84,7 +109,7 @@ _SINGLE_BYTE: Final = {
     203: ("iso8859_15", b"b"),
 }
 _G1_BY_NUMBER: Final[Mapping[int, _Half]] = {
-    **{number: _Half(_by_codec(codec)) for number, (codec, _) in _SINGLE_BYTE.items()},
+    **{number: _half(codec) for number, (codec, _) in _SINGLE_BYTE.items()},
     13: _KATAKANA,
     58: _HANZI,
     149: _HANGUL,
@@ -101,6 +126,14 @@ _ESCAPES: Final[Mapping[bytes, tuple[int, _Half]]] = {
     b"\x1b$)C": (1, _HANGUL),
     b"\x1b$)A": (1, _HANZI),
     **{b"\x1b-" + final: (1, _G1_BY_NUMBER[number]) for number, (_, final) in _SINGLE_BYTE.items()},
+}
+_ESCAPE_BY_NUMBER: Final[Mapping[int, bytes]] = {
+    13: b"\x1b)I",
+    58: b"\x1b$)A",
+    87: b"\x1b$B",
+    149: b"\x1b$)C",
+    159: b"\x1b$(D",
+    **{number: b"\x1b-" + final for number, (_, final) in _SINGLE_BYTE.items()},
 }
 
 # Sets that allow no code extensions (PS3.3 Table C.12-5).
@@ -128,14 +161,16 @@ _NAME: Final = _LINE | {b"^", b"="}
 
 @dataclass(frozen=True, slots=True)
 class Charset:
-    """A decoder for the text of one data set; make it with `charset(terms)`.
+    """Decodes and encodes the text of one data set; make it with `charset(terms)`.
 
-    `codec` decodes text without escape sequences; `g1` and `extended` say what to do with those that have.
+    `codec` is for text without escape sequences; `g1` and `extended` say what to do with those that have,
+    `escapes` which may be written.
     """
 
     codec: str = "latin-1"
     g1: _Half = _UNANNOUNCED
     extended: bool = False
+    escapes: tuple[bytes, ...] = ()
 
     def decode(self, raw: bytes, *, name: bool = False) -> str:
         """`raw` as text; `name` for PN, where ^ and = are delimiters too."""
@@ -176,8 +211,60 @@ class Charset:
                 out.append((halves[0] if piece[0] > 0x20 or not halves[0].wide else _ASCII).decode(piece))
         return "".join(out)
 
+    def encode(self, text: str, *, name: bool = False) -> bytes | None:
+        """`text` as bytes that decode to it; None where this character set has not all its characters."""
+        if text.isascii() and not (self.extended and "\x1b" in text):
+            return text.encode("ascii")
+        if self.extended:
+            return self._encode_extended(text, _NAME if name else _LINE)
+        if self.g1 is _UNANNOUNCED and self.codec == "latin-1":
+            return None
+        try:
+            raw = text.encode(self.codec)
+        except UnicodeEncodeError:
+            return None
+        return raw if raw.decode(self.codec, "replace") == text else None
+
+    def _encode_extended(self, text: str, delimiters: frozenset[bytes]) -> bytes | None:
+        """Character by character, with an escape sequence where the sets in use have not got the next."""
+        ascii_escape = b"\x1b(J" if self.g1 is _KATAKANA else b"\x1b(B"
+        halves = [_ASCII, self.g1]
+        out: list[bytes] = []
+        for character in text:
+            if character == "\x1b":
+                return None
+            if character.isascii():
+                raw = character.encode("ascii")
+                if halves[0].wide:
+                    halves[0] = _ASCII
+                    out.append(ascii_escape)
+                if raw in delimiters:
+                    halves = [_ASCII, self.g1]
+                out.append(raw)
+                continue
+            coded = self._encode_high(character, halves)
+            if coded is None:
+                return None
+            out.append(coded)
+        if halves[0].wide:
+            out.append(ascii_escape)
+        return b"".join(out)
+
+    def _encode_high(self, character: str, halves: list[_Half]) -> bytes | None:
+        """One character beyond ASCII; `halves` is changed where that takes an escape sequence."""
+        for half in halves:
+            if half is not _ASCII and (raw := half.encoded(character)) is not None:
+                return raw
+        for escape in self.escapes:
+            place, half = _ESCAPES[escape]
+            if (raw := half.encoded(character)) is not None:
+                halves[place] = half
+                return escape + raw
+        return None
+
 
 DEFAULT: Final = Charset()
+UTF_8: Final = "ISO_IR 192"
 
 
 @lru_cache(maxsize=256)
@@ -190,13 +277,29 @@ def _charset(terms: tuple[str, ...]) -> Charset:
     extended = len(terms) > 1 or bool(match and match.group(1))
     codec = _SINGLE_BYTE.get(number, ("latin-1", b""))[0]
     g1 = _G1_BY_NUMBER.get(number, _UNANNOUNCED)
+    announced = (_TERM.fullmatch(term) for term in terms)
+    escapes = (_ESCAPE_BY_NUMBER.get(int(term.group(2))) for term in announced if term)
     # JIS X 0201 has no codec of its own in Python: its two halves are.
-    return Charset(codec, g1, extended or number in (13, 58, 149))
+    extended = extended or number in (13, 58, 149)
+    return Charset(codec, g1, extended, tuple(filter(None, escapes)) if extended else ())
 
 
 def charset(terms: Sequence[str]) -> Charset:
     """The decoder for the values of Specific Character Set; unknown terms count as ISO_IR 6."""
     return _charset(tuple(term.strip(" \0") for term in terms) or ("",))
+
+
+def charset_for(texts: Iterable[str], wanted: Sequence[str] = ()) -> tuple[tuple[str, ...], Charset]:
+    """The terms of a character set that has all of `texts`: none for ASCII, else `wanted`, else UTF-8.
+
+    PS3.3 C.12.1.1.2: absent means the default repertoire, which every reader has.
+    """
+    beyond = [text for text in texts if not text.isascii()]
+    if not beyond:
+        return (), DEFAULT
+    if wanted and all(charset(wanted).encode(text) is not None for text in beyond):
+        return tuple(wanted), charset(wanted)
+    return (UTF_8,), charset((UTF_8,))
 
 
 def charset_of(elements: DataSet, around: Charset = DEFAULT) -> Charset:

@@ -119,8 +119,8 @@ def _read_long_head(window: Window, code: Encoding, tag: int, vr: str | None, re
     return Head(tag, vr or "UN", at + 12, code.long_length(window.buffer, at + 8)[0])
 
 
-def to_little_endian(vr: str, value: bytes) -> bytes:
-    """A big endian value field in little endian; unchanged where its length fits no whole number of words."""
+def swap_words(vr: str, value: bytes) -> bytes:
+    """A value field in the other byte order; unchanged where its length fits no whole number of words."""
     code = _WORD.get(vr)
     if code is None:
         return value

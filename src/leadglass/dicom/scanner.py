@@ -38,7 +38,7 @@ from leadglass.dicom.encoding import (
     encoding,
     looks_explicit,
     read_head,
-    to_little_endian,
+    swap_words,
 )
 from leadglass.dicom.frames import Budget, Frame, Kind
 from leadglass.dicom.runs import FIRST_PIXEL_TAG, explicit_run, implicit_run
@@ -230,7 +230,7 @@ class Scanner:
         if isinstance(value, bytes):
             self._budget.hold(len(value))
             if not frame.encoding.little_endian:
-                value = to_little_endian(vr, value)
+                value = swap_words(vr, value)
         frame.elements[tag] = Element(tag, vr, value)
         if vr in AMBIGUOUS:
             self._unsettled.append((frame, tag))
@@ -241,7 +241,7 @@ class Scanner:
             element = frame.elements[tag]
             vr, value = settle_vr(element.vr, frame.data_sets_outwards()), element.value
             if isinstance(value, bytes) and not frame.encoding.little_endian:
-                value = to_little_endian(vr, value)
+                value = swap_words(vr, value)
             frame.elements[tag] = Element(tag, vr, value)
         self._unsettled.clear()
 

@@ -17,7 +17,7 @@ from leadglass.dicom.elements import Element
 _PADDING: Final = " \0"
 
 # Text VRs in the data set's character set; the others have the default repertoire.
-_ENCODED: Final = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
+ENCODED_VRS: Final = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 
 
 def _several(text: str) -> tuple[str, ...]:
@@ -42,11 +42,11 @@ _SPLIT: Final[Mapping[str, Callable[[str], tuple[str, ...]]]] = {
 }
 TEXT_VRS: Final = frozenset(_SPLIT)
 
-_FORMAT: Final = {
+NUMBER_FORMAT: Final = {
     "FD": "d", "FL": "f", "SL": "i", "SS": "h", "SV": "q", "UL": "I", "US": "H", "UV": "Q",
 }  # fmt: skip
-_SIZE: Final = {vr: struct.calcsize("<" + code) for vr, code in _FORMAT.items()}
-BINARY_NUMBER_VRS: Final = frozenset(_FORMAT)
+_SIZE: Final = {vr: struct.calcsize("<" + code) for vr, code in NUMBER_FORMAT.items()}
+BINARY_NUMBER_VRS: Final = frozenset(NUMBER_FORMAT)
 
 _LUT_DESCRIPTORS: Final = frozenset({LUT_DESCRIPTOR, 0x00281101, 0x00281102, 0x00281103})
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
@@ -59,7 +59,7 @@ def texts(element: Element, charset: Charset = DEFAULT) -> tuple[str, ...]:
     if split is None or not isinstance(element.value, bytes):
         return ()
     raw = element.value
-    encoded = element.vr in _ENCODED
+    encoded = element.vr in ENCODED_VRS
     values = split(charset.decode(raw, name=element.vr == "PN") if encoded else raw.decode("latin-1"))
     return values if any(values) or len(values) > 1 else ()
 
@@ -97,7 +97,7 @@ def numbers(element: Element) -> tuple[int | float, ...]:
     size = _SIZE.get(element.vr)
     if size is None or len(value) % size:
         return ()
-    found = struct.unpack(f"<{len(value) // size}{_FORMAT[element.vr]}", value)
+    found = struct.unpack(f"<{len(value) // size}{NUMBER_FORMAT[element.vr]}", value)
     if element.vr == "SS" and element.tag in _LUT_DESCRIPTORS and found and found[0] < 0:
         # PS3.3 C.11.1.1: the number of entries is unsigned whatever the VR says.
         return (found[0] + 0x10000, *found[1:])
