@@ -6,8 +6,10 @@ LeadglassError
 │   ├── NotDicom                 the bytes are no DICOM file
 │   ├── MalformedDataSet         lengths, delimiters or encoding do not add up
 │   ├── LimitExceeded            larger, deeper or more than we are willing to hold
-│   └── IllegalIdentity          a UID that is missing or that the Standard forbids
+│   ├── IllegalIdentity          a UID that is missing or that the Standard forbids
+│   └── ProtocolViolation        the peer broke PS3.7 or PS3.8
 ├── Denied                   the policy said no
+├── Refused                  the other side said no
 ├── NotFound                 absent, or not this principal's to know of: one answer for both
 ├── Conflict                 contradicts what is already kept
 ├── Unavailable              not now: the request was fine, we cannot serve it
@@ -17,7 +19,8 @@ LeadglassError
 │   ├── KeyWrong                 a master or recovery key that does not open this home
 │   ├── HomeBusy                 another server holds this home
 │   ├── HomeNewer                written by a later version
-│   └── RecordUnavailable        the access record cannot be written, so nothing is shown
+│   ├── RecordUnavailable        the access record cannot be written, so nothing is shown
+│   └── Unreachable              the other side does not answer, or went away
 └── Tampered                 stored bytes failed their authentication
 
 The text of an exception is a plain sentence for people and never holds a patient's value.
@@ -61,8 +64,16 @@ class IllegalIdentity(Violation):
     code = "illegal-identity"
 
 
+class ProtocolViolation(Violation):
+    code = "protocol"
+
+
 class Denied(LeadglassError):
     code = "denied"
+
+
+class Refused(LeadglassError):
+    code = "refused"
 
 
 class NotFound(LeadglassError):
@@ -103,6 +114,10 @@ class HomeNewer(Unavailable):
 
 class RecordUnavailable(Unavailable):
     code = "record-unavailable"
+
+
+class Unreachable(Unavailable):
+    code = "unreachable"
 
 
 class Tampered(LeadglassError):
