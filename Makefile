@@ -53,7 +53,7 @@ lock: $(VENV)/.dev
 $(VENV)/.run: requirements/run.txt pyproject.toml scripts/setup.sh scripts/fetch_assets.py
 	@sh scripts/setup.sh run
 
-$(VENV)/.dev: requirements/dev.txt pyproject.toml scripts/setup.sh scripts/fetch_assets.py
+$(VENV)/.dev: requirements/dev.txt pyproject.toml scripts/setup.sh scripts/fetch_assets.py tests/interop/dcmjs/package-lock.json
 	@sh scripts/setup.sh dev
 
 clean:

@@ -40,18 +40,29 @@ fi
 
 if [ "$what" = dev ]; then
     missing=
-    command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
-    command -v strace >/dev/null 2>&1 || missing="$missing strace"
+    while read -r command package; do
+        PATH="$PATH:/usr/sbin" command -v "$command" >/dev/null 2>&1 || missing="$missing $package"
+    done <<-END
+	chromium chromium
+	strace strace
+	dcmdump dcmtk
+	Orthanc orthanc
+	END
     if [ -n "$missing" ]; then
         if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
             say "Installing$missing for the tests …"
             apt-get update -qq
+            # Orthanc's package starts an archive that asks nothing of anybody; not in runlevel 1, nor after a boot.
             # shellcheck disable=SC2086 # a list of package names
-            DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+            RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+                apt-get install -y -qq --no-install-recommends $missing >/dev/null
+            case "$missing" in *orthanc*) update-rc.d orthanc disable >/dev/null 2>&1 || true ;; esac
         else
             say "Not here:$missing. The tests that need them will be skipped, and say so."
         fi
     fi
+    PATH="$PATH:$PWD/$venv/bin:$venv/bin" npm ci --prefix tests/interop/dcmjs --ignore-scripts --silent >/dev/null ||
+        say "dcmjs-dimse could not be fetched. The tests that need it will be skipped, and say so."
     touch "$venv/.dev"
 fi
 touch "$venv/.run"
