@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from types import SimpleNamespace
 
+import pydicom
 import pytest
 from hypothesis import settings
 
@@ -51,3 +52,66 @@ BUILD = SimpleNamespace(
 @pytest.fixture(scope="session")
 def build() -> SimpleNamespace:
     return BUILD
+
+
+# --- pydicom as the oracle of what we write ---------------------------------------------------------------
+
+WORDS = {"OW", "OF", "OD", "OL", "OV"}  # what pydicom leaves in the file's byte order
+WIDTH = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
+
+
+def swapped(value: bytes, width: int) -> bytes:
+    words = [value[at : at + width][::-1] for at in range(0, len(value), width)]
+    return b"".join(words)
+
+
+def differences(source: pydicom.Dataset, result: pydicom.Dataset, *, swap: bool, path: str = "") -> list[str]:
+    """Where what pydicom reads of our output is not what it reads of the source.
+
+    Group Length is gone. Implicit VR hides a VR that no dictionary knows: the bytes are then compared.
+    `swap`: source and result are of different byte order.
+    """
+    before = {int(e.tag): e for e in source if e.tag.element}
+    after = {int(e.tag): e for e in result}
+    found = [f"{path}{tag:08X} only on one side" for tag in before.keys() ^ after.keys()]
+    for tag in before.keys() & after.keys():
+        found += element_differences(before[tag], after[tag], swap=swap, path=f"{path}{tag:08X}")
+    return found
+
+
+def element_differences(
+    a: pydicom.DataElement, b: pydicom.DataElement, *, swap: bool, path: str
+) -> list[str]:
+    if "SQ" in (a.VR, b.VR):
+        if a.VR != b.VR or len(a.value) != len(b.value):
+            return [f"{path} {a.VR} and {b.VR}, or other items"]
+        items = enumerate(zip(a.value, b.value, strict=True))
+        return [d for i, (x, y) in items for d in differences(x, y, swap=swap, path=f"{path}[{i}].")]
+    if a.VR == b.VR:
+        value = a.value
+        if swap and a.VR in WORDS and value and len(value) % WIDTH[a.VR] == 0:
+            value = swapped(value, WIDTH[a.VR])
+        if isinstance(value, bytes) and len(value) % 2:
+            value += b"\0"  # PS3.5 7.1.1
+        same = value == b.value or (value != value and b.value != b.value)
+        return [] if same else [f"{path} {a.VR} other value"]
+    if "UN" in (a.VR, b.VR):
+        return [] if raw(a) == raw(b) else [f"{path} {a.VR} became {b.VR} of other bytes"]
+    return [f"{path} {a.VR} became {b.VR}"]
+
+
+def raw(element: pydicom.DataElement) -> bytes:
+    """The value field in little endian."""
+    if element.VR == "UN":
+        return bytes(element.value or b"")
+    alone = pydicom.Dataset()
+    alone.add(element)
+    stream = pydicom.filebase.DicomBytesIO()
+    stream.is_little_endian, stream.is_implicit_VR = True, True
+    pydicom.filewriter.write_dataset(stream, alone)
+    return stream.getvalue()[8:]
+
+
+@pytest.fixture(scope="session")
+def oracle() -> SimpleNamespace:
+    return SimpleNamespace(differences=differences)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadglass.dicom.charset import DEFAULT, charset, charset_of
+from leadglass.dicom.charset import DEFAULT, charset, charset_for, charset_of
 from leadglass.dicom.elements import Element
 
 EXAMPLES = [
@@ -135,3 +135,75 @@ def test_items_inherit() -> None:
     assert (
         charset_of({0x00080005: Element(0x00080005, "CS", b"ISO_IR 192")}, around).decode(b"\xc3\xa9") == "é"
     )
+
+
+# --- writing ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("terms", "raw", "text"), EXAMPLES)
+def test_examples_are_written_as_the_standard_has_them(terms: list[str], raw: bytes, text: str) -> None:
+    assert charset(terms).encode(text, name=True) == raw
+
+
+@pytest.mark.parametrize(
+    ("terms", "text"),
+    [
+        ([], "é"),
+        (["ISO_IR 6"], "é"),
+        (["NONSENSE"], "é"),
+        (["ISO_IR 100"], "Ł"),
+        (["ISO_IR 192"], "\ud800"),
+        (["ISO_IR 13"], "山"),
+        (["", "ISO 2022 IR 87"], "é"),
+        (["", "ISO 2022 IR 149"], "뢔"),  # a syllable that KS X 1001 has no code for
+        (["", "ISO 2022 IR 87"], "a\x1bb"),  # would be read as an escape sequence
+    ],
+)
+def test_what_a_character_set_lacks_is_refused(terms: list[str], text: str) -> None:
+    assert charset(terms).encode(text) is None
+
+
+def test_what_is_in_a_wide_set_ends_with_the_value() -> None:
+    assert charset(["", "ISO 2022 IR 87"]).encode("a山\\田b") == b"a\x1b$B;3\x1b(B\\\x1b$BED\x1b(Bb"
+
+
+TERMS = [
+    *([f"ISO_IR {n}"] for n in (100, 101, 109, 110, 126, 127, 138, 144, 148, 166, 203, 13, 192)),
+    ["GB18030"],
+    ["GBK"],
+    ["", "ISO 2022 IR 87", "ISO 2022 IR 159"],
+    ["ISO 2022 IR 13", "ISO 2022 IR 87"],
+    ["", "ISO 2022 IR 149"],
+    ["", "ISO 2022 IR 58"],
+    ["ISO 2022 IR 100", "ISO 2022 IR 144", "ISO 2022 IR 126", "ISO 2022 IR 87"],
+]
+ANY_TEXT = st.text(
+    st.one_of(
+        st.sampled_from("\\^=\r\n\t aZ~éłЛΩשعก山田丂王ﾔﾏ홍길张小"),
+        st.characters(codec="utf-8"),
+    ),
+    max_size=20,
+)
+
+
+@given(st.sampled_from(TERMS), ANY_TEXT, st.booleans())
+def test_what_is_written_is_read_again(terms: list[str], text: str, name: bool) -> None:
+    raw = charset(terms).encode(text, name=name)
+    assert raw is None or charset(terms).decode(raw, name=name) == text
+
+
+@pytest.mark.parametrize(
+    ("texts", "wanted", "terms"),
+    [
+        (["Roth^Anna", ""], ("ISO_IR 100",), ()),
+        (["Roth^Anna", "Jérôme"], ("ISO_IR 100",), ("ISO_IR 100",)),
+        (["Łukasz", "Jérôme"], ("ISO_IR 100",), ("ISO_IR 192",)),
+        (["Jérôme"], (), ("ISO_IR 192",)),
+        (["Jérôme"], ("NONSENSE",), ("ISO_IR 192",)),
+        (["山田", "é"], ("ISO 2022 IR 100", "ISO 2022 IR 87"), ("ISO 2022 IR 100", "ISO 2022 IR 87")),
+    ],
+)
+def test_a_character_set_is_chosen(texts: list[str], wanted: tuple[str, ...], terms: tuple[str, ...]) -> None:
+    found, characters = charset_for(texts, wanted)
+    assert found == terms
+    assert all(characters.encode(text) is not None for text in texts)

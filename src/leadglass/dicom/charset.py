@@ -77,9 +77,10 @@ class _Half:
     wide: bool = False  # two bytes each
 
     def encoded(self, character: str) -> bytes | None:
-        """The bytes that decode to this very character."""
+        """The bytes that decode to this very character. Python makes up syllables that KS X 1001 lacks, of
+        eight bytes: not everybody reads those."""
         raw = self.encode(character)
-        return raw if raw and self.decode(raw) == character else None
+        return raw if 0 < len(raw) <= 2 and self.decode(raw) == character else None
 
 
 def _half(codec: str) -> _Half:

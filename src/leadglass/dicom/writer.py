@@ -13,9 +13,16 @@ from operator import itemgetter
 from typing import Final, NamedTuple, TypeAlias
 
 from leadglass.dicom.charset import DEFAULT, Charset, charset_for
-from leadglass.dicom.dictionary import ITEM, SPECIFIC_CHARACTER_SET, TransferSyntax, format_tag
+from leadglass.dicom.dictionary import (
+    ITEM,
+    SEQUENCE_DELIMITER,
+    SPECIFIC_CHARACTER_SET,
+    TransferSyntax,
+    format_tag,
+    public_vr,
+)
 from leadglass.dicom.elements import Bulk, DataSet
-from leadglass.dicom.encoding import DELIMITER_GROUP, LONG_VRS, SHORT_VRS, swap_words
+from leadglass.dicom.encoding import DELIMITER_GROUP, LONG_VRS, SHORT_VRS, UNDEFINED, swap_words
 from leadglass.dicom.values import BINARY_NUMBER_VRS, ENCODED_VRS, NUMBER_FORMAT, TEXT_VRS
 from leadglass.errors import BrokenInvariant
 
@@ -25,7 +32,6 @@ Elements: TypeAlias = "DataSet | Iterable[tuple[int, str, Value]]"
 _SHORT: Final = frozenset(SHORT_VRS.values())
 _LONG: Final = frozenset(LONG_VRS.values())
 _MOST_SHORT: Final = 0xFFFE  # the longest value that is even and fits 16 bits
-_MOST: Final = 0xFFFFFFFE  # the next number means undefined
 
 
 # --- values -----------------------------------------------------------------------------------------------
@@ -74,8 +80,8 @@ def _decimal(value: float) -> str:
 def encode_dataset(elements: Elements, syntax: TransferSyntax) -> bytes:
     """The data set, in ascending order of tags, values padded, sequences and items with their lengths.
 
-    Group lengths are left out (retired, PS3.5 7.2). BrokenInvariant for what cannot be written: a tag twice,
-    an unknown VR, a value that is not held.
+    In implicit VR a sequence that no dictionary calls one has a delimiter, so that readers know it. Group lengths are left out (retired, PS3.5 7.2). BrokenInvariant for what cannot be written: a tag
+    twice, an unknown VR, a value that is not held.
     """
     if syntax.encapsulated:
         raise BrokenInvariant(f"{syntax.name} is not written here.")
@@ -112,7 +118,7 @@ class Writer:
 
     def head(self, tag: int, vr: str, length: int) -> bytes:
         """A data element header; items and delimiters have no VR whatever the encoding (PS3.5 7.5)."""
-        if length > _MOST:
+        if length > UNDEFINED:
             raise BrokenInvariant(f"A value of more than 4 GiB: {format_tag(tag)}.")
         if not self.explicit or tag & 0xFFFF0000 == DELIMITER_GROUP:
             return self._implicit(tag >> 16, tag & 0xFFFF, length)
@@ -123,6 +129,10 @@ class Writer:
         elif vr not in _LONG:
             raise BrokenInvariant(f"Not a VR to write: {vr}.")
         return self._long(tag >> 16, tag & 0xFFFF, vr.encode("ascii"), length)
+
+    def shows_sequence(self, tag: int) -> bool:
+        """Whether a reader knows it for a sequence by its header; if its length is undefined he always does."""
+        return self.explicit or public_vr(tag) == "SQ"
 
     def value(self, vr: str, value: bytes) -> bytes:
         value = padded(vr, value)
@@ -150,8 +160,14 @@ def _encode(elements: Elements, to: Writer) -> bytes:
             continue
         if isinstance(value, Bulk):
             raise BrokenInvariant(f"The value of {format_tag(tag)} is not held.")
-        encoded = to.value(vr, value) if isinstance(value, bytes) else _items(value, to)
-        out += (to.head(tag, vr, len(encoded)), encoded)
+        if isinstance(value, bytes):
+            encoded = to.value(vr, value)
+            out += (to.head(tag, vr, len(encoded)), encoded)
+        elif to.shows_sequence(tag):
+            encoded = _items(value, to)
+            out += (to.head(tag, vr, len(encoded)), encoded)
+        else:
+            out += (to.head(tag, vr, UNDEFINED), _items(value, to), to.head(SEQUENCE_DELIMITER, "", 0))
     return b"".join(out)
 
 
