@@ -80,8 +80,9 @@ def _decimal(value: float) -> str:
 def encode_dataset(elements: Elements, syntax: TransferSyntax) -> bytes:
     """The data set, in ascending order of tags, values padded, sequences and items with their lengths.
 
-    In implicit VR a sequence that no dictionary calls one has a delimiter, so that readers know it. Group lengths are left out (retired, PS3.5 7.2). BrokenInvariant for what cannot be written: a tag
-    twice, an unknown VR, a value that is not held.
+    In implicit VR a sequence that no dictionary calls one has a delimiter, so that readers know it. Group
+    lengths are left out (retired, PS3.5 7.2). BrokenInvariant for what cannot be written: a tag twice, an
+    unknown VR, a value that is not held.
     """
     if syntax.encapsulated:
         raise BrokenInvariant(f"{syntax.name} is not written here.")
@@ -131,7 +132,7 @@ class Writer:
         return self._long(tag >> 16, tag & 0xFFFF, vr.encode("ascii"), length)
 
     def shows_sequence(self, tag: int) -> bool:
-        """Whether a reader knows it for a sequence by its header; if its length is undefined he always does."""
+        """Whether a reader knows it for a sequence by its header; of undefined length all are known."""
         return self.explicit or public_vr(tag) == "SQ"
 
     def value(self, vr: str, value: bytes) -> bytes:
