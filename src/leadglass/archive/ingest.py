@@ -2,8 +2,8 @@
 
     open      the policy decides, space is checked, a random name and key are drawn
     write     each chunk is parsed within limits, digested and sealed; nothing is held
-    finish    the blob is fsynced, then one transaction writes its rows and its entry on the record
-    COMMIT POINT: the outcome's future resolves only after it
+    finish    the blob is fsynced while one transaction writes its rows and its entry on the record
+    COMMIT POINT: not before the blob and its directory are durable; the outcome's future resolves after it
 
 A crash before the commit point leaves a blob that no row names, which `leadglass check` collects.
 """
@@ -13,8 +13,8 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
@@ -38,6 +38,7 @@ from leadglass.store.blobs import Blobs, BlobSize, BlobWriter
 from leadglass.store.files import storage_errors
 
 _SYNC = "archive.blobs"
+_ALONGSIDE = 8 << 20  # bytes of a blob whose fsync a transaction waits for; a larger one is synced before it
 _NAMED = sa.union_all(
     *(sa.select(table.c.id).where(table.c.blob == sa.bindparam("blob")) for table in (instances, kept_aside))
 )
@@ -98,8 +99,11 @@ class Ingest:
         return Incoming(self, who, department_id, source, context)
 
     def sync_directories(self, tx: Transaction) -> None:
-        """The last step before a group's commit: the directory entries of its blobs survive a power cut."""
-        self.blobs.sync_directories(tx.state[_SYNC])
+        """The last step before a group's commit: its blobs and their directory entries survive a power cut."""
+        commits: list[_Commit] = tx.state[_SYNC]
+        for commit in commits:
+            commit.durable.result()
+        self.blobs.sync_directories(commit.blob.name for commit in commits)
 
     def close(self) -> None:
         with self._lock:
@@ -157,7 +161,7 @@ class Incoming:
         try:
             self._parser.close()
             facts = facts_of(self._parser)
-            size = self._blob.finish()
+            size = self._blob.seal()
         except BaseException:
             self.abandon()
             raise
@@ -213,19 +217,41 @@ class _Commit:
     size: BlobSize
     digest: bytes
     syntax: str
+    durable: Future[None] = field(default_factory=Future)
 
     def submit(self) -> Future[Outcome]:
+        """The transaction is at work while this thread waits for the disk, and commits only after it."""
         outcome: Future[Outcome] = Future()
+        if self.size.sealed > _ALONGSIDE:
+            self._make_durable()
+            self.durable.result()
         try:
             committed = self.ingest.doorkeeper.db.write(self.run)
         except LeadglassError:
             self.blob.abandon()
             raise
         committed.add_done_callback(lambda done: self._settle(done, outcome))
+        self._make_durable()
         return outcome
+
+    def _make_durable(self) -> None:
+        """Fsync the blob; a failure is the transaction's, which waits for it."""
+        if self.durable.done():
+            return
+        try:
+            self.blob.sync()
+        except LeadglassError as error:
+            self.durable.set_exception(error)
+        except BaseException:
+            self.durable.set_exception(StorageFailed("An object was not made durable."))
+            raise
+        else:
+            self.durable.set_result(None)
 
     def run(self, tx: Transaction) -> Outcome:
         """The unit of work. Everything it raises is our bug or the disk's."""
+        tx.before_commit(_SYNC, self.ingest.sync_directories)
+        tx.state.setdefault(_SYNC, []).append(self)
         known = records.find(tx, self.facts.sop_instance_uid)
         if known is not None:
             if known.department_id != self.department_id:
@@ -265,8 +291,6 @@ class _Commit:
         return self._noted(tx, outcome)
 
     def _sealed(self, tx: Transaction, study_id: int) -> Sealed:
-        tx.before_commit(_SYNC, self.ingest.sync_directories)
-        tx.state.setdefault(_SYNC, []).append(self.blob.name)
         wrapped = self.ingest.keys.wrap(tx, study_id, self.blob.key)
         return Sealed(study_id, self.blob.name, wrapped, self.size.plain, self.digest, self.syntax)
 
@@ -289,6 +313,7 @@ class _Commit:
 
     def _settle(self, committed: Future[Outcome], outcome: Future[Outcome]) -> None:
         """After the commit: a blob that no row names is removed again; a failed removal leaves an orphan."""
+        wait((self.durable,))  # its file is in use until then
         error = committed.exception()
         if error is not None:
             if not self._may_be_named(error):

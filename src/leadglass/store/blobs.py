@@ -184,8 +184,18 @@ class BlobWriter:
 
     def finish(self) -> BlobSize:
         """Seal the end and fsync the file; its directory is the group's. StorageFull, StorageFailed."""
-        self._guarded(self._seal_and_sync)
+        size = self.seal()
+        self.sync()
+        return size
+
+    def seal(self) -> BlobSize:
+        """The first half of `finish`: nothing more comes. `sync` must follow."""
+        self._guarded(self._seal.finish)
         return BlobSize(self._seal.plain_size, self._seal.sealed_size)
+
+    def sync(self) -> None:
+        """The second half: durable when it returns."""
+        self._guarded(self._sync_and_close)
 
     def abandon(self) -> None:
         """Remove the blob, finished or not, as far as the disk allows. Twice does no harm."""
@@ -213,8 +223,7 @@ class BlobWriter:
             self.abandon()
             raise
 
-    def _seal_and_sync(self) -> None:
-        self._seal.finish()
+    def _sync_and_close(self) -> None:
         self._file.sync()
         self._file.close()
 
