@@ -73,3 +73,41 @@ sign_in_failures = sa.Table(
     sa.Column("count", sa.Integer, nullable=False),
     sa.Column("last", sa.BigInteger, nullable=False, index=True),
 )
+
+# An AE is removed, never deleted: the record refers to it. A title is free again once its AE is removed.
+aes = sa.Table(
+    "aes",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("title", sa.String(16), nullable=False),
+    sa.Column("department_id", sa.ForeignKey("departments.id"), nullable=False),
+    sa.Column("receive_only", sa.Boolean, nullable=False),
+    sa.Column("addresses", sa.Text, nullable=False),  # where a receive-only AE may come from
+    sa.Column("allow", sa.String(64), nullable=False),  # words of `peers.ALLOW`, by commas
+    sa.Column("host", sa.String(253), nullable=False),  # where it listens itself; "" if nothing goes to it
+    sa.Column("port", sa.Integer),
+    sa.Column("tls", sa.Boolean, nullable=False),  # whether it speaks TLS there
+    sa.Column("reason", sa.String(200), nullable=False),  # why it may do without TLS off loopback
+    sa.Column("certificate", sa.Text),  # PEM
+    sa.Column("fingerprint", sa.LargeBinary(32)),  # SHA-256 of its DER
+    sa.Column("expires", sa.BigInteger),  # when the certificate does
+    sa.Column("created", sa.BigInteger, nullable=False),
+    sa.Column("removed", sa.BigInteger),  # since when
+    sa.Index(
+        "uq_aes_title",
+        "title",
+        unique=True,
+        sqlite_where=sa.text("removed IS NULL"),
+        postgresql_where=sa.text("removed IS NULL"),
+    ),
+)
+
+# The archive's own certificate authority and the listener's certificate; the keys under the home's keyring.
+tls_identities = sa.Table(
+    "tls_identities",
+    metadata,
+    sa.Column("name", sa.String(16), primary_key=True),  # "authority" or "server"
+    sa.Column("certificate", sa.Text, nullable=False),  # PEM
+    sa.Column("wrapped", sa.LargeBinary, nullable=False),  # the private key, PKCS #8 in DER
+    sa.Column("created", sa.BigInteger, nullable=False),
+)
