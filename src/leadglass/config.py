@@ -56,6 +56,16 @@ def _checked_address(text: str) -> str:
     return text
 
 
+def _checked_optional_address(text: str) -> str:
+    return _checked_address(text) if text else text
+
+
+def _checked_title(text: str) -> str:
+    if not re.fullmatch(r"[ -\[\]-~]{1,16}", text) or text != text.strip():
+        raise ValueError("An AE title has 1 to 16 characters, none of them a backslash or a control character.")
+    return text
+
+
 def _checked_url(text: str) -> str:
     parts = urlsplit(text)
     whole = parts.scheme in _DEFAULT_PORTS and parts.hostname and not (parts.path.strip("/") or parts.query)
@@ -84,6 +94,31 @@ class Http(_Section):
 
     tls_key: str = ""
     """PEM file with the certificate's private key, readable by its owner only."""
+
+
+class Dicom(_Section):
+    """Where scanners, workstations and other archives connect. Nobody but known AEs is let in."""
+
+    title: Annotated[str, AfterValidator(_checked_title)] = "LEADGLASS"
+    """The archive's own AE title; another called AE title is rejected."""
+
+    tls_address: Annotated[str, AfterValidator(_checked_optional_address)] = ""
+    """Host and port of the listener for AEs with a certificate, for example `0.0.0.0:2762`. Empty: none."""
+
+    tls_names: str = ""
+    """Names and addresses, separated by commas, that the archive's own certificate is to carry."""
+
+    receive_address: Annotated[str, AfterValidator(_checked_optional_address)] = ""
+    """Host and port of the plaintext receive-only listener: C-ECHO and C-STORE in, nothing out. Empty: none."""
+
+    receive_reason: str = ""
+    """Why the receive-only listener has to stand off loopback; without a reason it does not."""
+
+    connections: Annotated[int, Field(ge=4, le=50_000)] = 2048
+    """DICOM connections at once on one listener; of more, the one that waits longest unassociated goes."""
+
+    connections_per_address: Annotated[int, Field(ge=1, le=50_000)] = 256
+    """The same for each address."""
 
 
 class Limits(_Section):
@@ -139,6 +174,7 @@ class Settings(BaseSettings):
     )
 
     http: Http = Http()
+    dicom: Dicom = Dicom()
     limits: Limits = Limits()
     sessions: Sessions = Sessions()
     storage: Storage = Storage()

@@ -1,0 +1,91 @@
+"""The calling side: connect, associate, and hand back an established link."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from leadglass.dimse.message import DimseLimits
+from leadglass.errors import LeadglassError, Unreachable
+from leadglass.net.deadlines import Deadlines
+from leadglass.net.link import Link, refusal
+from leadglass.ul.association import Role, UlLimits
+from leadglass.ul.pdu import AssociateRJ, AssociateRQ
+
+
+async def connect(
+    address: str,
+    port: int,
+    request: AssociateRQ,
+    *,
+    tls: ssl.SSLContext | None = None,
+    server_name: str | None = None,
+    deadlines: Deadlines | None = None,
+    ul: UlLimits | None = None,
+    dimse: DimseLimits | None = None,
+) -> Link:
+    """An association with `address`. Unreachable when nobody answers, Refused when it is rejected,
+    ProtocolViolation when what answers does not speak DICOM."""
+    deadlines = deadlines or Deadlines()
+    link = Link(Role.REQUESTOR, deadlines, ul or UlLimits(), dimse or DimseLimits())
+    await _open(link, address, port, tls, server_name, deadlines)
+    try:
+        link.ask(request)
+        answer = await link.negotiation
+    except BaseException:
+        link.abort()
+        raise
+    if isinstance(answer, AssociateRJ):
+        link.connection.finish()
+        await link.closed()
+        raise refusal(answer)
+    return link
+
+
+@asynccontextmanager
+async def connected(
+    address: str,
+    port: int,
+    request: AssociateRQ,
+    *,
+    tls: ssl.SSLContext | None = None,
+    server_name: str | None = None,
+    deadlines: Deadlines | None = None,
+) -> AsyncIterator[Link]:
+    """The same, released at the end of the block, or aborted when it ends in an error."""
+    link = await connect(
+        address, port, request, tls=tls, server_name=server_name, deadlines=deadlines
+    )
+    try:
+        yield link
+    except BaseException as error:
+        link.abort(error if isinstance(error, LeadglassError) else None)
+        raise
+    await link.release()
+
+
+async def _open(
+    link: Link, address: str, port: int, tls: ssl.SSLContext | None, server_name: str | None, deadlines: Deadlines
+) -> None:
+    loop = asyncio.get_running_loop()
+    names = {"server_hostname": server_name or address} if tls is not None else {}
+    try:
+        async with asyncio.timeout(deadlines.connect + (deadlines.handshake if tls else 0)):
+            await loop.create_connection(lambda: link.connection, address, port, ssl=tls, **names)
+    except ssl.SSLCertVerificationError as error:
+        raise Unreachable(
+            f"The certificate of {address} port {port} is not one to trust: {error.verify_message}.",
+            code="certificate",
+        ) from None
+    except ssl.SSLError as error:
+        raise Unreachable(
+            f"No TLS with {address} port {port}: {error.reason or 'the handshake failed'}.", code="tls"
+        ) from None
+    except TimeoutError:
+        raise Unreachable(f"{address} port {port} does not answer.", code="deadline") from None
+    except OSError as error:
+        raise Unreachable(
+            f"{address} port {port} cannot be reached: {error.strerror or 'no such name'}.", code="unreachable"
+        ) from None

@@ -1,0 +1,175 @@
+"""From a machine that knows no TLS to an archive that knows nothing else: bytes in here, TLS out there.
+
+It listens on this machine's loopback only, and each connection becomes one of its own to the archive, whose
+name is verified. What the bytes say is nobody's business here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from leadglass.config import is_loopback
+from leadglass.errors import LeadglassError, Unreachable, Violation
+
+_CHUNK: Final = 64 << 10  # bytes read at once; twice as much waits for a side that does not take it
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelLimits:
+    """Times in seconds. `idle`: without a byte in either direction."""
+
+    connections: int = 64
+    connect: float = 20  # TLS handshake included
+    idle: float = 900
+    close: float = 5
+
+
+class Tunnel:
+    """`context` is asked for anew for each connection, so that a renewed certificate is used. `report` is
+    called with a sentence when a connection fails."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        context: Callable[[], ssl.SSLContext],
+        report: Callable[[str], None],
+        limits: TunnelLimits | None = None,
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._context = context
+        self._report = report
+        self._limits = limits or TunnelLimits()
+        self._server: asyncio.Server | None = None
+        self._carrying: set[asyncio.Task[None]] = set()
+
+    async def listen(self, host: str, port: int) -> int:
+        """Begin; the port it listens on. Violation for any address but loopback."""
+        if not is_loopback(host):
+            raise Violation(
+                f"{host} is not this machine's own address. What arrives here is not encrypted, so it may "
+                "only come from this machine: listen on 127.0.0.1.",
+                code="not-loopback",
+            )
+        # By number: what "localhost" means is for a file to say, and may be more than one address.
+        address = "127.0.0.1" if host.casefold() == "localhost" else host
+        try:
+            self._server = await asyncio.start_server(self._accepted, address, port, limit=_CHUNK)
+        except OSError as error:
+            sentence = f"Cannot listen on {host} port {port}: {error.strerror}."
+            raise Unreachable(sentence, code="listen") from None
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def probe(self) -> None:
+        """Whether the archive can be reached and is who it should be. Unreachable says why not."""
+        _, writer = await self._reach()
+        await self._close(writer)
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for task in self._carrying:
+            task.cancel()
+        await asyncio.gather(*self._carrying, return_exceptions=True)
+        if self._server is not None:
+            await self._server.wait_closed()
+
+    # ------------------------------------------------------------------------------------------------------
+
+    def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._carrying) >= self._limits.connections:
+            self._report(f"There are {self._limits.connections} connections already; another one was closed.")
+            writer.transport.abort()
+            return
+        task = asyncio.get_running_loop().create_task(self._carry(reader, writer))
+        self._carrying.add(task)
+        task.add_done_callback(self._carrying.discard)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection from its beginning to its end."""
+        try:
+            far_reader, far_writer = await self._reach()
+        except LeadglassError as error:
+            self._report(str(error))
+            writer.transport.abort()
+            return
+        except BaseException:
+            writer.transport.abort()
+            raise
+        try:
+            await self._both_ways((reader, far_writer), (far_reader, writer))
+        except ssl.SSLError as error:  # TLS 1.3: the archive looks at our certificate after the handshake
+            self._report(f"The archive ended the connection: {error.reason or 'TLS failed'}. {_OURS}")
+        except TimeoutError:
+            self._report("A connection was closed: nothing was said on it for too long.")
+        except OSError:
+            pass  # one of them is gone: so is the connection
+        finally:
+            await asyncio.gather(self._close(far_writer), self._close(writer))
+
+    async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        where = f"{self._host} port {self._port}"
+        try:
+            async with asyncio.timeout(self._limits.connect):
+                return await asyncio.open_connection(
+                    self._host, self._port, ssl=self._context(), server_hostname=self._host, limit=_CHUNK
+                )
+        except ssl.SSLCertVerificationError as error:
+            raise Unreachable(
+                f"{where} is not the archive that was meant: {error.verify_message}.", code="certificate"
+            ) from None
+        except ssl.SSLError as error:
+            sentence = f"No TLS with {where}: {error.reason or 'it failed'}. {_OURS}"
+            raise Unreachable(sentence, code="tls") from None
+        except TimeoutError:
+            raise Unreachable(f"{where} does not answer.", code="deadline") from None
+        except OSError as error:
+            raise Unreachable(f"{where} cannot be reached: {error.strerror or 'no such name'}.") from None
+
+    async def _both_ways(self, *ways: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
+        """Until one side has said its last: DICOM knows no half of a connection, and TLS none either."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(self._limits.idle) as deadline:
+
+            def moved() -> None:
+                deadline.reschedule(loop.time() + self._limits.idle)
+
+            pumps = [loop.create_task(_pump(reader, writer, moved)) for reader, writer in ways]
+            try:
+                await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for pump in pumps:
+                    pump.cancel()
+                ended = await asyncio.gather(*pumps, return_exceptions=True)
+        for error in ended:
+            if isinstance(error, Exception):
+                raise error
+
+    async def _close(self, writer: asyncio.StreamWriter) -> None:
+        """What was written still leaves; a side that does not take it is cut off."""
+        with suppress(OSError):
+            writer.close()
+            try:
+                async with asyncio.timeout(self._limits.close):
+                    await writer.wait_closed()
+            except TimeoutError:
+                writer.transport.abort()
+
+
+_OURS: Final = "Does it know this machine's certificate?"
+
+
+async def _pump(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, moved: Callable[[], None]
+) -> None:
+    while chunk := await reader.read(_CHUNK):
+        moved()
+        writer.write(chunk)
+        await writer.drain()
+        moved()

@@ -1,0 +1,1 @@
+"""DIMSE services: what scanners, workstations and other archives ask of this one."""

@@ -1,0 +1,159 @@
+"""Storage (PS3.4 Annex B) as SCP: a C-STORE streams from the socket into the sealed store.
+
+Nothing is held: what has arrived while a thread was parsing, digesting and sealing is its next piece of
+work. Status 0x0000 is said after the commit point and not before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import Future
+from typing import Final
+
+import structlog
+
+from leadglass.archive.ingest import Identity, Incoming, Ingest, Kind, Outcome
+from leadglass.dicom.part10 import write_file_meta
+from leadglass.dimse.command import Command
+from leadglass.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from leadglass.errors import (
+    Denied,
+    IllegalIdentity,
+    LeadglassError,
+    LimitExceeded,
+    ProtocolViolation,
+    Unavailable,
+    Unreachable,
+    Violation,
+)
+from leadglass.net.link import Link
+from leadglass.net.stream import Message
+from leadglass.net.workers import Workers
+from leadglass.scp.session import Session
+
+SUCCESS: Final = 0x0000
+OUT_OF_RESOURCES: Final = 0xA700
+DOES_NOT_MATCH: Final = 0xA900
+CANNOT_UNDERSTAND: Final = 0xC000
+NOT_AUTHORIZED: Final = 0x0124
+CLASS_NOT_SUPPORTED: Final = 0x0122
+PROCESSING_FAILURE: Final = 0x0110
+
+# The narrowest class that fits decides. Comments are ours: what a data set holds never gets into one.
+_FAILURES: Final[tuple[tuple[type[LeadglassError], int, str], ...]] = (
+    (Denied, NOT_AUTHORIZED, "Not authorized"),
+    (Unavailable, OUT_OF_RESOURCES, "Cannot be kept now, try again later"),
+    (IllegalIdentity, DOES_NOT_MATCH, "UIDs are missing or illegal"),
+    (LimitExceeded, CANNOT_UNDERSTAND, "Larger or deeper than is taken in"),
+    (Violation, CANNOT_UNDERSTAND, "The data set cannot be read"),
+    (LeadglassError, PROCESSING_FAILURE, "Failed"),
+)
+
+class Storage:
+    """The C-STORE handler of a listener."""
+
+    def __init__(self, ingest: Ingest, workers: Workers) -> None:
+        self._ingest = ingest
+        self._workers = workers
+        self._log = structlog.get_logger("leadglass.scp")
+
+    async def __call__(self, link: Link, message: Message) -> None:
+        session: Session = link.session
+        try:
+            outcome = await self._receive(link, message, session)
+        except (ProtocolViolation, Unreachable):
+            raise  # of the association: there is nobody to answer
+        except LeadglassError as error:
+            if not isinstance(error, Violation | Denied):
+                self._log.warning("object not kept", calling=link.calling, code=error.code)
+            answer = _failed(message.command, error)
+        else:
+            answer = _answer(message.command, outcome)
+        if message.data is not None:
+            await message.data.drain()
+        await link.send(message.context.id, answer)
+
+    async def _receive(self, link: Link, message: Message, session: Session) -> Outcome:
+        command, stream = message.command, message.data
+        if command.affected_sop_class_uid != message.context.abstract_syntax:
+            raise IllegalIdentity("The SOP class of the command is not that of its context.")
+        if stream is None:
+            raise IllegalIdentity("A C-STORE without a data set.")
+        reception = _Reception(self._ingest, session, message, link.calling)
+        run = self._workers.run
+        try:
+            chunks = await stream.batch()
+            await run(reception.begin, chunks, stream.is_complete)
+            while reception.committed is None:
+                chunks = await stream.batch()
+                await run(reception.write, chunks, stream.is_complete)
+        except BaseException:
+            await asyncio.shield(run(reception.abandon))
+            raise
+        return await asyncio.wrap_future(reception.committed)
+
+
+class _Reception:
+    """One object on its way in, worked on by one thread at a time."""
+
+    def __init__(self, ingest: Ingest, session: Session, message: Message, calling: str) -> None:
+        self._ingest = ingest
+        self._session = session
+        self._message = message
+        self._calling = calling
+        self._lock = threading.Lock()
+        self._incoming: Incoming | None = None
+        self._abandoned = False
+        self.committed: Future[Outcome] | None = None
+
+    def begin(self, chunks: list[memoryview], is_complete: bool) -> None:
+        """The File Meta Information that an object from the network has none of, and what has arrived."""
+        command, context = self._message.command, self._message.context
+        named = Identity(command.affected_sop_class_uid or "", command.affected_sop_instance_uid or "")
+        with self._lock:
+            self._incoming = self._ingest.open(
+                self._session.who,
+                self._session.ae.department_id,
+                f"C-STORE from {self._calling}",
+                self._session.context(),
+                expected=named,
+                keep_unidentified=True,
+            )
+            meta = write_file_meta(
+                sop_class_uid=named.sop_class_uid,
+                sop_instance_uid=named.sop_instance_uid,
+                transfer_syntax_uid=context.transfer_syntax,
+                implementation_class_uid=IMPLEMENTATION_CLASS_UID,
+                implementation_version=IMPLEMENTATION_VERSION_NAME,
+                source_ae_title=self._calling,
+            )
+            self._incoming.write(b"".join((meta, *chunks)))
+            if is_complete:
+                self.committed = self._incoming.finish()
+
+    def write(self, chunks: list[memoryview], is_complete: bool) -> None:
+        with self._lock:
+            if self._incoming is None or self._abandoned:
+                return
+            if chunks:
+                self._incoming.write(b"".join(chunks))
+            if is_complete:
+                self.committed = self._incoming.finish()
+
+    def abandon(self) -> None:
+        with self._lock:
+            self._abandoned = True
+            if self._incoming is not None and self.committed is None:
+                self._incoming.abandon()
+
+
+def _answer(command: Command, outcome: Outcome) -> Command:
+    if outcome.kind is Kind.KEPT_ASIDE:
+        return command.respond(outcome.status, error_comment=outcome.comment)
+    return command.respond(SUCCESS)
+
+
+def _failed(command: Command, error: LeadglassError) -> Command:
+    status, comment = next((s, c) for kind, s, c in _FAILURES if isinstance(error, kind))
+    return command.respond(status, error_comment=comment)
