@@ -13,7 +13,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-ORDER = ("header", "sealed", "record", "ingest", "server", "search", "growth", "render")
+ORDER = (
+    "header", "sealed", "record", "ingest", "receive", "getscu", "associations", "server", "search", "growth", "render",
+)  # fmt: skip
 LIBRARIES = ("pydicom", "cryptography", "tink", "sqlalchemy", "sqlcipher3", "uvicorn")
 
 
