@@ -1,8 +1,8 @@
 """Accesses under way: opened on the record before the first byte, closed with what was delivered.
 
 Scrolling through a series is one access, not a thousand: what one session does with one study under
-one right joins the access that is open, and it closes when nothing has happened for a while. After a
-crash the closing entry is missing, and the record's reader says "at least".
+one right, and for one receiver, joins the access that is open, and it closes when nothing has happened for
+a while. After a crash the closing entry is missing, and the record's reader says "at least".
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ IDLE = 2 * 60_000  # ms without a delivery after which an access is closed
 LONGEST = 60 * 60_000  # ms after which an access is closed and, if still needed, opened anew
 MOST_OPEN = 10_000
 
-_Key = tuple[str, str, str, int]  # credential, actor, action, study
+_Key = tuple[str, str, str, int, str]  # credential, actor, action, study, receiver
 
 
 @dataclass(slots=True, eq=False)
@@ -56,12 +56,15 @@ class Ledger:
         self._lock = threading.RLock()  # an abandoned iterator may be collected, and leave, at any moment
         self._open: dict[_Key, Access] = {}
 
-    def enter(self, who: Principal, action: Action, study: StudyRow, context: Context) -> Access:
+    def enter(
+        self, who: Principal, action: Action, study: StudyRow, context: Context, to: str = ""
+    ) -> Access:
         """The open access this belongs to, durably on the record. The caller has asked the policy.
 
-        Pair with `leave`: an access somebody is still being served under is not closed.
+        `to` names the application entity that it is sent to, if that is another than who asks. Pair with
+        `leave`: an access somebody is still being served under is not closed.
         """
-        key = (who.credential, who.actor, action.value, study.id)
+        key = (who.credential, who.actor, action.value, study.id, to)
         with self._lock:
             access = self._open.pop(key, None)
             if access is None:
@@ -71,6 +74,7 @@ class Ledger:
                     context,
                     phase="open",
                     department=study.department_id,
+                    detail={"to": to} if to else {},
                     **self._doorkeeper.about([study]),
                 )
                 access = Access(key, entry, opened=context.now, seen=context.now)

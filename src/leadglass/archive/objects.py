@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+
 import sqlalchemy as sa
 
 from leadglass.db.engine import Database, Transaction
 from leadglass.errors import NotFound, Tampered
 from leadglass.index import lookup
 from leadglass.index.rows import Sealed
+from leadglass.index.selection import Located, located
 from leadglass.store.blobs import BlobReader, Blobs
 from leadglass.store.keys import Keyring, new_key, unwrap_object_key, wrap_object_key
 from leadglass.store.schema import study_keys
 
 _FIND = sa.select(study_keys.c.wrapped).where(study_keys.c.study_id == sa.bindparam("study"))
+_FIND_ALL = sa.select(study_keys.c.study_id, study_keys.c.wrapped).where(
+    study_keys.c.study_id.in_(sa.bindparam("studies", expanding=True))
+)
 _ADD = sa.insert(study_keys)
 _STATE = "archive.study_keys"
+_NO_KEY = "The key of a study is missing."
 
 
 class StudyKeys:
@@ -25,9 +33,17 @@ class StudyKeys:
 
     def of(self, connection: sa.Connection, study_id: int) -> bytes:
         """The study's key. Tampered when the row is gone or not ours."""
-        wrapped = connection.execute(_FIND, {"study": study_id}).scalar_one_or_none()
+        return self.unwrap(connection.execute(_FIND, {"study": study_id}).scalar_one_or_none())
+
+    def of_all(self, connection: sa.Connection, study_ids: Iterable[int]) -> dict[int, bytes]:
+        """The wrapped keys of those of these studies that have one."""
+        rows = connection.execute(_FIND_ALL, {"studies": sorted(set(study_ids))})
+        return {row[0]: row[1] for row in rows}
+
+    def unwrap(self, wrapped: bytes | None) -> bytes:
+        """The study's key. Tampered when there is none or it is not ours."""
         if wrapped is None:
-            raise Tampered("The key of a study is missing.", code="study-key-missing")
+            raise Tampered(_NO_KEY, code="study-key-missing")
         return self._keyring.unwrap_study_key(wrapped)
 
     def wrap(self, tx: Transaction, study_id: int, object_key: bytes) -> bytes:
@@ -59,6 +75,19 @@ class Objects:
                 raise NotFound("There is no such image.")
             study_key = self._keys.of(connection, sealed.study_id)
         return self.open_sealed(sealed, study_key)
+
+    def page(self, ids: Sequence[int]) -> list[tuple[Located, Callable[[], BlobReader]]]:
+        """These instances, each with what opens it: two questions for all of them.
+
+        Opening raises Tampered as `open` does.
+        """
+        with self._db.read() as connection:
+            found = located(connection, ids)
+            keys = self._keys.of_all(connection, (one.sealed.study_id for one in found))
+        return [(one, partial(self._open, one.sealed, keys.get(one.sealed.study_id))) for one in found]
+
+    def _open(self, sealed: Sealed, wrapped: bytes | None) -> BlobReader:
+        return self.open_sealed(sealed, self._keys.unwrap(wrapped))
 
     def open_sealed(self, sealed: Sealed, study_key: bytes) -> BlobReader:
         reader = self._blobs.open(sealed.blob, unwrap_object_key(study_key, sealed.wrapped_key))

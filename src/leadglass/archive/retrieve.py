@@ -17,6 +17,7 @@ from leadglass.access.principal import Context, Principal
 from leadglass.archive.doorkeeper import ABSENT, Doorkeeper
 from leadglass.archive.ledger import Access, Ledger
 from leadglass.archive.objects import Objects
+from leadglass.archive.selection import Keys, Selection, Selector
 from leadglass.dicom.dataset import Limits
 from leadglass.dicom.json import dumps
 from leadglass.dicom.part10 import Part10Parser
@@ -62,6 +63,19 @@ class Retrieve:
         self._ledger = ledger
         self._objects = objects
         self._limits = limits
+        self._selector = Selector(doorkeeper, ledger, objects, limits)
+
+    def select(
+        self,
+        who: Principal,
+        action: Action,
+        keys: Keys,
+        context: Context,
+        *,
+        receiver: Principal | None = None,
+    ) -> Selection:
+        """What a C-GET, or a C-MOVE to `receiver`, takes out. Denied, LimitExceeded; see Selector."""
+        return self._selector.select(who, action, keys, context, receiver=receiver)
 
     def view(self, who: Principal, study_id: int, context: Context) -> StudyView:
         """A study and its series, for the study page. NotFound when foreign or absent."""

@@ -1,0 +1,252 @@
+"""What a C-GET or C-MOVE takes out: decided study by study, and on the record before a study's first byte.
+
+The number of instances is known before any of them is opened. They are read a page at a time; no transaction
+lasts while somebody takes what was read.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import chain
+from typing import Final
+
+from leadglass.access.policy import Action, Decision, Resource, decide
+from leadglass.access.principal import Context, Principal
+from leadglass.archive.doorkeeper import Doorkeeper
+from leadglass.archive.ledger import Access, Ledger
+from leadglass.archive.objects import Objects
+from leadglass.dicom.dataset import Limits
+from leadglass.dicom.part10 import Part10Parser
+from leadglass.errors import Denied, LeadglassError, LimitExceeded, Tampered
+from leadglass.index import selection
+from leadglass.index.rows import StudyRow
+from leadglass.index.selection import Keys, Located
+from leadglass.store.blobs import BlobReader
+
+__all__ = ["Delivery", "Keys", "Kind", "Selection", "Selector"]
+
+MOST_STUDIES: Final = 1000  # as many as an entry of the record can name
+MOST_INSTANCES: Final = 1_000_000
+_PAGE: Final = 200
+_PEEK: Final = 512  # bytes in which File Meta Information ends as a rule
+
+Kind = tuple[str, str]  # SOP class and transfer syntax: what a peer must accept to be given an instance
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One instance on its way out: its data set as it is kept, without the file's envelope.
+
+    `chunks` is None when it does not go out: nobody wanted it, or `error` says what is wrong with it. Every
+    chunk is authenticated; Tampered ends the iteration. Take them before asking for the next delivery.
+    """
+
+    kind: Kind
+    sop_instance_uid: str
+    size: int  # bytes, envelope included
+    chunks: Iterator[bytes] | None = None
+    error: LeadglassError | None = None
+    access: Access | None = None
+
+    def count(self) -> None:
+        """To be called once, before its first byte leaves: the closing entry says how much went out."""
+        assert self.access is not None
+        self.access.count(instances=1, bytes=self.size)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The instances that somebody may have, of those that were asked for."""
+
+    kinds: Mapping[Kind, int]  # how many of each
+    _ids: Mapping[int, list[int]]  # by study, in their order
+    _objects: Objects
+    _limits: Limits
+    _enter: Callable[[int], Access]
+    _leave: Callable[[Access], None]
+
+    @property
+    def count(self) -> int:
+        return sum(self.kinds.values())
+
+    def deliveries(self, wanted: Callable[[Kind], bool]) -> Iterator[Delivery]:
+        """Every instance, opened where it is `wanted`. RecordUnavailable ends it: nothing more is shown.
+
+        Blocks; for one thread at a time. Close it when it is not taken to its end.
+        """
+        entered: list[Access] = []  # left at the end: what is on its way still counts
+        try:
+            for study_id, ids in self._ids.items():
+                yield from self._of_study(study_id, ids, wanted, entered)
+        finally:
+            for access in entered:
+                self._leave(access)
+
+    def _of_study(
+        self, study_id: int, ids: list[int], wanted: Callable[[Kind], bool], entered: list[Access]
+    ) -> Iterator[Delivery]:
+        access: Access | None = None
+        for start in range(0, len(ids), _PAGE):
+            for located, opener in self._objects.page(ids[start : start + _PAGE]):
+                if not wanted(_kind(located)):
+                    yield _delivery(located)
+                    continue
+                if access is None:
+                    access = self._enter(study_id)
+                    entered.append(access)
+                yield from self._opened(located, opener, access)
+
+    def _opened(
+        self, located: Located, opener: Callable[[], BlobReader], access: Access
+    ) -> Iterator[Delivery]:
+        """One object that cannot be opened does not keep the others back."""
+        with ExitStack() as stack:
+            try:
+                reader = stack.enter_context(opener())
+                chunks = _data_set(reader.chunks(), self._limits)
+            except LeadglassError as error:
+                yield _delivery(located, error=error)
+            else:
+                yield _delivery(located, chunks=chunks, access=access)
+
+
+class Selector:
+    """Asks the index and the policy what a retrieval may take."""
+
+    def __init__(self, doorkeeper: Doorkeeper, ledger: Ledger, objects: Objects, limits: Limits) -> None:
+        self._doorkeeper = doorkeeper
+        self._ledger = ledger
+        self._objects = objects
+        self._limits = limits
+
+    def select(
+        self,
+        who: Principal,
+        action: Action,
+        keys: Keys,
+        context: Context,
+        *,
+        receiver: Principal | None = None,
+    ) -> Selection:
+        """What of `keys` may leave under `action`; foreign and absent are alike left out.
+
+        Denied when `who` may do this nowhere, and when `receiver`, to whom it would go instead, may not have
+        one of the studies. LimitExceeded for more than one retrieval may be about. On the record.
+        """
+        self._doorkeeper.narrowed(who, action, context)
+        with self._doorkeeper.db.read() as connection:
+            found = selection.studies(connection, keys, limit=MOST_STUDIES + 1)
+        if len(found) > MOST_STUDIES:
+            raise LimitExceeded(f"A retrieval is about {MOST_STUDIES} studies at most.")
+        studies = self._allowed(who, action, found, keys, context)
+        if receiver is not None:
+            self._require_receiver(who, action, receiver, studies, context)
+        kinds, ids = self._numbered(keys, studies)
+        by_id = {study.id: study for study in studies}
+        to = receiver.name if receiver is not None else ""
+        return Selection(
+            kinds,
+            ids,
+            self._objects,
+            self._limits,
+            lambda study_id: self._ledger.enter(who, action, by_id[study_id], context, to),
+            lambda access: self._ledger.leave(access, context.now),
+        )
+
+    def _allowed(
+        self, who: Principal, action: Action, found: list[StudyRow], keys: Keys, context: Context
+    ) -> list[StudyRow]:
+        """Those that `decide` allows. One entry for all that is foreign or absent, whichever it is."""
+        decisions = [(study, decide(who, action, Resource(study.department_id), context)) for study in found]
+        allowed = [study for study, decision in decisions if decision.allowed]
+        refused = [(study, decision) for study, decision in decisions if not decision.allowed]
+        lacking = set(keys.study_uids) - {study.study_instance_uid for study in allowed}
+        if refused or lacking or not allowed:
+            self._record_refusal(who, action, refused, context)
+        return allowed
+
+    def _record_refusal(
+        self, who: Principal, action: Action, refused: list[tuple[StudyRow, Decision]], context: Context
+    ) -> None:
+        entry = self._doorkeeper.entry(
+            who,
+            action,
+            context,
+            outcome="denied",
+            reason=refused[0][1].reason.value if refused else "absent",
+            **self._doorkeeper.about([study for study, _ in refused]),
+        )
+        self._doorkeeper.record(entry, context.now)
+
+    def _require_receiver(
+        self,
+        who: Principal,
+        action: Action,
+        receiver: Principal,
+        studies: list[StudyRow],
+        context: Context,
+    ) -> None:
+        refused = [study for study in studies if not _may_receive(receiver, study, context)]
+        if refused:
+            entry = self._doorkeeper.entry(
+                who,
+                action,
+                context,
+                outcome="denied",
+                reason="receiver-not-entitled",
+                detail={"to": receiver.name},
+                **self._doorkeeper.about(refused),
+            )
+            self._doorkeeper.record(entry, context.now)
+            raise Denied("The destination has no right to these studies.", code="receiver")
+
+    def _numbered(self, keys: Keys, studies: list[StudyRow]) -> tuple[Counter[Kind], dict[int, list[int]]]:
+        ids: dict[int, list[int]] = {}
+        kinds: Counter[Kind] = Counter()
+        with self._doorkeeper.db.read() as connection:
+            rows = selection.numbered(connection, keys, [study.id for study in studies]) if studies else ()
+            for number, row in enumerate(rows, 1):
+                if number > MOST_INSTANCES:
+                    raise LimitExceeded(f"A retrieval is about {MOST_INSTANCES} instances at most.")
+                ids.setdefault(row.study_id, []).append(row.id)
+                kinds[row.sop_class_uid, row.transfer_syntax_uid] += 1
+        return kinds, ids
+
+
+def _may_receive(receiver: Principal, study: StudyRow, context: Context) -> bool:
+    """Who may take the study out of here, or have it sent, may also be sent it by others."""
+    resource = Resource(study.department_id)
+    return any(
+        decide(receiver, action, resource, context).allowed
+        for action in (Action.STUDY_RETRIEVE, Action.STUDY_SEND)
+    )
+
+
+def _kind(located: Located) -> Kind:
+    return located.sop_class_uid, located.sealed.transfer_syntax_uid
+
+
+def _delivery(
+    located: Located,
+    *,
+    chunks: Iterator[bytes] | None = None,
+    error: LeadglassError | None = None,
+    access: Access | None = None,
+) -> Delivery:
+    return Delivery(_kind(located), located.sop_instance_uid, located.sealed.size, chunks, error, access)
+
+
+def _data_set(chunks: Iterator[bytes], limits: Limits) -> Iterator[bytes]:
+    """The data set of a Part 10 file: everything behind preamble and File Meta Information."""
+    parser, head = Part10Parser(limits, frozenset()), b""
+    for chunk in chunks:
+        at, head = len(head), head + chunk
+        while parser.dataset_offset is None and at < len(head):
+            parser.feed(head[at : at + _PEEK])
+            at += _PEEK
+        if parser.dataset_offset is not None:
+            return chain((head[parser.dataset_offset :],), chunks)
+    raise Tampered("A stored object has no data set.")
