@@ -102,15 +102,17 @@ class Tunnel:
         except BaseException:
             writer.transport.abort()
             raise
+        near, far = _Way(reader, far_writer), _Way(far_reader, writer)
         try:
-            await self._both_ways((reader, far_writer), (far_reader, writer))
-        except ssl.SSLError as error:  # TLS 1.3: the archive looks at our certificate after the handshake
-            self._report(f"The archive ended the connection: {error.reason or 'TLS failed'}. {_OURS}")
+            await self._both_ways(near, far)
         except TimeoutError:
             self._report("A connection was closed: nothing was said on it for too long.")
         except OSError:
             pass  # one of them is gone: so is the connection
         finally:
+            if near.carried and far.ended and not far.carried:
+                # TLS 1.3: the archive looks at our certificate after the handshake.
+                self._report(f"The archive ended a connection before it said anything. {_OURS}")
             await asyncio.gather(self._close(far_writer), self._close(writer))
 
     async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -132,7 +134,7 @@ class Tunnel:
         except OSError as error:
             raise Unreachable(f"{where} cannot be reached: {error.strerror or 'no such name'}.") from None
 
-    async def _both_ways(self, *ways: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
+    async def _both_ways(self, *ways: _Way) -> None:
         """Until one side has said its last: DICOM knows no half of a connection, and TLS none either."""
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(self._limits.idle) as deadline:
@@ -140,7 +142,7 @@ class Tunnel:
             def moved() -> None:
                 deadline.reschedule(loop.time() + self._limits.idle)
 
-            pumps = [loop.create_task(_pump(reader, writer, moved)) for reader, writer in ways]
+            pumps = [loop.create_task(way.pump(moved)) for way in ways]
             try:
                 await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -165,11 +167,29 @@ class Tunnel:
 _OURS: Final = "Does it know this machine's certificate?"
 
 
-async def _pump(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, moved: Callable[[], None]
-) -> None:
-    while chunk := await reader.read(_CHUNK):
-        moved()
-        writer.write(chunk)
-        await writer.drain()
-        moved()
+@dataclass(slots=True)
+class _Way:
+    """One direction. `ended`: its source has said its last, or is gone."""
+
+    source: asyncio.StreamReader
+    sink: asyncio.StreamWriter
+    carried: int = 0  # bytes
+    ended: bool = False
+
+    async def pump(self, moved: Callable[[], None]) -> None:
+        while chunk := await self._read():
+            moved()
+            self.carried += len(chunk)
+            self.sink.write(chunk)
+            await self.sink.drain()
+            moved()
+
+    async def _read(self) -> bytes:
+        chunk = b""
+        try:
+            chunk = await self.source.read(_CHUNK)
+        except OSError:
+            self.ended = True
+            raise
+        self.ended = not chunk
+        return chunk
