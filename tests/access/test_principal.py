@@ -9,7 +9,12 @@ from leadglass.access.principal import Kind, Principal, Role, operator
 
 @pytest.mark.parametrize(
     ("kind", "number", "actor"),
-    [(Kind.USER, 3, "user:3"), (Kind.TOKEN, 9, "token:9"), (Kind.OPERATOR, 1000, "operator:1000")],
+    [
+        (Kind.USER, 3, "user:3"),
+        (Kind.TOKEN, 9, "token:9"),
+        (Kind.OPERATOR, 1000, "operator:1000"),
+        (Kind.AE, 2, "ae:2"),
+    ],
 )
 def test_actor_is_what_the_record_writes(kind: Kind, number: int, actor: str) -> None:
     principal = Principal(kind, number, None, "n", "N", Role.AUDITOR, frozenset(), "c")

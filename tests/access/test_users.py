@@ -95,7 +95,7 @@ def test_a_name_is_taken_in_any_letter_case(desk: Any) -> None:
         desk.user("DR.ROTH")
 
 
-@pytest.mark.parametrize("role", [Role.OPERATOR, "janitor", ""])
+@pytest.mark.parametrize("role", [Role.OPERATOR, Role.APPLICATION_ENTITY, "janitor", ""])
 def test_nobody_is_given_a_role_that_users_do_not_have(desk: Any, role: Any) -> None:
     with pytest.raises(Violation):
         desk.user("x", role)
@@ -108,7 +108,10 @@ def test_nobody_is_given_a_role_that_users_do_not_have(desk: Any, role: Any) -> 
 def test_every_other_role_can_be_given(desk: Any) -> None:
     for role in ASSIGNABLE_ROLES:
         desk.user(role.replace("_", "-"), role)
-    assert {user.role for user in desk.read(list_users)} == set(Role) - {Role.OPERATOR}
+    assert {user.role for user in desk.read(list_users)} == set(Role) - {
+        Role.OPERATOR,
+        Role.APPLICATION_ENTITY,
+    }
 
 
 @pytest.mark.parametrize("display_name", ["x" * 129, "a\u202eb", "a\x1bb"])

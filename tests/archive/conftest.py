@@ -34,7 +34,7 @@ class Clinic:
         accounts = self.services.accounts
         self.own = accounts.department(OPERATOR, "Radiology", self.context(Via.COMMAND))
         self.foreign = accounts.department(OPERATOR, "Cardiology", self.context(Via.COMMAND))
-        roles = [role for role in Role if role is not Role.OPERATOR]
+        roles = [role for role in Role if role not in (Role.OPERATOR, Role.APPLICATION_ENTITY)]
         self.people = {role: self.person(number, role, self.own) for number, role in enumerate(roles, 10)}
         self.doctor = self.people[Role.RADIOLOGIST]
         self.stranger = self.person(99, Role.RADIOLOGIST, self.foreign)

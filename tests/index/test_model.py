@@ -246,10 +246,11 @@ def test_pages_are_a_partition(
 
 
 PRINCIPALS = st.builds(
-    lambda kind, role, departments: Principal(kind, 3, 3, "n", "N", role, departments, "c"),
+    lambda kind, role, departments, actions: Principal(kind, 3, 3, "n", "N", role, departments, "c", actions),
     st.sampled_from(Kind),
     st.sampled_from(Role),
     DEPARTMENTS,
+    st.none() | st.frozensets(st.sampled_from(Action)),
 )
 
 

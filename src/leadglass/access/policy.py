@@ -13,20 +13,10 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from leadglass.access.actions import Action
 from leadglass.access.principal import Context, Kind, Principal, Role, Via
 
-
-class Action(StrEnum):
-    STUDY_SEARCH = "study.search"
-    STUDY_VIEW = "study.view"
-    STUDY_RETRIEVE = "study.retrieve"
-    OBJECT_INGEST = "object.ingest"
-    ASIDE_REVIEW = "aside.review"
-    RECORD_READ = "record.read"
-    RECORD_VERIFY = "record.verify"
-    SYSTEM_STATUS = "system.status"
-    USER_MANAGE = "user.manage"
-    TOKEN_CREATE = "token.create"  # noqa: S105 (an action, no secret)
+__all__ = ["Action", "decide", "narrow"]
 
 
 class Scope(StrEnum):
@@ -44,7 +34,9 @@ class Reason(StrEnum):
     UNKNOWN_ROLE = "unknown-role"
     UNKNOWN_ACTION = "unknown-action"
     WRONG_LISTENER = "wrong-listener"
+    RECEIVE_ONLY = "receive-only"
     NO_RIGHT = "no-right"
+    NOT_GRANTED = "not-granted"
     NO_DEPARTMENT = "no-department"
     OTHER_DEPARTMENT = "other-department"
 
@@ -84,22 +76,27 @@ _ROLES = (
     Role.AUDITOR,
     Role.SYSTEM_ADMINISTRATOR,
     Role.OPERATOR,
+    Role.APPLICATION_ENTITY,
 )
 _D, _A, _N = Scope.DEPARTMENT, Scope.ALL, None
 
 # The system administrator runs the system and sees no image; the auditor sees the record and nothing else.
+# An AE has of its column what it was allowed singly.
 _MATRIX: Final = {
-    #                     radiologist  technologist  PACS adm.  auditor  system adm.  operator
-    Action.STUDY_SEARCH:   (_D,         _D,           _D,        _N,      _N,          _N),
-    Action.STUDY_VIEW:     (_D,         _D,           _D,        _N,      _N,          _N),
-    Action.STUDY_RETRIEVE: (_D,         _D,           _D,        _N,      _N,          _N),
-    Action.OBJECT_INGEST:  (_N,         _D,           _D,        _N,      _N,          _A),
-    Action.ASIDE_REVIEW:   (_N,         _N,           _D,        _N,      _N,          _N),
-    Action.RECORD_READ:    (_N,         _N,           _N,        _A,      _N,          _A),
-    Action.RECORD_VERIFY:  (_N,         _N,           _N,        _A,      _A,          _A),
-    Action.SYSTEM_STATUS:  (_N,         _N,           _N,        _N,      _A,          _A),
-    Action.USER_MANAGE:    (_N,         _N,           _N,        _N,      _A,          _A),
-    Action.TOKEN_CREATE:   (_N,         _N,           _N,        _N,      _A,          _A),
+    #                          radiologist  technologist  PACS adm.  auditor  system adm.  operator  AE
+    Action.STUDY_SEARCH:       (_D,         _D,           _D,        _N,      _N,          _N,       _D),
+    Action.STUDY_VIEW:         (_D,         _D,           _D,        _N,      _N,          _N,       _N),
+    Action.STUDY_RETRIEVE:     (_D,         _D,           _D,        _N,      _N,          _N,       _D),
+    Action.STUDY_SEND:         (_D,         _D,           _D,        _N,      _N,          _N,       _D),
+    Action.OBJECT_INGEST:      (_N,         _D,           _D,        _N,      _N,          _A,       _D),
+    Action.COMMITMENT_REQUEST: (_N,         _D,           _D,        _N,      _N,          _N,       _D),
+    Action.ASIDE_REVIEW:       (_N,         _N,           _D,        _N,      _N,          _N,       _N),
+    Action.RECORD_READ:        (_N,         _N,           _N,        _A,      _N,          _A,       _N),
+    Action.RECORD_VERIFY:      (_N,         _N,           _N,        _A,      _A,          _A,       _N),
+    Action.SYSTEM_STATUS:      (_N,         _N,           _N,        _N,      _A,          _A,       _N),
+    Action.USER_MANAGE:        (_N,         _N,           _N,        _N,      _A,          _A,       _N),
+    Action.TOKEN_CREATE:       (_N,         _N,           _N,        _N,      _A,          _A,       _N),
+    Action.AE_MANAGE:          (_N,         _N,           _N,        _N,      _A,          _A,       _N),
 }  # fmt: skip
 
 RIGHTS: Final[Mapping[tuple[Role, Action], Scope]] = MappingProxyType(
@@ -111,14 +108,22 @@ RIGHTS: Final[Mapping[tuple[Role, Action], Scope]] = MappingProxyType(
     }
 )
 
-# An operator's identity is the word of the host's kernel: it means nothing when it comes over a network.
+# An operator's identity is the word of the host's kernel: it means nothing when it comes over a network. A
+# user's own credential is a password or a browser's session, and neither comes by DICOM.
 LISTENERS: Final[Mapping[Kind, frozenset[Via]]] = MappingProxyType(
     {
         Kind.USER: frozenset({Via.WEB, Via.DICOMWEB, Via.COMMAND}),
-        Kind.TOKEN: frozenset({Via.WEB, Via.DICOMWEB}),
+        Kind.TOKEN: frozenset({Via.WEB, Via.DICOMWEB, Via.DIMSE}),
         Kind.OPERATOR: frozenset({Via.COMMAND}),
+        Kind.AE: frozenset({Via.DIMSE, Via.RECEIVE}),
     }
 )
+
+# All that the receive-only listener ever does, whoever asks: what comes in by it is not encrypted.
+RECEIVE_ONLY: Final = frozenset({Action.OBJECT_INGEST, Action.COMMITMENT_REQUEST})
+
+# Kinds that may do nothing but what they were allowed singly: `actions` None, which means all, is no grant.
+SINGLY: Final = frozenset({Kind.AE})
 
 _KNOWN_ROLES = frozenset(Role)
 _KNOWN_ACTIONS = frozenset(Action)
@@ -158,4 +163,13 @@ def _scope(principal: Principal, action: Action, context: Context) -> Scope | Re
         return Reason.UNKNOWN_ACTION
     if context.via not in LISTENERS.get(principal.kind, frozenset()):
         return Reason.WRONG_LISTENER
-    return RIGHTS.get((principal.role, action), Reason.NO_RIGHT)
+    if context.via == Via.RECEIVE and action not in RECEIVE_ONLY:
+        return Reason.RECEIVE_ONLY
+    scope = RIGHTS.get((principal.role, action), Reason.NO_RIGHT)
+    return scope if scope is Reason.NO_RIGHT or _is_granted(principal, action) else Reason.NOT_GRANTED
+
+
+def _is_granted(principal: Principal, action: Action) -> bool:
+    if principal.actions is None:
+        return principal.kind not in SINGLY
+    return action in principal.actions

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from leadglass.access.actions import Action
+
 
 class Role(StrEnum):
     RADIOLOGIST = "radiologist"
@@ -13,6 +15,7 @@ class Role(StrEnum):
     AUDITOR = "auditor"
     SYSTEM_ADMINISTRATOR = "system_administrator"
     OPERATOR = "operator"  # whoever runs a command on the host; never a user's role
+    APPLICATION_ENTITY = "application_entity"  # a machine that speaks DICOM; never a user's role
 
 
 class Kind(StrEnum):
@@ -21,6 +24,7 @@ class Kind(StrEnum):
     USER = "user"
     TOKEN = "token"  # noqa: S105 (a kind, no secret)
     OPERATOR = "operator"
+    AE = "ae"
 
 
 class Via(StrEnum):
@@ -29,14 +33,17 @@ class Via(StrEnum):
     WEB = "web"
     DICOMWEB = "dicomweb"
     COMMAND = "command"
+    DIMSE = "dimse"  # DICOM inside mutual TLS
+    RECEIVE = "receive"  # the receive-only listener: plain DICOM, nothing but C-ECHO and C-STORE
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
     """Somebody whose identity is established.
 
-    `id` numbers the principal within its kind: the user, the token, or the operator's uid. `user_id` is the
-    user behind a session or a token. `credential` names the session or token without being able to open it.
+    `id` numbers the principal within its kind: the user, the token, the AE, or the operator's uid. `user_id`
+    is the user behind a session or a token. `credential` names the session or token without being able to
+    open it. `actions` is all that this one principal was allowed out of its role's rights; None: all of them.
     """
 
     kind: Kind
@@ -47,10 +54,11 @@ class Principal:
     role: Role
     departments: frozenset[int]
     credential: str
+    actions: frozenset[Action] | None = None
 
     @property
     def actor(self) -> str:
-        """As the record writes it: `user:3`, `token:9`, `operator:1000`."""
+        """As the record writes it: `user:3`, `token:9`, `operator:1000`, `ae:2`."""
         return f"{self.kind}:{self.id}"
 
 

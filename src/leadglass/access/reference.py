@@ -9,20 +9,24 @@ import sys
 from collections.abc import Mapping
 from typing import Final
 
-from leadglass.access.policy import LISTENERS, RIGHTS, Action, Reason, Scope
-from leadglass.access.principal import Kind, Role
+from leadglass.access.actions import GRANTS, SERVICES
+from leadglass.access.policy import LISTENERS, RECEIVE_ONLY, RIGHTS, Action, Reason, Scope
+from leadglass.access.principal import Kind, Role, Via
 
 _ACTIONS: Final[Mapping[Action, str]] = {
     Action.STUDY_SEARCH: "list and search studies",
     Action.STUDY_VIEW: "open a study: its series, previews and images",
     Action.STUDY_RETRIEVE: "retrieve objects and metadata as DICOM",
+    Action.STUDY_SEND: "have objects sent to another AE",
     Action.OBJECT_INGEST: "put objects in",
+    Action.COMMITMENT_REQUEST: "ask for storage commitment",
     Action.ASIDE_REVIEW: "work on what was kept aside",
     Action.RECORD_READ: "read the access record",
     Action.RECORD_VERIFY: "verify the access record",
     Action.SYSTEM_STATUS: "see how the system is doing",
     Action.USER_MANAGE: "add, change and disable users",
     Action.TOKEN_CREATE: "create and revoke API tokens",
+    Action.AE_MANAGE: "add, renew and remove AEs",
 }
 _ROLES: Final[Mapping[Role, str]] = {
     Role.RADIOLOGIST: "radiologist",
@@ -31,12 +35,14 @@ _ROLES: Final[Mapping[Role, str]] = {
     Role.AUDITOR: "auditor",
     Role.SYSTEM_ADMINISTRATOR: "system administrator",
     Role.OPERATOR: "operator",
+    Role.APPLICATION_ENTITY: "AE",
 }
 _SCOPES: Final[Mapping[Scope | None, str]] = {Scope.DEPARTMENT: "own", Scope.ALL: "all", None: "-"}
 _KINDS: Final[Mapping[Kind, str]] = {
     Kind.USER: "a signed-in user",
     Kind.TOKEN: "an API token",
     Kind.OPERATOR: "an operator",
+    Kind.AE: "an AE",
 }
 _REASONS: Final[Mapping[Reason, str]] = {
     Reason.OWN_DEPARTMENT: "allowed: it belongs to one of the principal's departments",
@@ -44,7 +50,9 @@ _REASONS: Final[Mapping[Reason, str]] = {
     Reason.UNKNOWN_ROLE: "denied: a role this version does not know",
     Reason.UNKNOWN_ACTION: "denied: an action this version does not know",
     Reason.WRONG_LISTENER: "denied: this kind of principal does not come in by this listener",
+    Reason.RECEIVE_ONLY: "denied: the receive-only listener takes objects in and gives nothing out",
     Reason.NO_RIGHT: "denied: the table has no such right for the role",
+    Reason.NOT_GRANTED: "denied: this AE was not allowed it",
     Reason.NO_DEPARTMENT: "denied: it belongs to no department, so it is nobody's to see",
     Reason.OTHER_DEPARTMENT: "denied: it belongs to another department",
 }
@@ -60,11 +68,21 @@ Every listener and every command asks the same decision. What this table does no
 {matrix}
 
 An operator is whoever runs a `leadglass` command on the host. A token has the rights of its user, no more
-and no less, as they are at the moment of each request.
+and no less, as they are at the moment of each request. An AE, a machine that speaks DICOM, has out of its
+column only what it was [allowed singly](../how-to/ae.md).
 
 ## Where a principal may come from
 
 {listeners}
+
+`dimse` is DICOM inside mutual TLS, `receive` the receive-only listener. An API token counts inside TLS only.
+
+## DICOM services
+
+Each service asks for one action; nothing else opens it. Everything at the receive-only listener but what is
+marked is refused, whoever asks.
+
+{services}
 
 ## Reasons
 
@@ -82,10 +100,23 @@ def rights_markdown() -> str:
         cells = [_SCOPES[RIGHTS.get((role, action))] for role in Role]
         matrix.append([f"{_ACTIONS[action]} (`{action}`)", *cells])
     listeners = [[_KINDS[kind], ", ".join(f"`{via}`" for via in sorted(LISTENERS[kind]))] for kind in Kind]
+    words = {action: word for word, action in GRANTS.items()}
+    services = [
+        [
+            name,
+            f"`{action}`" if action else "none: being a known AE",
+            f"`{words[action]}`" if action else "-",
+            "yes" if action is None or action in RECEIVE_ONLY else "-",
+        ]
+        for name, action in SERVICES.items()
+    ]
     reasons = [[f"`{reason}`", _REASONS[reason]] for reason in Reason]
     return _PAGE.format(
         matrix=_table(matrix),
         listeners=_table([["principal", "listeners"], *listeners]),
+        services=_table(
+            [["service", "asks for", "word in `ae add --allow`", f"at `{Via.RECEIVE}`"], *services]
+        ),
         reasons=_table([["reason", "meaning"], *reasons]),
     )
 

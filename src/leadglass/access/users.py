@@ -20,7 +20,7 @@ LONGEST_NAME = 64
 _LONGEST_DISPLAY_NAME = 128
 # ASCII only: no two names may look alike. What people read is the display name.
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*", re.ASCII)
-ASSIGNABLE_ROLES: Final = frozenset(Role) - {Role.OPERATOR}
+ASSIGNABLE_ROLES: Final = frozenset(Role) - {Role.OPERATOR, Role.APPLICATION_ENTITY}
 
 _INSERT = users.insert().returning(users.c.id)
 _INSERT_DEPARTMENT = user_departments.insert()

@@ -29,7 +29,7 @@ MAX_SALT: Final = 64
 
 PHASES: Final = frozenset({"open", "close", "single"})
 OUTCOMES: Final = frozenset({"allowed", "denied", "failed"})
-VIAS: Final = frozenset({"web", "dicomweb", "command"})
+VIAS: Final = frozenset({"web", "dicomweb", "command", "dimse", "receive"})
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -44,7 +44,7 @@ class Entry:
     and a `close` one with the counts after the last.
     """
 
-    actor: str  # "user:3", "token:9", "operator:1000", "system"
+    actor: str  # "user:3", "token:9", "operator:1000", "ae:2", "system"
     actor_name: str
     role: str
     action: str  # a slug such as "study.view"

@@ -28,6 +28,7 @@ ROLES: Final[Mapping[str, str]] = {
     Role.AUDITOR: "Auditor",
     Role.SYSTEM_ADMINISTRATOR: "System administrator",
     Role.OPERATOR: "Operator",
+    Role.APPLICATION_ENTITY: "DICOM device",
 }
 ACTIONS: Final[Mapping[str, str]] = {
     "session.open": "signed in",
@@ -35,7 +36,9 @@ ACTIONS: Final[Mapping[str, str]] = {
     "study.search": "searched studies",
     "study.view": "looked at a study",
     "study.retrieve": "retrieved a study",
+    "study.send": "had a study sent",
     "object.ingest": "put images in",
+    "commitment.request": "asked whether images are safe",
     "aside.review": "looked at what was kept aside",
     "record.read": "read the record",
     "record.verify": "verified the record",
@@ -46,11 +49,23 @@ ACTIONS: Final[Mapping[str, str]] = {
     "user.manage": "managed users",
     "token.create": "made an API token",
     "token.revoke": "revoked an API token",
+    "ae.add": "added a DICOM device",
+    "ae.remove": "removed a DICOM device",
+    "ae.certificate": "gave a DICOM device a certificate",
+    "ae.manage": "managed DICOM devices",
+    "tls.authority": "made the certificate authority",
+    "tls.server": "made the archive's certificate",
     "setup.offer": "made a set-up link",
     "setup.redeem": "used the set-up link",
     "store.collect": "removed orphans",
 }
-_LISTENERS = {"web": "Portal", "dicomweb": "DICOMweb", "command": "Command line"}
+_LISTENERS = {
+    "web": "Portal",
+    "dicomweb": "DICOMweb",
+    "command": "Command line",
+    "dimse": "DICOM",
+    "receive": "Receive-only DICOM",
+}
 _COUNTED = {  # of a record's counts: one, many
     "rows": ("line", "lines"),
     "studies": ("study", "studies"),

@@ -1,0 +1,48 @@
+"""What may be done, and which action each DIMSE service asks the policy for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+
+class Action(StrEnum):
+    STUDY_SEARCH = "study.search"
+    STUDY_VIEW = "study.view"
+    STUDY_RETRIEVE = "study.retrieve"
+    STUDY_SEND = "study.send"
+    OBJECT_INGEST = "object.ingest"
+    COMMITMENT_REQUEST = "commitment.request"
+    ASIDE_REVIEW = "aside.review"
+    RECORD_READ = "record.read"
+    RECORD_VERIFY = "record.verify"
+    SYSTEM_STATUS = "system.status"
+    USER_MANAGE = "user.manage"
+    TOKEN_CREATE = "token.create"  # noqa: S105 (an action, no secret)
+    AE_MANAGE = "ae.manage"
+
+
+# C-ECHO (PS3.4 Annex A) shows nothing: being a known AE is all that it takes.
+SERVICES: Final[Mapping[str, Action | None]] = MappingProxyType(
+    {
+        "C-ECHO": None,
+        "C-STORE": Action.OBJECT_INGEST,
+        "C-FIND": Action.STUDY_SEARCH,
+        "C-GET": Action.STUDY_RETRIEVE,
+        "C-MOVE": Action.STUDY_SEND,
+        "N-ACTION": Action.COMMITMENT_REQUEST,
+    }
+)
+
+# What an AE can be allowed (`leadglass ae add --allow`), word by word.
+GRANTS: Final[Mapping[str, Action]] = MappingProxyType(
+    {
+        "store": Action.OBJECT_INGEST,
+        "find": Action.STUDY_SEARCH,
+        "get": Action.STUDY_RETRIEVE,
+        "move": Action.STUDY_SEND,
+        "commitment": Action.COMMITMENT_REQUEST,
+    }
+)
