@@ -40,14 +40,14 @@ class MessageReader:
     def __init__(self, limits: DimseLimits | None = None) -> None:
         self._limits = limits or DimseLimits()
         self._command = bytearray()  # what has arrived of one
-        self._command_context = 0  # its presentation context; 0 while there is none: ids are odd
-        self._data_context = 0  # the context whose data set is due, 0 for none
+        self._command_context: int | None = None  # its presentation context
+        self._data_context: int | None = None  # the one whose data set is due
         self._empty = 0
 
     @property
     def is_midway(self) -> bool:
         """Whether a message has begun and not ended."""
-        return bool(self._command_context or self._data_context)
+        return self._command_context is not None or self._data_context is not None
 
     def feed(self, fragment: Fragment) -> CommandArrived | DataArrived | None:
         context_id, is_command, is_last, data = fragment
@@ -56,34 +56,37 @@ class MessageReader:
         if context_id != self._data_context:
             raise self._data_out_of_order()
         if is_last:
-            self._data_context = self._empty = 0
-        elif data:
+            self._data_context = None
+        if data or is_last:
             self._empty = 0
         else:
             self._count_empty()
         return DataArrived(context_id, data, is_last)
 
     def _command_fragment(self, context_id: int, data: memoryview, is_last: bool) -> CommandArrived | None:
-        if self._data_context:
+        if self._data_context is not None:
             raise ProtocolViolation("A command where a data set is due.", code="message-order")
-        if self._command_context not in (0, context_id):
+        if self._command_context not in (None, context_id):
             raise ProtocolViolation("A command within one of another context.", code="message-order")
         if len(self._command) + len(data) > self._limits.command_bytes:
             raise ProtocolViolation("The command is too long.", code="command-length")
         if not is_last:
             self._command_context = context_id
             self._command += data
-            if not data:
+            if data:
+                self._empty = 0
+            else:
                 self._count_empty()
             return None
         command = Command.decode(self._command + data if self._command else data)
         self._command.clear()
-        self._command_context = self._empty = 0
-        self._data_context = context_id if command.has_dataset else 0
+        self._empty = 0
+        self._command_context = None
+        self._data_context = context_id if command.has_dataset else None
         return CommandArrived(context_id, command)
 
     def _data_out_of_order(self) -> ProtocolViolation:
-        if self._data_context:
+        if self._data_context is not None:
             return ProtocolViolation("A data set of another context than its command.", code="message-order")
         return ProtocolViolation("A data set without a command that announces it.", code="message-order")
 
