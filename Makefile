@@ -36,7 +36,7 @@ fuzz-short:
 	$(MAKE) fuzz SECONDS=60
 
 fuzz: $(VENV)/.dev
-	@for fuzzer in fuzz/fuzz_*.py; do echo "$$fuzzer"; $(BIN)/python $$fuzzer --seconds $(SECONDS) || exit 1; done
+	@$(BIN)/python fuzz/run.py --seconds $(SECONDS) $(ARGS)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
@@ -53,9 +53,9 @@ lock: $(VENV)/.dev
 $(VENV)/.run: requirements/run.txt pyproject.toml scripts/setup.sh scripts/fetch_assets.py
 	@sh scripts/setup.sh run
 
-$(VENV)/.dev: requirements/dev.txt pyproject.toml scripts/setup.sh scripts/fetch_assets.py tests/interop/dcmjs/package-lock.json
+$(VENV)/.dev: requirements/dev.txt requirements/fuzz.txt pyproject.toml scripts/setup.sh scripts/fetch_assets.py tests/interop/dcmjs/package-lock.json
 	@sh scripts/setup.sh dev
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info src/leadglass/web/static/vendor
-	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .import_linter_cache
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .import_linter_cache .fuzz tests/interop/dcmjs/node_modules

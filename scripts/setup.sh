@@ -39,6 +39,8 @@ fi
     say "The portal's script library could not be fetched: pages load whole instead of in parts."
 
 if [ "$what" = dev ]; then
+    pip install -r requirements/fuzz.txt 2>/dev/null ||
+        say "No atheris for this Python: fuzzers use their own mutators."
     missing=
     while read -r command package; do
         PATH="$PATH:/usr/sbin" command -v "$command" >/dev/null 2>&1 || missing="$missing $package"

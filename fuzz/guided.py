@@ -1,0 +1,30 @@
+"""One fuzzer guided by coverage: `python fuzz/guided.py fuzz_ul FOLDER [libFuzzer options]`. Needs atheris.
+
+FOLDER keeps what was found to reach new code, so that a longer run goes on from there. The inputs that the
+fuzzer's own mutator begins with are put there first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import sys
+from pathlib import Path
+
+import atheris
+
+
+def main() -> None:
+    name, folder, options = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
+    with atheris.instrument_imports(include=["leadglass"]):
+        fuzzer = importlib.import_module(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed in fuzzer.corpus(None) if hasattr(fuzzer, "corpus") else ():
+        (folder / hashlib.sha256(seed).hexdigest()[:32]).write_bytes(seed)
+    prefix = f"-artifact_prefix={folder.parent}/{name}-"
+    atheris.Setup([sys.argv[0], *options, prefix, str(folder)], fuzzer.one_input)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
