@@ -1,0 +1,219 @@
+"""Other people's programs: found, started on loopback, ended by id. Missing ones are skipped loudly; CI fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+WAIT = 60  # seconds; only something that hangs ever takes them
+OWN_BIN = Path(sys.executable).parent
+DCMJS = Path(__file__).parent / "dcmjs"
+
+
+def require(condition: bool, missing: str) -> None:
+    """Skipped by hand where something is missing; that must not pass for tried, so CI fails."""
+    if not condition:
+        reason = f"NOT TRIED: {missing}"
+        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+
+
+def program(name: str, package: str) -> str:
+    """Debian's, and not the one of the same name that pynetdicom or GDCM's wheel put beside this Python."""
+    places = [
+        each for each in os.environ["PATH"].split(os.pathsep) if Path(each).resolve() != OWN_BIN.resolve()
+    ]
+    found = shutil.which(name, path=os.pathsep.join([*places, "/usr/sbin"]))
+    require(found is not None, f"no {name} here. Install {package}.")
+    return str(found)
+
+
+def dcmtk(name: str) -> str:
+    return program(name, "dcmtk")
+
+
+def gdcmscu() -> str:
+    """Of GDCM's own wheel, which the archive needs anyway."""
+    return str(OWN_BIN / "gdcmscu")
+
+
+def node() -> str:
+    found = shutil.which("node") or shutil.which("node", path=str(OWN_BIN))
+    require(
+        found is not None and (DCMJS / "node_modules").is_dir(),
+        f"no dcmjs-dimse here. Run npm ci in {DCMJS.name}.",
+    )
+    return str(found)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """How a program ended, and what it wrote."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def text(self) -> str:
+        return self.out + self.err
+
+    def __contains__(self, part: str) -> bool:
+        return part in self.text
+
+
+def run(*command: object, cwd: Path | None = None, env: dict[str, str] | None = None) -> Said:
+    words = [str(each) for each in command]
+    done = subprocess.run(
+        words, cwd=cwd, env=env, capture_output=True, text=True, errors="replace", timeout=WAIT, check=False
+    )
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+@dataclass(slots=True)
+class Running:
+    """A program that listens. Its output is read as it comes."""
+
+    process: subprocess.Popen[str]
+    port: int
+    lines: list[str] = field(default_factory=list)
+    _came: threading.Condition = field(default_factory=threading.Condition)
+
+    def read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with self._came:
+                self.lines.append(line.rstrip("\n"))
+                self._came.notify_all()
+
+    def says(self, part: str, times: int = 1) -> str:
+        """The line with `part` in it, once it is there so many times."""
+        with self._came:
+            there = self._came.wait_for(lambda: sum(part in line for line in self.lines) >= times, WAIT)
+            assert there, "\n".join(self.lines)
+            return next(line for line in self.lines if part in line)
+
+
+@contextmanager
+def listening(
+    *command: object, port: int, cwd: Path | None = None, env: dict[str, str] | None = None
+) -> Iterator[Running]:
+    """A program from when it answers on its port to its end."""
+    words = [str(each) for each in command]
+    process = subprocess.Popen(
+        words, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    )
+    made = Running(process, port)
+    reader = threading.Thread(target=made.read)
+    reader.start()
+    try:
+        answers(port, made)
+        yield made
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        reader.join()
+
+
+def answers(port: int, made: Running) -> None:
+    until = time.monotonic() + WAIT
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            assert made.process.poll() is None, "\n".join(made.lines)
+            assert time.monotonic() < until, f"nothing answers on port {port}"
+            threading.Event().wait(0.01)
+
+
+def dcmjs(operation: str, **asked: Any) -> dict[str, Any]:
+    """What dcmjs-dimse found when it asked."""
+    said = run(node(), DCMJS / "peer.js", operation, json.dumps(asked))
+    assert said.status == 0, said.text
+    answer: dict[str, Any] = json.loads(said.out.splitlines()[-1])
+    return answer
+
+
+@contextmanager
+def dcmjs_scp(**asked: Any) -> Iterator[Running]:
+    port = free_port()
+    with listening(node(), DCMJS / "peer.js", "serve", json.dumps({"port": port} | asked), port=port) as made:
+        yield made
+
+
+@contextmanager
+def storescp(folder: Path, *options: object) -> Iterator[Running]:
+    """Keeps what it gets in `folder`, bit for bit as it came."""
+    folder.mkdir(exist_ok=True)
+    port = free_port()
+    command = [dcmtk("storescp"), "-d", "+B", "+xa", "-od", folder, *options, port]
+    with listening(*command, port=port) as made:
+        yield made
+
+
+@contextmanager
+def dcmqrscp(folder: Path, *moves: tuple[str, int]) -> Iterator[Running]:
+    """An archive called QRSCP that lets anybody in and knows where those in `moves` listen."""
+    port = free_port()
+    (folder / "store").mkdir(parents=True)
+    hosts = "".join(f"{title.lower()} = ({title}, 127.0.0.1, {where})\n" for title, where in moves)
+    config = folder / "dcmqrscp.cfg"
+    config.write_text(
+        f"NetworkTCPPort = {port}\nMaxPDUSize = 16384\nMaxAssociations = 16\n"
+        f"HostTable BEGIN\n{hosts}HostTable END\nVendorTable BEGIN\nVendorTable END\n"
+        f"AETable BEGIN\nQRSCP {folder / 'store'} RW (200, 1024mb) ANY\nAETable END\n"
+    )
+    with listening(dcmtk("dcmqrscp"), "-d", "-c", config, port=port, cwd=folder) as made:
+        yield made
+
+
+@contextmanager
+def orthanc(folder: Path, modalities: dict[str, Any], **settings: Any) -> Iterator[tuple[Running, str]]:
+    """An Orthanc called ORTHANC that knows `modalities`, and the address of its REST interface."""
+    command, port, http = program("Orthanc", "orthanc"), free_port(), free_port()
+    config = folder / "orthanc.json"
+    config.write_text(
+        json.dumps(
+            {
+                "StorageDirectory": str(folder / "storage"),
+                "IndexDirectory": str(folder / "storage"),
+                "DicomPort": port,
+                "DicomAet": "ORTHANC",
+                "HttpPort": http,
+                "AuthenticationEnabled": False,
+                "Plugins": [],
+                "DicomModalities": modalities,
+                "DicomAlwaysAllowFind": True,
+                "DicomAlwaysAllowGet": True,
+                "DicomAlwaysAllowMove": True,
+                "UnknownSopClassAccepted": True,
+            }
+            | settings
+        )
+    )
+    with listening(command, config, port=port, cwd=folder) as made:
+        answers(http, made)
+        yield made, f"http://127.0.0.1:{http}"
