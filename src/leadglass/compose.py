@@ -17,6 +17,7 @@ from leadglass.archive.doorkeeper import Doorkeeper
 from leadglass.archive.ingest import Ingest
 from leadglass.archive.ledger import Ledger
 from leadglass.archive.objects import Objects, StudyKeys
+from leadglass.archive.peers import Peers
 from leadglass.archive.render import Renderer
 from leadglass.archive.rendering.sandbox import Sandbox
 from leadglass.archive.retrieve import Retrieve
@@ -141,6 +142,7 @@ def _services(
     ledger, sandbox = Ledger(doorkeeper), Sandbox()
     blobs, keys = Blobs(home.objects), StudyKeys(keyring)
     objects = Objects(doorkeeper.db, blobs, keys)
+    accounts = Accounts(doorkeeper, ledger, Hasher(HASH_COST), _session_limits(settings))
     upkeep = Upkeep(
         doorkeeper,
         blobs,
@@ -155,7 +157,8 @@ def _services(
         db=doorkeeper.db,
         doorkeeper=doorkeeper,
         ledger=ledger,
-        accounts=Accounts(doorkeeper, ledger, Hasher(HASH_COST), _session_limits(settings)),
+        accounts=accounts,
+        peers=Peers(doorkeeper, accounts, keyring),
         search=Search(doorkeeper),
         retrieve=Retrieve(doorkeeper, ledger, objects, limits),
         renderer=Renderer(doorkeeper, ledger, objects, sandbox),

@@ -141,9 +141,9 @@ class Accounts:
         )
 
         def unit(tx: Transaction) -> None:
-            belongs = (
-                None if department is None else frozenset({self._department(tx, department, actor, context)})
-            )
+            belongs = None
+            if department is not None:
+                belongs = frozenset({self.department_in(tx, department, actor, context)})
             users.add_user(tx, users.NewUser(name, role, display_name, belongs, encoded), context.now)
 
         self._write(entry, context, unit)
@@ -212,14 +212,14 @@ class Accounts:
         if name is not None:
             self._doorkeeper.require(actor, Action.USER_MANAGE, context)
         return self._doorkeeper.db.write(  # type: ignore[no-any-return]
-            lambda tx: self._department(tx, name, actor, context)
+            lambda tx: self.department_in(tx, name, actor, context)
         ).result()
 
     def sweep(self, now: int) -> None:
         """Forget sessions that have ended."""
         self._doorkeeper.db.write(lambda tx: sessions.sweep_sessions(tx, now, self._limits)).result()
 
-    def _department(self, tx: Transaction, name: str | None, actor: Principal, context: Context) -> int:
+    def department_in(self, tx: Transaction, name: str | None, actor: Principal, context: Context) -> int:
         """The department of that name, or a new one, which is on the record."""
         if name is None:
             return departments.ensure_default_department(tx, context.now)

@@ -9,6 +9,7 @@ from leadglass.archive.aside import Aside
 from leadglass.archive.doorkeeper import Doorkeeper
 from leadglass.archive.ingest import Ingest
 from leadglass.archive.ledger import Ledger
+from leadglass.archive.peers import Peers
 from leadglass.archive.render import Renderer
 from leadglass.archive.rendering.sandbox import Sandbox
 from leadglass.archive.retrieve import Retrieve
@@ -24,6 +25,7 @@ class Services:
     doorkeeper: Doorkeeper
     ledger: Ledger
     accounts: Accounts
+    peers: Peers
     search: Search
     retrieve: Retrieve
     renderer: Renderer
