@@ -10,7 +10,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import structlog
@@ -23,8 +23,9 @@ from leadglass.net.deadlines import Deadlines
 from leadglass.net.link import Link
 from leadglass.net.quota import Place, Quota
 from leadglass.net.stream import Message
-from leadglass.ul.association import Role, UlLimits
+from leadglass.ul.association import Role
 from leadglass.ul.pdu import AssociateAC, AssociateRJ, AssociateRQ
+from leadglass.ul.wire import UlLimits
 
 ACCEPT_PAUSE: Final = 0.1  # s, when the process has no descriptor left
 
@@ -45,9 +46,9 @@ Handler = Callable[[Link, Message], Awaitable[None]]
 class Manners:
     """What an acceptor holds its peers to."""
 
-    deadlines: Deadlines = Deadlines()
-    ul: UlLimits = UlLimits()
-    dimse: DimseLimits = DimseLimits()
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    ul: UlLimits = field(default_factory=UlLimits)
+    dimse: DimseLimits = field(default_factory=DimseLimits)
     connections: int = 2048
     per_address: int = 256
 
@@ -98,6 +99,7 @@ class Acceptor:
             connected.close()
             return
         task = asyncio.get_running_loop().create_task(self._connection(connected, place))
+        place.leave = lambda: _cancel(task)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -105,7 +107,6 @@ class Acceptor:
         """From TCP to the end of the association. Whatever happens, the place is given back."""
         address, link = place.address, None
         try:
-            place.leave = asyncio.current_task().cancel  # type: ignore[union-attr]
             link = await self._open(connected)
             place.leave = link.connection.drop
             await self._association(link, place)
@@ -117,7 +118,7 @@ class Acceptor:
             connected.close()
             if link is not None:
                 link.abort()
-        except Exception:
+        except Exception:  # noqa: BLE001 - a bug ends this association and no other
             self._log.exception("association failed", address=address)
         finally:
             if link is not None:
@@ -199,6 +200,10 @@ class Acceptor:
         level("association ended", address=address, code=error.code, calling=link.calling if link else "")
 
 
+def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+
+
 async def _unrecognized(link: Link, message: Message) -> None:
     """PS3.7 C.5.23: an operation that no listener of this kind performs."""
     if message.data is not None:
@@ -210,5 +215,3 @@ def _transport_code(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "handshake-deadline"
     return "tls" if isinstance(error, ssl.SSLError) else "connection"
-
-

@@ -10,7 +10,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from leadglass.errors import LeadglassError, ProtocolViolation, Unreachable
 from leadglass.net.deadlines import Deadlines
@@ -67,10 +67,9 @@ class Connection(asyncio.Protocol):
     # --- what asyncio calls -------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
         self._socket = transport.get_extra_info("socket")
-        self.peer = _peer(transport)
+        self.peer = _peer(self._transport)
         self._on_connected()
 
     def data_received(self, data: bytes) -> None:
@@ -183,8 +182,7 @@ class Connection(asyncio.Protocol):
             self.error = error
         if self._transport is None or self._ending:
             return
-        if not isinstance(error, ProtocolViolation):
-            self.association.abort()
+        self.association.abort()  # nothing happens where the association has aborted already
         self._write_last()
 
     def finish(self) -> None:
@@ -235,5 +233,8 @@ def _peer(transport: asyncio.Transport) -> Peer:
     address, port = (transport.get_extra_info("peername") or ("", 0))[:2]
     tls = transport.get_extra_info("ssl_object")
     return Peer(
-        str(address), int(port), tls is not None, tls.getpeercert(binary_form=True) if tls is not None else None
+        str(address),
+        int(port),
+        tls is not None,
+        tls.getpeercert(binary_form=True) if tls is not None else None,
     )

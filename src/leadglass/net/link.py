@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from leadglass.dimse.command import Command, Field
 from leadglass.dimse.message import CommandArrived, DataArrived, DimseLimits, MessageReader
@@ -18,6 +18,7 @@ from leadglass.dimse.status import Category, category
 from leadglass.errors import BrokenInvariant, LeadglassError, ProtocolViolation, Refused, Unreachable
 from leadglass.net.connection import Bytes, Connection, Peer
 from leadglass.net.deadlines import Deadlines
+from leadglass.net.outgoing import Data, Outgoing
 from leadglass.net.stream import DataStream, Message
 from leadglass.ul.association import (
     Aborted,
@@ -29,15 +30,12 @@ from leadglass.ul.association import (
     ReleaseConfirmed,
     ReleaseRequested,
     Role,
-    UlLimits,
 )
 from leadglass.ul.negotiation import AcceptedContext, negotiated
 from leadglass.ul.pdu import AssociateAC, AssociateRJ, AssociateRQ
-from leadglass.ul.wire import Fragment
+from leadglass.ul.wire import Fragment, UlLimits
 
-UNLIMITED_PDU: Final = 1 << 17  # bytes we put into a PDU for somebody who names no maximum
 RESPONSES_WAITING: Final = 128  # responses nobody has taken yet, before reading pauses
-Data: TypeAlias = Bytes | Iterable[Bytes] | AsyncIterable[Bytes]
 
 
 class _Answers:
@@ -45,6 +43,7 @@ class _Answers:
 
     def __init__(self) -> None:
         self.waiting: deque[Message] = deque()
+        self.complete = False  # the final one has arrived
         self.wake: asyncio.Future[None] | None = None
 
     def awaken(self) -> None:
@@ -81,11 +80,10 @@ class Link:
         self._cancelled: set[int] = set()
         self._handling: set[int] = set()
         self._last_message_id = 0
-        self._most = UNLIMITED_PDU
-        self._sending = asyncio.Lock()
+        self._outgoing = Outgoing(self._association, self.connection)
         self._releasing: asyncio.Future[None] | None = None
 
-    # --- what it is ---------------------------------------------------------------------------------------
+    # --- what it is ------------------------------------------------------------
 
     @property
     def peer(self) -> Peer:
@@ -113,7 +111,7 @@ class Link:
             return fitting[0] if fitting else None
         return next((c for s in transfer_syntaxes for c in fitting if c.transfer_syntax == s), None)
 
-    # --- becoming established ------------------------------------------------------------------------------
+    # --- becoming established ------------------------------------------------------------
 
     def ask(self, request: AssociateRQ) -> None:
         """The requestor's first PDU; `negotiation` has the answer."""
@@ -137,36 +135,17 @@ class Link:
     def _establish(self, request: AssociateRQ, answer: AssociateAC, their_maximum: int) -> None:
         self.answer_pdu = answer
         self.contexts = negotiated(request, answer)
-        self._most = min(their_maximum or UNLIMITED_PDU, 1 << 20) - 6
+        self._outgoing.most_per_pdu(their_maximum)
 
-    # --- sending --------------------------------------------------------------------------------------------
+    # --- sending ------------------------------------------------------------
 
     async def send(self, context_id: int, command: Command, data: Data | None = None) -> None:
-        """One message; returns when the other side has taken most of it. Unreachable when the link is over."""
-        async with self._sending:
-            self._require_alive()
-            if data is None:
-                self.connection.write(self._pdus(context_id, command))
-            elif isinstance(data, Bytes):
-                parts = self._pdus(context_id, command)
-                parts += self._data_pdus(context_id, data, is_last=True)
-                self.connection.write(parts)
-            else:
-                self.connection.write(self._pdus(context_id, command))
-                await self._stream_out(context_id, data)
-            await self.connection.drain()
+        """One message; returns when the other side has taken most of it. Unreachable: the link is over."""
+        await self._outgoing.send(context_id, command.encode(), data)
 
     async def send_many(self, context_id: int, messages: Iterable[tuple[Bytes, Bytes | None]]) -> None:
         """Messages whose command sets are encoded already, in one write: many small responses."""
-        async with self._sending:
-            self._require_alive()
-            parts: list[Bytes] = []
-            for command, data in messages:
-                parts += self._fragments(context_id, command, is_command=True, is_last=True)
-                if data is not None:
-                    parts += self._data_pdus(context_id, data, is_last=True)
-            self.connection.write([b"".join(parts)])
-            await self.connection.drain()
+        await self._outgoing.send_many(context_id, messages)
 
     async def request(self, context_id: int, command: Command, data: Data | None = None) -> Message:
         """Send a request and wait for its one response. Refused when it is of another kind."""
@@ -177,7 +156,7 @@ class Link:
 
     async def responses(
         self, context_id: int, command: Command, data: Data | None = None
-    ) -> AsyncIterator[Message]:
+    ) -> AsyncGenerator[Message, None]:
         """Send a request; its responses until the final one. Take each one's data set before the next."""
         assert command.message_id is not None
         answers = self._answers[command.message_id] = _Answers()
@@ -191,11 +170,10 @@ class Link:
                     await answers.wake
                 message = answers.waiting.popleft()
                 self.connection.let_go(answers)
-                final = category(message.command.status or 0) is not Category.PENDING
                 yield message
                 if message.data is not None:
                     await message.data.drain()
-                if final:
+                if _is_final(message):
                     return
         finally:
             del self._answers[command.message_id]
@@ -206,7 +184,7 @@ class Link:
         self._last_message_id = self._last_message_id % 0xFFFF + 1
         return self._last_message_id
 
-    # --- requests of the other side ---------------------------------------------------------------------------
+    # --- requests of the other side ------------------------------------------------------------
 
     async def next_request(self) -> Message | None:
         """The next request; None when the other side released the association. Raises when it ended badly."""
@@ -218,7 +196,7 @@ class Link:
         return self._requests.popleft()
 
     @contextmanager
-    def handling(self, message: Message) -> Any:
+    def handling(self, message: Message) -> Iterator[None]:
         """While a request is being answered it can be cancelled, and the other side waits for us."""
         message_id = message.command.message_id or 0
         self._handling.add(message_id)
@@ -234,7 +212,7 @@ class Link:
         """Whether a C-CANCEL-RQ has named the request that is being answered."""
         return message_id in self._cancelled
 
-    # --- ending it --------------------------------------------------------------------------------------------
+    # --- ending it ------------------------------------------------------------
 
     async def release(self) -> None:
         """The orderly end, for the requestor. Returns when the connection is closed."""
@@ -259,7 +237,7 @@ class Link:
         """Wait until the connection is gone; the deadlines see to it that it will be."""
         await asyncio.shield(self.connection.closed)
 
-    # --- from the association ------------------------------------------------------------------------------------
+    # --- from the association ------------------------------------------------------------
 
     def _event(self, event: Any) -> None:
         if type(event) is Fragment:
@@ -302,8 +280,9 @@ class Link:
 
     def _response(self, message: Message) -> None:
         answers = self._answers.get(message.command.responding_to or 0)
-        if answers is None:
+        if answers is None or answers.complete:
             raise ProtocolViolation("A response answers nothing that was asked.", code="unasked-response")
+        answers.complete = _is_final(message)
         answers.waiting.append(message)
         if len(answers.waiting) >= RESPONSES_WAITING:
             self.connection.hold(answers)
@@ -383,45 +362,9 @@ class Link:
         if self.connection.error is not None:
             raise self.connection.error
 
-    # --- PDUs out ---------------------------------------------------------------------------------------------
 
-    def _pdus(self, context_id: int, command: Command) -> list[Bytes]:
-        return self._fragments(context_id, command.encode(), is_command=True, is_last=True)
-
-    def _data_pdus(self, context_id: int, data: Bytes, *, is_last: bool) -> list[Bytes]:
-        return self._fragments(context_id, data, is_command=False, is_last=is_last)
-
-    def _fragments(self, context_id: int, data: Bytes, *, is_command: bool, is_last: bool) -> list[Bytes]:
-        """`data` as P-DATA-TF PDUs of one PDV each, none longer than the other side takes."""
-        head, most, length = self._association.send_p_data, self._most, len(data)
-        if length <= most:
-            return [head(context_id, is_command, is_last, length), data]
-        view, parts = memoryview(data), []
-        for at in range(0, length, most):
-            piece = view[at : at + most]
-            parts += [head(context_id, is_command, is_last and at + most >= length, len(piece)), piece]
-        return parts
-
-    async def _stream_out(self, context_id: int, data: Iterable[Bytes] | AsyncIterable[Bytes]) -> None:
-        """Each chunk as it comes; the last is known as such only when there is none after it."""
-        last: Bytes | None = None
-        async for chunk in _each(data):
-            if last is not None:
-                self.connection.write(self._data_pdus(context_id, last, is_last=False))
-                await self.connection.drain()
-            last = chunk
-        self.connection.write(self._data_pdus(context_id, last or b"", is_last=True))
-
-
-async def _each(data: Iterable[Bytes] | AsyncIterable[Bytes]) -> AsyncIterator[Bytes]:
-    if isinstance(data, AsyncIterable):
-        async for chunk in data:
-            if chunk:
-                yield chunk
-    else:
-        for chunk in data:
-            if chunk:
-                yield chunk
+def _is_final(response: Message) -> bool:
+    return category(response.command.status or 0) is not Category.PENDING
 
 
 _EVENTS: Final[dict[type, Callable[[Link, Any], None]]] = {
@@ -437,4 +380,13 @@ _EVENTS: Final[dict[type, Callable[[Link, Any], None]]] = {
 
 def refusal(answer: AssociateRJ) -> Refused:
     """A rejection as an error that says who rejected what and why (PS3.8 Table 9-21)."""
-    return Refused(f"The other side rejected the association: {answer.sentence}", code="rejected")
+    code = _REFUSALS.get((answer.source, answer.reason), "rejected")
+    return Refused(f"The other side rejected the association: {answer.sentence}", code=code)
+
+
+_REFUSALS: Final = {
+    (AssociateRJ.CALLING_NOT_RECOGNIZED.source, 3): "calling-not-recognized",
+    (AssociateRJ.CALLED_NOT_RECOGNIZED.source, 7): "called-not-recognized",
+    (AssociateRJ.CONGESTED.source, 1): "congested",
+    (AssociateRJ.LIMIT_EXCEEDED.source, 2): "congested",
+}

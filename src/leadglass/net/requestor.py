@@ -11,8 +11,9 @@ from leadglass.dimse.message import DimseLimits
 from leadglass.errors import LeadglassError, Unreachable
 from leadglass.net.deadlines import Deadlines
 from leadglass.net.link import Link, refusal
-from leadglass.ul.association import Role, UlLimits
+from leadglass.ul.association import Role
 from leadglass.ul.pdu import AssociateRJ, AssociateRQ
+from leadglass.ul.wire import UlLimits
 
 
 async def connect(
@@ -30,7 +31,7 @@ async def connect(
     ProtocolViolation when what answers does not speak DICOM."""
     deadlines = deadlines or Deadlines()
     link = Link(Role.REQUESTOR, deadlines, ul or UlLimits(), dimse or DimseLimits())
-    await _open(link, address, port, tls, server_name, deadlines)
+    await _open(link, (address, port), tls, server_name, deadlines)
     try:
         link.ask(request)
         answer = await link.negotiation
@@ -55,9 +56,7 @@ async def connected(
     deadlines: Deadlines | None = None,
 ) -> AsyncIterator[Link]:
     """The same, released at the end of the block, or aborted when it ends in an error."""
-    link = await connect(
-        address, port, request, tls=tls, server_name=server_name, deadlines=deadlines
-    )
+    link = await connect(address, port, request, tls=tls, server_name=server_name, deadlines=deadlines)
     try:
         yield link
     except BaseException as error:
@@ -67,13 +66,20 @@ async def connected(
 
 
 async def _open(
-    link: Link, address: str, port: int, tls: ssl.SSLContext | None, server_name: str | None, deadlines: Deadlines
+    link: Link,
+    host: tuple[str, int],
+    tls: ssl.SSLContext | None,
+    server_name: str | None,
+    deadlines: Deadlines,
 ) -> None:
+    address, port = host
     loop = asyncio.get_running_loop()
-    names = {"server_hostname": server_name or address} if tls is not None else {}
+    name = server_name or address if tls is not None else None
     try:
         async with asyncio.timeout(deadlines.connect + (deadlines.handshake if tls else 0)):
-            await loop.create_connection(lambda: link.connection, address, port, ssl=tls, **names)
+            await loop.create_connection(
+                lambda: link.connection, address, port, ssl=tls, server_hostname=name
+            )
     except ssl.SSLCertVerificationError as error:
         raise Unreachable(
             f"The certificate of {address} port {port} is not one to trust: {error.verify_message}.",
@@ -87,5 +93,6 @@ async def _open(
         raise Unreachable(f"{address} port {port} does not answer.", code="deadline") from None
     except OSError as error:
         raise Unreachable(
-            f"{address} port {port} cannot be reached: {error.strerror or 'no such name'}.", code="unreachable"
+            f"{address} port {port} cannot be reached: {error.strerror or 'no such name'}.",
+            code="unreachable",
         ) from None

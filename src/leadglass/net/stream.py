@@ -76,7 +76,6 @@ class DataStream:
             self._wake.set_result(None)
 
 
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Message:
     """A DIMSE message on its way in. `data` is None where the command has no data set."""

@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar, TypeVarTuple, Unpack
+from typing import TypeVar, TypeVarTuple
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
 class Workers:
-    """A bounded pool. Work that is queued waits; what is under way is finished even if nobody waits for it."""
+    """A bounded pool. What is under way is finished even if nobody waits for it any more."""
 
     def __init__(self, threads: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="dicom")
 
-    def run(self, function: Callable[[Unpack[Ts]], T], *args: Unpack[Ts]) -> asyncio.Future[T]:
+    def run(self, function: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
         """The result of `function(*args)`, once a thread has worked it out."""
         return asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
 

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 
 from leadglass.access.principal import Context, Principal, Via
 from leadglass.archive.peers import Ae
+from leadglass.net.connection import Peer
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Session:
-    """One admitted association. `who` is the AE, or the user it named inside TLS."""
+    """One admitted association. `who` is the AE, or the user that it named inside TLS."""
 
     who: Principal
     ae: Ae
-    address: str
+    peer: Peer
     via: Via
     clock: Callable[[], int]
-    vouched: int  # ms: when the AE was last looked up
 
     def context(self) -> Context:
         """The circumstances of what happens now."""
-        return Context(address=self.address, via=self.via, now=self.clock())
+        return Context(address=self.peer.address, via=self.via, now=self.clock())

@@ -14,9 +14,9 @@ from typing import Final
 import structlog
 
 from leadglass.archive.ingest import Identity, Incoming, Ingest, Kind, Outcome
+from leadglass.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from leadglass.dicom.part10 import write_file_meta
 from leadglass.dimse.command import Command
-from leadglass.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from leadglass.errors import (
     Denied,
     IllegalIdentity,
@@ -49,6 +49,7 @@ _FAILURES: Final[tuple[tuple[type[LeadglassError], int, str], ...]] = (
     (Violation, CANNOT_UNDERSTAND, "The data set cannot be read"),
     (LeadglassError, PROCESSING_FAILURE, "Failed"),
 )
+
 
 class Storage:
     """The C-STORE handler of a listener."""
