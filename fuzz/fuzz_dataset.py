@@ -14,6 +14,7 @@ import argparse
 import random
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from leadglass.dicom import dictionary
@@ -98,15 +99,15 @@ def corpus(folder: Path | None) -> list[bytes]:
     return seeds + [bytes([i % 20]) + seed[133:] for i, seed in enumerate(seeds)]
 
 
-def run(seconds: float, seed: int, folder: Path | None) -> int:
+def mutated(seconds: float, seed: int, seeds: list[bytes], try_one: Callable[[bytes], None]) -> int:
+    """Try mutations of the seeds for that long; how many were tried."""
     chance = random.Random(seed)
-    seeds = corpus(folder)
     until = time.monotonic() + seconds
     done = 0
     while time.monotonic() < until:
         data = mutate(chance, chance.choice(seeds))
         try:
-            one_input(data)
+            try_one(data)
         except Exception:
             print(f"input {done} of seed {seed}: {data.hex()}", file=sys.stderr)
             raise
@@ -127,7 +128,8 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("corpus", type=Path, nargs="?")
     chosen = options.parse_args()
-    print(f"{run(chosen.seconds, chosen.seed, chosen.corpus)} inputs, no bug")
+    done = mutated(chosen.seconds, chosen.seed, corpus(chosen.corpus), one_input)
+    print(f"{done} inputs, no bug")
 
 
 if __name__ == "__main__":

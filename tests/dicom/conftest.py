@@ -65,28 +65,36 @@ def swapped(value: bytes, width: int) -> bytes:
     return b"".join(words)
 
 
-def differences(source: pydicom.Dataset, result: pydicom.Dataset, *, swap: bool, path: str = "") -> list[str]:
+def differences(
+    source: pydicom.Dataset, result: pydicom.Dataset, *, swap: bool, implicit: bool, path: str = ""
+) -> list[str]:
     """Where what pydicom reads of our output is not what it reads of the source.
 
-    Group Length is gone. Implicit VR hides a VR that no dictionary knows: the bytes are then compared.
+    Group Length is gone. Implicit VR hides a VR that is not the dictionary's: the bytes are then compared.
     `swap`: source and result are of different byte order.
     """
     before = {int(e.tag): e for e in source if e.tag.element}
     after = {int(e.tag): e for e in result}
     found = [f"{path}{tag:08X} only on one side" for tag in before.keys() ^ after.keys()]
     for tag in before.keys() & after.keys():
-        found += element_differences(before[tag], after[tag], swap=swap, path=f"{path}{tag:08X}")
+        found += element_differences(
+            before[tag], after[tag], swap=swap, implicit=implicit, path=f"{path}{tag:08X}"
+        )
     return found
 
 
 def element_differences(
-    a: pydicom.DataElement, b: pydicom.DataElement, *, swap: bool, path: str
+    a: pydicom.DataElement, b: pydicom.DataElement, *, swap: bool, implicit: bool, path: str
 ) -> list[str]:
     if "SQ" in (a.VR, b.VR):
         if a.VR != b.VR or len(a.value) != len(b.value):
             return [f"{path} {a.VR} and {b.VR}, or other items"]
         items = enumerate(zip(a.value, b.value, strict=True))
-        return [d for i, (x, y) in items for d in differences(x, y, swap=swap, path=f"{path}[{i}].")]
+        return [
+            d
+            for i, (x, y) in items
+            for d in differences(x, y, swap=swap, implicit=implicit, path=f"{path}[{i}].")
+        ]
     if a.VR == b.VR:
         value = a.value
         if swap and a.VR in WORDS and value and len(value) % WIDTH[a.VR] == 0:
@@ -95,8 +103,9 @@ def element_differences(
             value += b"\0"  # PS3.5 7.1.1
         same = value == b.value or (value != value and b.value != b.value)
         return [] if same else [f"{path} {a.VR} other value"]
-    if "UN" in (a.VR, b.VR):
-        return [] if raw(a) == raw(b) else [f"{path} {a.VR} became {b.VR} of other bytes"]
+    if "UN" in (a.VR, b.VR) or implicit:
+        words = WIDTH.get(a.VR, 1) if swap else 1
+        return [] if raw(b) == swapped(raw(a), words) else [f"{path} {a.VR} became {b.VR} of other bytes"]
     return [f"{path} {a.VR} became {b.VR}"]
 
 

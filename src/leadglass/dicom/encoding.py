@@ -119,6 +119,12 @@ def _read_long_head(window: Window, code: Encoding, tag: int, vr: str | None, re
     return Head(tag, vr or "UN", at + 12, code.long_length(window.buffer, at + 8)[0])
 
 
+def word_size(vr: str) -> int:
+    """How many bytes the byte order concerns at a time; 1 where it does not."""
+    code = _WORD.get(vr)
+    return struct.calcsize("=" + code) if code else 1
+
+
 def swap_words(vr: str, value: bytes) -> bytes:
     """A value field in the other byte order; unchanged where its length fits no whole number of words."""
     code = _WORD.get(vr)

@@ -90,6 +90,10 @@ class Budget:
         self.afford(size)
         self.bytes -= size + ELEMENT_COST
 
+    def release(self, size: int) -> None:
+        """An element with `size` bytes of value is held no longer."""
+        self.bytes += size + ELEMENT_COST
+
     def hold_many(self, size: int) -> None:
         """Several elements at once, their cost included in `size`."""
         if size:

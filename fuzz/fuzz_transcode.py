@@ -1,0 +1,99 @@
+"""Fuzz the transcoder: whatever comes in, a data set in the target's encoding or a Violation comes out.
+
+    python fuzz/fuzz_transcode.py [--seconds 30] [--seed 1] [corpus directory]     a seeded mutator
+    python fuzz/fuzz_transcode.py --atheris [libFuzzer options]            coverage-guided, if installed
+
+The first byte of an input chooses source, target and chunking. Besides the contract on exceptions: feeding
+whole and in pieces gives the same, and what our parser accepted it accepts again with the same tags, from the
+transcoder as from the writer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import fuzz_dataset
+
+from leadglass.dicom.dataset import DataSet, Limits, parse
+from leadglass.dicom.dictionary import TransferSyntax
+from leadglass.dicom.transcode import UNCOMPRESSED, transcode
+from leadglass.dicom.writer import encode_dataset
+from leadglass.errors import Violation
+
+LIMITS = Limits(elements=50_000, header_bytes=4 << 20, value_bytes=1 << 20, inflate_free=1 << 20)
+SYNTAXES = tuple(UNCOMPRESSED.values())
+CHUNKS = (1, 7, 64, 4096)
+
+
+def outcome(data: bytes, source: TransferSyntax, target: TransferSyntax, chunk: int) -> bytes | str:
+    """The output, or the code of the violation. Anything else that is raised is a bug."""
+    chunks = (data[at : at + chunk] for at in range(0, len(data), chunk))
+    try:
+        return b"".join(transcode(chunks, source, target, LIMITS))
+    except Violation as violation:
+        return violation.code
+
+
+def one_input(data: bytes) -> None:
+    if not data:
+        return
+    choice, body = data[0], data[1:]
+    source, target = SYNTAXES[choice & 3], SYNTAXES[choice >> 2 & 3]
+    whole = outcome(body, source, target, len(body) or 1)
+    pieces = outcome(body, source, target, CHUNKS[choice >> 4 & 3])
+    if isinstance(whole, str):
+        assert isinstance(pieces, str)
+        return
+    assert isinstance(pieces, bytes)
+    # What is deflated in other pieces is other bytes; how long a sign is waited for depends on them too.
+    assert target.deflated or len(whole) == len(pieces)
+    try:
+        found = parse(body, source, LIMITS)
+    except Violation:
+        return
+    same_tags(found, parse(whole, target, LIMITS))
+    same_tags(found, parse(encode_dataset(found, target), target, LIMITS))
+
+
+def same_tags(before: DataSet, after: DataSet) -> None:
+    assert {tag for tag in before if tag & 0xFFFF} == {tag for tag in after if tag & 0xFFFF}
+    for tag, element in after.items():
+        items = before[tag].value
+        if isinstance(element.value, tuple) and isinstance(items, tuple):
+            assert len(items) == len(element.value)
+            for one, other in zip(items, element.value, strict=True):
+                same_tags(one, other)
+
+
+def corpus(folder: Path | None) -> list[bytes]:
+    """Files below `folder`, else the data sets of pydicom's test files, claimed to be of each syntax."""
+    seeds = fuzz_dataset.corpus(folder)
+    if folder is not None:
+        return seeds
+    bodies = [seed[1:] for seed in seeds if seed[129:133] == b"DICM"]
+    starts = ((body, body.find(b"\x08\0", 300)) for body in bodies)
+    return [bytes([i * 37 % 64]) + body[at:] for i, (body, at) in enumerate(starts) if at > 0]
+
+
+def main() -> None:
+    if "--atheris" in sys.argv:
+        import atheris
+
+        sys.argv.remove("--atheris")
+        atheris.instrument_all()
+        atheris.Setup(sys.argv, one_input)
+        atheris.Fuzz()
+    options = argparse.ArgumentParser(description="Fuzz the transcoder.")
+    options.add_argument("--seconds", type=float, default=30)
+    options.add_argument("--seed", type=int, default=1)
+    options.add_argument("corpus", type=Path, nargs="?")
+    chosen = options.parse_args()
+    seeds = corpus(chosen.corpus)
+    done = fuzz_dataset.mutated(chosen.seconds, chosen.seed, seeds, one_input)
+    print(f"{done} inputs, no bug")
+
+
+if __name__ == "__main__":
+    main()
