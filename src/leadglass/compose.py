@@ -13,6 +13,7 @@ from leadglass.access.passwords import RFC_9106_SECOND, Hasher
 from leadglass.access.sessions import MINUTE, SessionLimits
 from leadglass.archive.accounts import Accounts
 from leadglass.archive.aside import Aside
+from leadglass.archive.commitment import Commitments
 from leadglass.archive.doorkeeper import Doorkeeper
 from leadglass.archive.ingest import Ingest
 from leadglass.archive.ledger import Ledger
@@ -159,6 +160,7 @@ def _services(
         ledger=ledger,
         accounts=accounts,
         peers=Peers(doorkeeper, accounts, keyring),
+        commitments=Commitments(doorkeeper),
         search=Search(doorkeeper),
         retrieve=Retrieve(doorkeeper, ledger, objects, limits),
         renderer=Renderer(doorkeeper, ledger, objects, sandbox),

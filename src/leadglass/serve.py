@@ -9,6 +9,7 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ import uvicorn
 
 from leadglass.compose import Opened, open_home
 from leadglass.config import Listener, is_loopback, listener
+from leadglass.dicom_doors import Doors, open_doors
 from leadglass.errors import LeadglassError, Unavailable, Violation
 from leadglass.home import clock, read_home, server_lock
 from leadglass.http_bounds import bounded
@@ -28,7 +30,17 @@ KEEP_ALIVE_SECONDS: Final = 20
 OTHER_DESCRIPTORS: Final = 512  # beside those of connections: objects, the database, locks
 GRACE_SECONDS: Final = 3  # for answers under way when the server is told to stop
 
-Listening = Callable[[str], None]  # called once with the address that answers now, in a thread of its own
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """What answers now: the portal's URL, and HOST:PORT of each DICOM listener, "" for one there is not."""
+
+    url: str
+    receive: str = ""
+    dimse: str = ""
+
+
+Listening = Callable[[Addresses], None]  # called once, in a thread of its own
 
 
 def run(root: Path, environ: Mapping[str, str], listening: Listening, **overrides: dict[str, Any]) -> None:
@@ -45,14 +57,15 @@ def serve(opened: Opened, listening: Listening) -> None:
         opened.publish()
     door = listener(opened.settings.http, opened.home.root)
     context = tls_context(door)
-    _allow_descriptors(opened.settings.limits.connections + OTHER_DESCRIPTORS)
-    with _socket(door) as listening_socket:
+    settings = opened.settings
+    _allow_descriptors(settings.limits.connections + 2 * settings.dicom.connections + OTHER_DESCRIPTORS)
+    with _socket(door) as listening_socket, open_doors(opened, clock) as doors:
         url = door.url(listening_socket.getsockname()[1])
         app = create_app(opened.services, WebSettings(public_url=url), clock)
         config = _uvicorn(app, opened.settings.limits.connections)
         config.load()
         config.ssl = context
-        server = _Server(config, opened, lambda: listening(url))
+        server = _Server(config, opened, doors, lambda: listening(Addresses(url, **doors.addresses())))
         server.run(sockets=[listening_socket])
         if server.failure is not None:
             raise server.failure
@@ -120,18 +133,22 @@ def _uvicorn(app: object, connections: int) -> uvicorn.Config:
 class _Server(uvicorn.Server):
     """Ends on SIGINT and SIGTERM alike by returning, so that the home is closed properly afterwards."""
 
-    def __init__(self, config: uvicorn.Config, opened: Opened, listening: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, opened: Opened, doors: Doors, listening: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._opened = opened
+        self._doors = doors
         self._listening = listening
         self._housekeeping: list[asyncio.Task[None]] = []
         self.failure: BaseException | None = None  # of `listening`: it ends the server
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        self._doors.start()
         self._housekeeping = [
             asyncio.create_task(_every(seconds, name, job))
-            for seconds, name, job in housekeeping(self._opened)
+            for seconds, name, job in housekeeping(self._opened, self._doors)
         ]
         self._housekeeping.append(asyncio.create_task(self._announce()))
 
@@ -144,6 +161,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for task in self._housekeeping:
             task.cancel()
+        await self._doors.stop()
         await super().shutdown(sockets)
 
     @contextlib.contextmanager
@@ -162,11 +180,12 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def housekeeping(opened: Opened) -> tuple[tuple[float, str, Callable[[], object]], ...]:
+def housekeeping(opened: Opened, doors: Doors) -> tuple[tuple[float, str, Callable[[], object]], ...]:
     """(every so many seconds, name, what): everything a server does without being asked."""
     services = opened.services
     return (
         (1, "publish-record", opened.publish),
+        (2, "reload-certificates", doors.reload),
         (5, "close-accesses", lambda: services.ledger.expire(clock())),
         (3600, "sweep-sessions", lambda: services.accounts.sweep(clock())),
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from leadglass.archive.accounts import Accounts
 from leadglass.archive.aside import Aside
+from leadglass.archive.commitment import Commitments
 from leadglass.archive.doorkeeper import Doorkeeper
 from leadglass.archive.ingest import Ingest
 from leadglass.archive.ledger import Ledger
@@ -26,6 +27,7 @@ class Services:
     ledger: Ledger
     accounts: Accounts
     peers: Peers
+    commitments: Commitments
     search: Search
     retrieve: Retrieve
     renderer: Renderer

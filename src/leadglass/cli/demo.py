@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from leadglass.cli import show
-from leadglass.cli.homes import HttpOption, http_override
+from leadglass.cli.homes import DicomOption, HttpOption, listener_overrides
 from leadglass.cli.work import HomeOption, Work, command_context, this_operator
+
+if TYPE_CHECKING:
+    from leadglass.serve import Addresses
 
 # name, displayed as, role, what there is to see
 ACCOUNTS: Final = (
@@ -17,16 +20,17 @@ ACCOUNTS: Final = (
     ("pacsadmin", "Petra Adams", "pacs_administrator", "the same, and what was kept aside"),
     ("auditor", "Aldo Ruiz", "auditor", "the access record, no image"),
 )
+SCANNER: Final = "CT1"
 
 
-def demo(home: HomeOption = None, http: HttpOption = None) -> None:
+def demo(home: HomeOption = None, http: HttpOption = None, dicom: DicomOption = "127.0.0.1:11112") -> None:
     """Made-up people, real images, three accounts: set up at the first start, served until Ctrl-C."""
     from leadglass import server_log
     from leadglass.compose import open_home
     from leadglass.home import FILE_NAME, clock, default_root, read_home, server_lock
     from leadglass.serve import serve
 
-    overrides = http_override(http)
+    overrides = listener_overrides(http, dicom)
     root = home.absolute() if home is not None else default_root(os.environ, "demo")
     server_log.set_up("console", quiet=True)
     if not (root / FILE_NAME).exists():
@@ -38,7 +42,8 @@ def demo(home: HomeOption = None, http: HttpOption = None) -> None:
         operator = this_operator()
         work = Work(opened, operator, operator)
         _fill(work)
-        serve(opened, lambda url: _welcome(url, root, _accounts(work)))
+        _scanner(work)
+        serve(opened, lambda addresses: _welcome(addresses, root, _accounts(work)))
     show.note("Stopped. The same command starts it again where it was.")
 
 
@@ -76,6 +81,15 @@ def _fill(work: Work) -> None:
         show.complain(f"{refused.name}: {refused.sentence}")
 
 
+def _scanner(work: Work) -> None:
+    """A made-up scanner that may send, and do nothing else, from this machine."""
+    from leadglass.access.plans import plan
+
+    peers, context = work.services.peers, work.context()
+    if SCANNER not in {ae.title for ae in peers.list_aes(work.who, context)}:
+        peers.add(work.who, plan(f"{SCANNER}@127.0.0.1", certified=False, receive_only=True), context)
+
+
 def _accounts(work: Work) -> dict[str, str]:
     """A fresh password for each account at every start: only hashes are kept, and nobody writes them down."""
     from leadglass.access.principal import Role
@@ -90,12 +104,15 @@ def _accounts(work: Work) -> dict[str, str]:
     }
 
 
-def _welcome(url: str, root: Path, passwords: dict[str, str]) -> None:
+def _welcome(addresses: Addresses, root: Path, passwords: dict[str, str]) -> None:
     from leadglass.cli.demo_people import PEOPLE, VISITS
 
     console = show.out()
     console.print(
-        f"\nLeadglass   {url}   {len(VISITS)} studies of {len(PEOPLE)} made-up people, real images\n"
+        f"\nLeadglass   {addresses.url}   {len(VISITS)} studies of {len(PEOPLE)} made-up people, real images"
+    )
+    console.print(
+        f"DICOM       {addresses.receive}   receive-only: takes images from {SCANNER}, shows nothing to anybody\n"
     )
     show.table(
         ("Sign in as", "Password (new at each start)", "To see"),
@@ -103,22 +120,27 @@ def _welcome(url: str, root: Path, passwords: dict[str, str]) -> None:
         whole=frozenset({0, 1}),
     )
     console.print("\nTry, in another terminal:\n")
-    for command in _commands(url, root):
+    for command in _commands(addresses, root):
         console.print(f"  {command}", soft_wrap=True)
     console.print("\nCtrl-C stops it.\n")
 
 
-def _commands(url: str, root: Path) -> tuple[str, ...]:
+def _commands(addresses: Addresses, root: Path) -> tuple[str, ...]:
     import shlex
 
+    from leadglass.config import split_address
+
     leadglass = _as_called()
+    host, port = split_address(addresses.receive)
     return (
         f"export LEADGLASS_HOME={shlex.quote(str(root))}",
         f"{leadglass} log show --patient DEMO-0007",
         f"{leadglass} log verify",
         f"{leadglass} check --deep",
         f"TOKEN=$({leadglass} token create --user dr.roth --days 1)",
-        f'curl -H "Authorization: Bearer $TOKEN" "{url}/dicom-web/studies?limit=2"',
+        f'curl -H "Authorization: Bearer $TOKEN" "{addresses.url}/dicom-web/studies?limit=2"',
+        f"storescu -aet {SCANNER} -aec LEADGLASS {host} {port} image.dcm     # DCMTK: is taken in",
+        f"findscu -S -aet {SCANNER} -aec LEADGLASS -k QueryRetrieveLevel=STUDY {host} {port}     # is refused",
     )
 
 

@@ -17,10 +17,27 @@ from leadglass.cli.work import HomeOption, JsonOption, Work, at_home, command_co
 if TYPE_CHECKING:
     from leadglass.archive.upkeep import CheckReport
     from leadglass.home import Founding, Home
+    from leadglass.serve import Addresses
 
 HttpOption = Annotated[
     str | None,
     typer.Option("--http", metavar="HOST:PORT", help="Where to listen; else http.address in config.toml."),
+]
+DicomOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dicom",
+        metavar="HOST:PORT",
+        help="The receive-only DICOM listener; else dicom.receive_address in config.toml.",
+    ),
+]
+DicomTlsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dicom-tls",
+        metavar="HOST:PORT",
+        help="The DICOM listener for AEs with a certificate; else dicom.tls_address in config.toml.",
+    ),
 ]
 
 
@@ -106,29 +123,51 @@ def _recover(root: Path, json: bool) -> None:
         show.note(f"The master key is back at {path}. The home opens again.")
 
 
-def serve(home: HomeOption = None, http: HttpOption = None) -> None:
-    """Serve the portal, the viewer and DICOMweb until Ctrl-C."""
+def serve(
+    home: HomeOption = None,
+    http: HttpOption = None,
+    dicom: DicomOption = None,
+    dicom_tls: DicomTlsOption = None,
+) -> None:
+    """Serve the portal, the viewer, DICOMweb and DICOM until Ctrl-C."""
     from leadglass import server_log
     from leadglass.config import load_settings
     from leadglass.serve import run
 
-    overrides = http_override(http)
+    overrides = listener_overrides(http, dicom, dicom_tls)
     root = root_of(home)
     server_log.set_up(load_settings(root, **overrides).log.format)
-    run(root, os.environ, lambda url: show.line(f"Leadglass at {url}   Ctrl-C stops it"), **overrides)
+    run(root, os.environ, _say_listening, **overrides)
 
 
-def http_override(http: str | None) -> dict[str, dict[str, Any]]:
-    """`--http` as settings; wrong use when it is no address."""
+def _say_listening(addresses: Addresses) -> None:
+    show.line(f"Leadglass at {addresses.url}   Ctrl-C stops it")
+    if addresses.receive:
+        show.line(f"DICOM, receive-only, at {addresses.receive}")
+    if addresses.dimse:
+        show.line(f"DICOM over TLS at {addresses.dimse}")
+
+
+def listener_overrides(
+    http: str | None, dicom: str | None, dicom_tls: str | None = None
+) -> dict[str, dict[str, Any]]:
+    """The options as settings; wrong use when one is no address."""
     from leadglass.config import split_address
 
-    if http is None:
-        return {}
-    try:
-        split_address(http)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--http") from None
-    return {"http": {"address": http}}
+    overrides: dict[str, dict[str, Any]] = {}
+    for option, section, setting, address in (
+        ("--http", "http", "address", http),
+        ("--dicom", "dicom", "receive_address", dicom),
+        ("--dicom-tls", "dicom", "tls_address", dicom_tls),
+    ):
+        if address is None:
+            continue
+        try:
+            split_address(address)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint=option) from None
+        overrides.setdefault(section, {})[setting] = address
+    return overrides
 
 
 def status(home: HomeOption = None, json: JsonOption = False) -> None:

@@ -23,7 +23,7 @@ from leadglass.net.workers import Workers
 from leadglass.scp.session import Session
 from leadglass.ul.items import UserIdentity, UserInformation
 from leadglass.ul.negotiation import Service, negotiate
-from leadglass.ul.pdu import DICOM_APPLICATION_CONTEXT, PROTOCOL_VERSION, AssociateRJ, AssociateRQ
+from leadglass.ul.pdu import DICOM_APPLICATION_CONTEXT, AssociateRJ, AssociateRQ
 
 MAXIMUM_LENGTH: Final = 1 << 18  # bytes of a P-DATA-TF we take; none is held, so a large one costs nothing
 NAME_AND_PASSCODE: Final = 2  # the kind of User Identity whose passcode may be an API token
@@ -67,8 +67,6 @@ class Admitter:
             return AssociateRJ.CONGESTED
         if known is None:
             return AssociateRJ.CALLING_NOT_RECOGNIZED
-        if not request.protocol_version & PROTOCOL_VERSION:
-            return AssociateRJ.PROTOCOL_VERSION_NOT_SUPPORTED
         if request.application_context != DICOM_APPLICATION_CONTEXT:
             return AssociateRJ.APPLICATION_CONTEXT_NOT_SUPPORTED
         if request.called != self._title:

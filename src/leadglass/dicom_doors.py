@@ -1,0 +1,189 @@
+"""The DICOM listeners of one home: one in plaintext that only receives, one for AEs with a certificate."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from leadglass.access.principal import Via
+from leadglass.archive.peers import Peers
+from leadglass.compose import Opened
+from leadglass.config import Dicom, is_loopback, split_address
+from leadglass.errors import LeadglassError, Unavailable, Violation
+from leadglass.net.acceptor import Acceptor, Manners
+from leadglass.net.tls import server_context
+from leadglass.net.workers import Workers
+from leadglass.scp.admission import MAXIMUM_LENGTH, Admitter
+from leadglass.scp.commitment import Reporter
+from leadglass.scp.dialling import Dialler
+from leadglass.scp.services import handlers
+from leadglass.ul.wire import UlLimits
+
+BACKLOG: Final = 1024
+REPORT_SECONDS: Final = 10
+THREADS: Final = 8  # they wait for the disk more than for a processor
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One listening socket and what answers on it."""
+
+    name: str
+    socket: socket.socket
+    acceptor: Acceptor
+
+    @property
+    def address(self) -> str:
+        host, port = self.socket.getsockname()[:2]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+class Identity:
+    """The archive's own certificate and whom it trusts, looked at anew without a restart."""
+
+    def __init__(self, peers: Peers, names: tuple[str, ...], clock: Callable[[], int]) -> None:
+        self._peers = peers
+        self._names = names
+        self._clock = clock
+        self._made_of: object = None
+        self._context: ssl.SSLContext | None = None
+
+    def pair(self) -> tuple[str, str]:
+        """Certificate and key (PEM), for listening and for calling."""
+        return self._peers.server_identity(self._names, self._clock())
+
+    def reload(self) -> None:
+        """Cheap when nothing has changed. Connections that stand keep what they were made with."""
+        certificate, key = self.pair()
+        trusted = self._peers.trusted()
+        if self._made_of != (certificate, trusted):
+            self._context = server_context(certificate, key, trusted)
+            self._made_of = (certificate, trusted)
+
+    def context(self) -> ssl.SSLContext:
+        """What the next connection is accepted with."""
+        if self._context is None:
+            self.reload()
+        assert self._context is not None
+        return self._context
+
+
+class Doors:
+    """All DICOM listeners of a server, and what it has to tell AEs of itself. `start` and `stop` belong to
+    its event loop."""
+
+    def __init__(self, doors: tuple[Door, ...], identity: Identity, reporter: Reporter) -> None:
+        self._doors = doors
+        self._identity = identity
+        self._reporter = reporter
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def addresses(self) -> dict[str, str]:
+        """HOST:PORT by the listener's name."""
+        return {door.name: door.address for door in self._doors}
+
+    def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(door.acceptor.serve(door.socket)) for door in self._doors]
+        if self._doors:
+            self._tasks.append(loop.create_task(self._reporting()))
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def reload(self) -> None:
+        if any(door.name == Via.DIMSE.value for door in self._doors):
+            self._identity.reload()
+
+    async def _reporting(self) -> None:
+        """What could not be told on the association that asked for it, also after a restart."""
+        log = structlog.get_logger("leadglass.scp")
+        while True:
+            await asyncio.sleep(REPORT_SECONDS)
+            try:
+                await self._reporter.run()
+            except LeadglassError as error:
+                log.warning("commitments not reported", code=error.code)
+
+
+@contextmanager
+def open_doors(opened: Opened, clock: Callable[[], int]) -> Iterator[Doors]:
+    """Bind what the settings ask for; nothing answers before `start`. Unavailable when a port is taken,
+    Violation for a listener that may not stand where it is asked for."""
+    settings, services = opened.settings.dicom, opened.services
+    workers, doors = Workers(THREADS), []
+    identity = Identity(services.peers, _names(settings), clock)
+    dial = Dialler(services.peers, identity.pair, workers)
+    performing = handlers(services, dial, workers)
+    try:
+        for address, via, tls in (
+            (settings.receive_address, Via.RECEIVE, None),
+            (settings.tls_address, Via.DIMSE, identity.context),
+        ):
+            if address:
+                _require_named(settings, services.peers, via)
+                admit = Admitter(services.peers, settings.title, via, workers, clock)
+                acceptor = Acceptor(_manners(settings), admit, performing, tls, name=via.value)
+                doors.append(Door(via.value, _socket(address), acceptor))
+        reporter = Reporter(
+            services.commitments, services.peers, workers, dial=dial, title=settings.title, clock=clock
+        )
+        yield Doors(tuple(doors), identity, reporter)
+    finally:
+        for door in doors:
+            door.socket.close()
+        workers.close()
+
+
+def _manners(settings: Dicom) -> Manners:
+    return Manners(
+        ul=UlLimits(p_data_pdu=MAXIMUM_LENGTH),
+        connections=settings.connections,
+        per_address=settings.connections_per_address,
+    )
+
+
+def _require_named(settings: Dicom, peers: Peers, via: Via) -> None:
+    """Plaintext off loopback stands only for a reason and for AEs that are named."""
+    host, _ = split_address(settings.receive_address or "127.0.0.1:0")
+    if via is not Via.RECEIVE or is_loopback(host):
+        return
+    if not settings.receive_reason.strip():
+        raise Violation(
+            f"The receive-only listener speaks plaintext, and {host} is not loopback. Say in "
+            "dicom.receive_reason why it has to stand there, or let the scanners speak TLS.",
+            code="plain-dicom",
+        )
+    if not peers.has_receive_only():
+        raise Violation(
+            "The receive-only listener stands off loopback for named AEs only, and there is none. "
+            "Name one: leadglass ae add AE_TITLE@HOST --receive-only",
+            code="plain-dicom",
+        )
+
+
+def _names(settings: Dicom) -> tuple[str, ...]:
+    given = tuple(name.strip() for name in settings.tls_names.split(",") if name.strip())
+    host, _ = split_address(settings.tls_address or "127.0.0.1:0")
+    return tuple(dict.fromkeys((*given, *(() if host in {"0.0.0.0", "::"} else (host,)))))  # noqa: S104
+
+
+def _socket(address: str) -> socket.socket:
+    host, port = split_address(address)
+    try:
+        family, _, _, _, resolved = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(resolved[:2], family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise Unavailable(
+            f"Cannot listen on {host} port {port} for DICOM: {error.strerror}. Choose another address.",
+            code="address",
+        ) from None

@@ -1,0 +1,27 @@
+"""Which handler performs which operation (PS3.7 9.1, 10.1). Who may ask for it is the policy's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from leadglass.archive.services import Services
+from leadglass.dimse.command import Field
+from leadglass.net.acceptor import Handler
+from leadglass.net.workers import Workers
+from leadglass.scp.commitment import Commitment
+from leadglass.scp.dialling import Dial
+from leadglass.scp.get import Get
+from leadglass.scp.move import Move
+from leadglass.scp.storage import Storage
+from leadglass.scp.verification import verify
+
+
+def handlers(services: Services, dial: Dial, workers: Workers) -> Mapping[Field, Handler]:
+    """The same on every listener: `decide` tells them apart."""
+    return {
+        Field.C_ECHO_RQ: verify,
+        Field.C_STORE_RQ: Storage(services.ingest, workers),
+        Field.C_GET_RQ: Get(services.retrieve, workers),
+        Field.C_MOVE_RQ: Move(services.retrieve, services.peers, dial, workers),
+        Field.N_ACTION_RQ: Commitment(services.commitments, workers),
+    }
