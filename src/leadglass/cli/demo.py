@@ -112,7 +112,7 @@ def _welcome(addresses: Addresses, root: Path, passwords: dict[str, str]) -> Non
         f"\nLeadglass   {addresses.url}   {len(VISITS)} studies of {len(PEOPLE)} made-up people, real images"
     )
     console.print(
-        f"DICOM       {addresses.receive}   receive-only: takes images from {SCANNER}, shows nothing to anybody\n"
+        f"DICOM       {addresses.receive}   receive-only: takes images from {SCANNER}, shows nothing\n"
     )
     show.table(
         ("Sign in as", "Password (new at each start)", "To see"),
@@ -140,7 +140,7 @@ def _commands(addresses: Addresses, root: Path) -> tuple[str, ...]:
         f"TOKEN=$({leadglass} token create --user dr.roth --days 1)",
         f'curl -H "Authorization: Bearer $TOKEN" "{addresses.url}/dicom-web/studies?limit=2"',
         f"storescu -aet {SCANNER} -aec LEADGLASS {host} {port} image.dcm     # DCMTK: is taken in",
-        f"findscu -S -aet {SCANNER} -aec LEADGLASS -k QueryRetrieveLevel=STUDY {host} {port}     # is refused",
+        f"findscu -S -aet {SCANNER} -aec LEADGLASS -k QueryRetrieveLevel=STUDY {host} {port}   # is refused",
     )
 
 
