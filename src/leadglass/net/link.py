@@ -327,6 +327,8 @@ class Link:
         if self._releasing is not None:  # both at once (PS3.8 9.2.1): the association knows who goes first
             self.connection.flush()
             return
+        if self.connection.receiving:
+            raise ProtocolViolation("A release in the middle of a message.", code="release-amid-message")
         self._requests.append(None)
         self._awaken()
 
