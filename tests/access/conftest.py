@@ -24,6 +24,8 @@ TABLES = [
     schema.tokens,
     schema.setup_links,
     schema.sign_in_failures,
+    schema.aes,
+    schema.tls_identities,
 ]
 
 

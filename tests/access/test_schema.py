@@ -6,11 +6,16 @@ import base64
 from typing import Any
 
 from leadglass.access import schema
+from leadglass.access.authority import AUTHORITY, store
+from leadglass.access.certificates import Pair, found_authority, issue_to_ae, issued
+from leadglass.access.peers import add_ae
+from leadglass.access.plans import plan
 from leadglass.access.principal import Role
 from leadglass.access.setup import create_setup_link, redeem_setup
 from leadglass.access.tokens import create_token
 from leadglass.access.users import NewUser
 from leadglass.db.engine import metadata
+from leadglass.store.keys import Keyring
 
 TABLES = [
     schema.departments,
@@ -20,6 +25,8 @@ TABLES = [
     schema.tokens,
     schema.setup_links,
     schema.sign_in_failures,
+    schema.aes,
+    schema.tls_identities,
 ]
 
 
@@ -35,6 +42,17 @@ def forms(secret: str, *, random_from: int | None) -> list[bytes]:
     return [plain] if random_from is None else [plain, base64.urlsafe_b64decode(secret[random_from:] + "=")]
 
 
+def key_forms(pair: Pair) -> list[bytes]:
+    """A private key in PEM, in DER, and the number alone."""
+    number = pair.key.private_numbers().private_value
+    return [pair.key_pem.encode(), pair.key_der, number.to_bytes(32, "big")]
+
+
+def wrap(label: str, secret: bytes) -> bytes:
+    """As the home's keyring does it."""
+    return Keyring.from_master(bytes(32)).wrap_secret(label, secret)
+
+
 def test_no_column_holds_a_secret(desk: Any) -> None:
     code = desk.write(create_setup_link, 0)
     hashed = desk.hasher.hash(desk.password)
@@ -44,12 +62,17 @@ def test_no_column_holds_a_secret(desk: Any) -> None:
     mistyped = "a password typed as a name"
     desk.sign_in(mistyped, desk.password, 2)
     token = desk.write(create_token, desk.user(), 3).secret
+    pair = found_authority(0)
+    desk.write(store, AUTHORITY, pair, wrap, 4)
+    issued_pair = issue_to_ae(pair, "CT1", "", 4)
+    desk.write(add_ae, plan("CT1", certified=True), 1, issued(issued_pair), 4)
     secrets = [
         *forms(desk.password, random_from=None),
         *forms(mistyped, random_from=None),
         *forms(code, random_from=0),
         *forms(session, random_from=0),
         *forms(token, random_from=3),
+        *(form for each in (pair, issued_pair) for form in key_forms(each)),
     ]
     content = stored(desk)
     assert [secret for secret in secrets if secret in content] == []

@@ -18,8 +18,11 @@ _WIDEST: Final = {4: 20, 6: 64}
 # PS3.5 6.2, AE: 1 to 16 characters of the default repertoire, no backslash, no control character.
 _TITLE: Final = re.compile(r"(?! +$)[ -\[\]-~]{1,16}")
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?", re.ASCII)
+# In brackets; without a colon; or IPv6, which has two at least, and then the port needs the brackets.
 _WHERE: Final = re.compile(
-    r"(?:\[([^\[\]]*)\]|([^:\[\]]*))(?::([0-9]{1,5}))?|([0-9A-Fa-f:.]+(?:/[0-9]{1,3})?)"
+    r"\[(?P<inside>[^\[\]]+)\](?::(?P<port>[0-9]{1,5}))?"
+    r"|(?P<host>[^:\[\]]+)(?::(?P<port_>[0-9]{1,5}))?"
+    r"|(?P<bare>(?=.*:.*:)[0-9A-Fa-f:.,/]+)"
 )
 
 _EXAMPLE: Final = "Write AE_TITLE@HOST:PORT, for example CT1@192.0.2.7:11112 or CT1@[2001:db8::7]:11112."
@@ -49,13 +52,13 @@ def parse_place(text: str) -> Place:
     if not at:
         return Place(title_of(text))
     found = _WHERE.fullmatch(where)
-    host = next((group for group in (found[1], found[2], found[4]) if group), "") if found else ""
-    if found is None or not host:
+    if found is None:
         raise Violation(f"This is not where an AE is. {_EXAMPLE}", code="ae-address")
-    port = int(found[3]) if found[3] else None
+    digits = found["port"] or found["port_"]
+    port = int(digits) if digits else None
     if port is not None and not 0 < port <= 65535:
         raise Violation(f"A port is a number from 1 to 65535. {_EXAMPLE}", code="ae-address")
-    return Place(title_of(title), host, port)
+    return Place(title_of(title), found["inside"] or found["host"] or found["bare"], port)
 
 
 def host_of(text: str) -> str:
