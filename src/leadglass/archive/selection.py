@@ -6,8 +6,9 @@ lasts while somebody takes what was read.
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
@@ -62,7 +63,7 @@ class Selection:
     """The instances that somebody may have, of those that were asked for."""
 
     kinds: Mapping[Kind, int]  # how many of each
-    _ids: Mapping[int, list[int]]  # by study, in their order
+    _ids: Sequence[int]  # of instances, in their order
     _objects: Objects
     _limits: Limits
     _enter: Callable[[int], Access]
@@ -72,32 +73,33 @@ class Selection:
     def count(self) -> int:
         return sum(self.kinds.values())
 
-    def deliveries(self, wanted: Callable[[Kind], bool]) -> Iterator[Delivery]:
-        """Every instance, opened where it is `wanted`. RecordUnavailable ends it: nothing more is shown.
+    def deliveries(
+        self, wanted: Callable[[Kind], bool], among: frozenset[Kind] | None = None
+    ) -> Generator[Delivery, None, None]:
+        """Every instance (of the kinds `among`), opened where it is `wanted`. RecordUnavailable ends it:
+        nothing more is shown.
 
         Blocks; for one thread at a time. Close it when it is not taken to its end.
         """
-        entered: list[Access] = []  # left at the end: what is on its way still counts
+        entered: dict[int, Access] = {}  # left at the end: what is on its way still counts
         try:
-            for study_id, ids in self._ids.items():
-                yield from self._of_study(study_id, ids, wanted, entered)
-        finally:
-            for access in entered:
-                self._leave(access)
-
-    def _of_study(
-        self, study_id: int, ids: list[int], wanted: Callable[[Kind], bool], entered: list[Access]
-    ) -> Iterator[Delivery]:
-        access: Access | None = None
-        for start in range(0, len(ids), _PAGE):
-            for located, opener in self._objects.page(ids[start : start + _PAGE]):
-                if not wanted(_kind(located)):
+            for located, opener in self._located():
+                kind, study_id = _kind(located), located.sealed.study_id
+                if among is not None and kind not in among:
+                    continue
+                if not wanted(kind):
                     yield _delivery(located)
                     continue
-                if access is None:
-                    access = self._enter(study_id)
-                    entered.append(access)
-                yield from self._opened(located, opener, access)
+                if study_id not in entered:
+                    entered[study_id] = self._enter(study_id)
+                yield from self._opened(located, opener, entered[study_id])
+        finally:
+            for access in entered.values():
+                self._leave(access)
+
+    def _located(self) -> Iterator[tuple[Located, Callable[[], BlobReader]]]:
+        for start in range(0, len(self._ids), _PAGE):
+            yield from self._objects.page(self._ids[start : start + _PAGE])
 
     def _opened(
         self, located: Located, opener: Callable[[], BlobReader], access: Access
@@ -189,7 +191,7 @@ class Selector:
         studies: list[StudyRow],
         context: Context,
     ) -> None:
-        refused = [study for study in studies if not _may_receive(receiver, study, context)]
+        refused = [study for study in studies if study.department_id not in receiver.departments]
         if refused:
             entry = self._doorkeeper.entry(
                 who,
@@ -203,26 +205,17 @@ class Selector:
             self._doorkeeper.record(entry, context.now)
             raise Denied("The destination has no right to these studies.", code="receiver")
 
-    def _numbered(self, keys: Keys, studies: list[StudyRow]) -> tuple[Counter[Kind], dict[int, list[int]]]:
-        ids: dict[int, list[int]] = {}
+    def _numbered(self, keys: Keys, studies: list[StudyRow]) -> tuple[Counter[Kind], Sequence[int]]:
+        ids = array("q")
         kinds: Counter[Kind] = Counter()
         with self._doorkeeper.db.read() as connection:
             rows = selection.numbered(connection, keys, [study.id for study in studies]) if studies else ()
             for number, row in enumerate(rows, 1):
                 if number > MOST_INSTANCES:
                     raise LimitExceeded(f"A retrieval is about {MOST_INSTANCES} instances at most.")
-                ids.setdefault(row.study_id, []).append(row.id)
+                ids.append(row.id)
                 kinds[row.sop_class_uid, row.transfer_syntax_uid] += 1
         return kinds, ids
-
-
-def _may_receive(receiver: Principal, study: StudyRow, context: Context) -> bool:
-    """Who may take the study out of here, or have it sent, may also be sent it by others."""
-    resource = Resource(study.department_id)
-    return any(
-        decide(receiver, action, resource, context).allowed
-        for action in (Action.STUDY_RETRIEVE, Action.STUDY_SEND)
-    )
 
 
 def _kind(located: Located) -> Kind:
