@@ -15,6 +15,7 @@ from leadglass.access.certificates import (
     is_of,
     issue_to_ae,
     issued,
+    names_of,
     read_certificate,
 )
 from leadglass.access.peers import Ae, Known
@@ -115,6 +116,16 @@ class Peers:
             own, known = self._doorkeeper.db.write(lambda tx: self._made(tx, names, now)).result()
         assert known is not None
         return known.certificate_pem, known.key_pem
+
+    def calling_identity(self, now: int) -> tuple[str, str]:
+        """The same certificate and key for a command, which does not know what names the listener wants: who
+        calls is known by the certificate itself.
+        """
+        with self._doorkeeper.db.read() as connection:
+            own, known = self._own(connection)
+        if own is None or known is None:
+            return self.server_identity((), now)
+        return self.server_identity(names_of(known), now)
 
     def authority_certificate(self, actor: Principal, context: Context) -> str:
         """The authority's certificate (PEM), which whoever calls the archive has to trust."""
