@@ -73,9 +73,11 @@ class Retrieve:
         context: Context,
         *,
         receiver: Principal | None = None,
+        to: str = "",
     ) -> Selection:
-        """What a C-GET, or a C-MOVE to `receiver`, takes out. Denied, LimitExceeded; see Selector."""
-        return self._selector.select(who, action, keys, context, receiver=receiver)
+        """What a C-GET, a C-MOVE to `receiver` or a send `to` somebody takes out. Denied, LimitExceeded; see
+        Selector."""
+        return self._selector.select(who, action, keys, context, receiver=receiver, to=to)
 
     def view(self, who: Principal, study_id: int, context: Context) -> StudyView:
         """A study and its series, for the study page. NotFound when foreign or absent."""

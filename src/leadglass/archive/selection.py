@@ -132,11 +132,13 @@ class Selector:
         context: Context,
         *,
         receiver: Principal | None = None,
+        to: str = "",
     ) -> Selection:
         """What of `keys` may leave under `action`; foreign and absent are alike left out.
 
         Denied when `who` may do this nowhere, and when `receiver`, to whom it would go instead, may not have
-        one of the studies. LimitExceeded for more than one retrieval may be about. On the record.
+        one of the studies. LimitExceeded for more than one retrieval may be about. On the record, with whom
+        it goes `to` if that is nobody known here.
         """
         self._doorkeeper.narrowed(who, action, context)
         with self._doorkeeper.db.read() as connection:
@@ -148,7 +150,7 @@ class Selector:
             self._require_receiver(who, action, receiver, studies, context)
         kinds, ids = self._numbered(keys, studies)
         by_id = {study.id: study for study in studies}
-        to = receiver.name if receiver is not None else ""
+        to = receiver.name if receiver is not None else to
         return Selection(
             kinds,
             ids,
