@@ -180,7 +180,7 @@ def _require_legal(command: Command, error: type[BrokenInvariant | ProtocolViola
     field = command.field
     for attribute in MANDATORY[field]:
         if getattr(command, attribute) in _ABSENT:
-            raise error(f"A {field.name} without {_KEYWORDS[attribute]}.", code="command-incomplete")
+            raise error(f"A {field.name} without {KEYWORDS[attribute]}.", code="command-incomplete")
     if field in (WITHOUT_DATASET if command.has_dataset else WITH_DATASET):
         has = "with" if command.has_dataset else "without"
         raise error(f"A {field.name} {has} a data set.", code="command-dataset")
@@ -188,7 +188,7 @@ def _require_legal(command: Command, error: type[BrokenInvariant | ProtocolViola
 
 # --- elements ---------------------------------------------------------------------------------------------
 
-_KEYWORDS: Final[Mapping[str, str]] = {
+KEYWORDS: Final[Mapping[str, str]] = {
     "affected_sop_class_uid": "AffectedSOPClassUID",
     "requested_sop_class_uid": "RequestedSOPClassUID",
     "field": "CommandField",
@@ -246,7 +246,7 @@ def _elements(data: bytes) -> dict[str, Any]:
     return values
 
 
-# Decoders say None to what their VR cannot be; text they give is printable ASCII, fit to be logged.
+# Decoders say None to what their VR cannot be. Text they give is printable ASCII, fit to be shown.
 
 
 def _decode_number(value: bytes) -> int | None:
@@ -263,14 +263,14 @@ def _decode_short(limit: int) -> Callable[[bytes], str | None]:
 
     def decode(value: bytes) -> str | None:
         text = value.strip(b" \0").decode("latin-1")
-        return text if len(text) <= limit and text.isascii() and text.isprintable() else None
+        return text if len(text) <= limit and _is_one_text(text) else None
 
     return decode
 
 
 def _decode_comment(value: bytes) -> str:
-    text = value.strip(b" \0")[:MAX_COMMENT].decode("ascii", "replace")
-    return "".join(char if char.isascii() and char.isprintable() else "?" for char in text)
+    text = value.strip(b" \0")[:MAX_COMMENT].rstrip(b" \0").decode("latin-1")
+    return "".join(char if _is_one_text(char) else "?" for char in text)
 
 
 def _decode_tags(value: bytes) -> tuple[int, ...] | None:
@@ -303,16 +303,21 @@ def _encode_title(value: str) -> bytes:
 
 
 def _encode_comment(value: str) -> bytes:
-    printable = "".join(char if char.isprintable() else "?" for char in value[:MAX_COMMENT])
-    return _even(printable.encode("ascii", "replace"), b" ")
+    allowed = "".join(char if _is_one_text(char) else "?" for char in value[:MAX_COMMENT])
+    return _even(allowed.encode("ascii"), b" ")
 
 
 def _encode_tags(value: tuple[int, ...]) -> bytes:
     return b"".join(pack("<HH", tag >> 16, tag & 0xFFFF) for tag in value)
 
 
+def _is_one_text(text: str) -> bool:
+    r"""Printable, in the default repertoire, without the \ that would make two values of it (PS3.5 6.2)."""
+    return text.isascii() and text.isprintable() and "\\" not in text
+
+
 def _padded(value: str, limit: int, padding: bytes) -> bytes:
-    if len(value) > limit or not value.isprintable():
+    if len(value) > limit or not _is_one_text(value):
         raise ValueError
     return _even(value.encode("ascii"), padding)
 
@@ -336,11 +341,11 @@ _OWN: Final[Mapping[str, Codec]] = {"has_dataset": (_encode_has_dataset, _decode
 
 
 def _codec(attribute: str) -> Codec:
-    return _OWN.get(attribute) or _BY_VR[VR_BY_TAG[TAG_BY_KEYWORD[_KEYWORDS[attribute]]]]
+    return _OWN.get(attribute) or _BY_VR[VR_BY_TAG[TAG_BY_KEYWORD[KEYWORDS[attribute]]]]
 
 
 def _element_encoder(attribute: str) -> Callable[[Any], bytes]:
-    keyword = _KEYWORDS[attribute]
+    keyword = KEYWORDS[attribute]
     tag, encode, head = TAG_BY_KEYWORD[keyword], _codec(attribute)[0], _HEAD.pack
 
     def encoder(value: Any) -> bytes:
@@ -354,10 +359,10 @@ def _element_encoder(attribute: str) -> Callable[[Any], bytes]:
 
 
 _DECODERS: Final[Mapping[int, tuple[str, Callable[[bytes], Any]]]] = {
-    TAG_BY_KEYWORD[keyword]: (attribute, _codec(attribute)[1]) for attribute, keyword in _KEYWORDS.items()
+    TAG_BY_KEYWORD[keyword]: (attribute, _codec(attribute)[1]) for attribute, keyword in KEYWORDS.items()
 }
 # By ascending tag, as the elements of a data set have to be (PS3.5 7.1).
 _ENCODERS: Final[tuple[tuple[str, Callable[[Any], bytes]], ...]] = tuple(
     (attribute, _element_encoder(attribute))
-    for attribute in sorted(_KEYWORDS, key=lambda attribute: TAG_BY_KEYWORD[_KEYWORDS[attribute]])
+    for attribute in sorted(KEYWORDS, key=lambda attribute: TAG_BY_KEYWORD[KEYWORDS[attribute]])
 )
