@@ -101,9 +101,10 @@ class Ingest:
     def sync_directories(self, tx: Transaction) -> None:
         """The last step before a group's commit: its blobs and their directory entries survive a power cut."""
         commits: list[_Commit] = tx.state[_SYNC]
+        # An entry exists since the blob was opened: its directory's fsync need not wait for the file's.
+        self.blobs.sync_directories(commit.blob.name for commit in commits)
         for commit in commits:
             commit.durable.result()
-        self.blobs.sync_directories(commit.blob.name for commit in commits)
 
     def close(self) -> None:
         with self._lock:

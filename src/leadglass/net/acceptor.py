@@ -131,6 +131,7 @@ class Acceptor:
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         manners = self._manners
         link = Link(Role.ACCEPTOR, manners.deadlines, manners.ul, manners.dimse)
+        link.connection.socket = connected
         link.connection.expect(manners.deadlines.association, "No association was asked for.")
         handshake: dict[str, Any] = {}
         if self._tls is not None:

@@ -17,7 +17,6 @@ from leadglass.net.deadlines import Deadlines
 from leadglass.ul.association import Association
 
 MOST_DISCARDED: Final = 1 << 20  # bytes read and thrown away while the other side is to close
-_TCP_QUICKACK: Final = getattr(socket, "TCP_QUICKACK", None)
 
 Bytes = bytes | bytearray | memoryview
 
@@ -52,7 +51,7 @@ class Connection(asyncio.Protocol):
         self._on_connected = on_connected
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._socket: Any = None
+        self.socket: socket.socket | None = None  # for options; uvloop's stand-in copies it for each
         self._deadline: float | None = None
         self._overdue = "The other side took too long."
         self._timer: asyncio.TimerHandle | None = None
@@ -68,7 +67,6 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
-        self._socket = transport.get_extra_info("socket")
         self.peer = _peer(self._transport)
         self._on_connected()
 
@@ -89,8 +87,8 @@ class Connection(asyncio.Protocol):
             now = self._loop.time()
             bought = self._deadline + len(data) / self._deadlines.least_rate
             self._deadline = min(bought, now + self._deadlines.message)
-        if _TCP_QUICKACK is not None:  # the kernel forgets it; a sender with Nagle on waits for our ACK
-            self._socket.setsockopt(socket.IPPROTO_TCP, _TCP_QUICKACK, 1)
+        if self.socket is not None:  # the kernel forgets it; a sender with Nagle on waits for our ACK
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def eof_received(self) -> bool:
         return False  # close: half an association is none
@@ -103,7 +101,7 @@ class Connection(asyncio.Protocol):
             self._on_event(event)
         if self.error is None:
             self.error = Unreachable("The other side closed the connection.", code="closed")
-        self._transport = None
+        self._transport = self.socket = None
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
         if not self.closed.done():

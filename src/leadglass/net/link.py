@@ -166,6 +166,8 @@ class Link:
             while True:
                 while not answers.waiting:
                     self._require_alive()
+                    if self._requests and self._requests[-1] is None:  # it sends no more
+                        raise Unreachable("The other side left instead of answering.", code="released")
                     answers.wake = self._loop.create_future()
                     await answers.wake
                 message = answers.waiting.popleft()
@@ -331,6 +333,8 @@ class Link:
             raise ProtocolViolation("A release in the middle of a message.", code="release-amid-message")
         self._requests.append(None)
         self._awaken()
+        for answers in self._answers.values():
+            answers.awaken()
 
     def _release_confirmed(self, _: ReleaseConfirmed) -> None:
         self.connection.error = Unreachable("The association is released.", code="released")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -77,9 +78,8 @@ async def _open(
     name = server_name or address if tls is not None else None
     try:
         async with asyncio.timeout(deadlines.connect + (deadlines.handshake if tls else 0)):
-            await loop.create_connection(
-                lambda: link.connection, address, port, ssl=tls, server_hostname=name
-            )
+            link.connection.socket = sock = await _socket(address, port)
+            await loop.create_connection(lambda: link.connection, sock=sock, ssl=tls, server_hostname=name)
     except ssl.SSLCertVerificationError as error:
         raise Unreachable(
             f"The certificate of {address} port {port} is not one to trust: {error.verify_message}.",
@@ -96,3 +96,25 @@ async def _open(
             f"{address} port {port} cannot be reached: {error.strerror or 'no such name'}.",
             code="unreachable",
         ) from None
+
+
+async def _socket(address: str, port: int) -> socket.socket:
+    """Connected to the first of the host's addresses that answers."""
+    loop = asyncio.get_running_loop()
+    failure: OSError = OSError("no such name")
+    for family, kind, protocol, _, target in await loop.getaddrinfo(
+        address, port, type=socket.SOCK_STREAM
+    ):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await loop.sock_connect(sock, target)
+        except BaseException as error:
+            sock.close()
+            if not isinstance(error, OSError):
+                raise
+            failure = error
+        else:
+            return sock
+    raise failure

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from leadglass.dimse.command import Command
 from leadglass.errors import LeadglassError, LimitExceeded
 from leadglass.net.deadlines import HIGH_WATER
 from leadglass.ul.negotiation import AcceptedContext
+
+SMALL: Final = 8 << 10  # bytes of a fragment that are copied, lest one of them keeps a whole read alive
 
 
 class DataStream:
@@ -19,15 +22,19 @@ class DataStream:
         self._hold = hold
         self._let_go = let_go
         self._chunks: list[memoryview] = []
+        self._small = bytearray()  # what came last, in small pieces: any number of them costs their bytes
         self._waiting = 0
         self._ended = False
         self._error: LeadglassError | None = None
         self._wake: asyncio.Future[None] | None = None
 
     def feed(self, data: memoryview, is_last: bool) -> None:
-        if data:
+        if len(data) < SMALL:
+            self._small += data
+        else:
+            self._gather()
             self._chunks.append(data)
-            self._waiting += len(data)
+        self._waiting += len(data)
         self._ended = is_last
         if self._waiting > HIGH_WATER and not is_last:
             self._hold(self)
@@ -46,11 +53,12 @@ class DataStream:
 
     async def batch(self) -> list[memoryview]:
         """All that has arrived since; waits if that is nothing. Empty at the end of the data set."""
-        while not self._chunks and not self._ended:
+        while not self._waiting and not self._ended:
             if self._error is not None:
                 raise self._error
             self._wake = asyncio.get_running_loop().create_future()
             await self._wake
+        self._gather()
         chunks, self._chunks = self._chunks, []
         self._waiting = 0
         self._let_go(self)
@@ -70,6 +78,11 @@ class DataStream:
         """Let the rest pass by."""
         while await self.batch():
             pass
+
+    def _gather(self) -> None:
+        if self._small:
+            self._chunks.append(memoryview(self._small))
+            self._small = bytearray()
 
     def _awaken(self) -> None:
         if self._wake is not None and not self._wake.done():
