@@ -28,7 +28,7 @@ from leadglass.db.engine import Database, migration_engine
 from leadglass.db.migrations import upgrade
 from leadglass.index import schema
 from leadglass.index.matching import Level
-from leadglass.index.records import name_key, name_words
+from leadglass.index.names import name_key, name_words
 from leadglass.record.log import Log
 from leadglass.record.note import Signer
 

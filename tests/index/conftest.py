@@ -26,7 +26,7 @@ NOW = 1_760_000_000_000
 DEPARTMENTS = (1, 2, 3)
 TABLES = [
     departments, schema.patients, schema.studies, schema.study_words, schema.study_modalities,
-    schema.series, schema.instances, schema.kept_aside,
+    schema.series, schema.series_requests, schema.instances, schema.kept_aside,
 ]  # fmt: skip
 
 

@@ -8,19 +8,22 @@ import pytest
 
 from leadglass.errors import Violation
 from leadglass.index import lookup
-from leadglass.index.matching import (
+from leadglass.index.query import (
     KEYS,
     MAX_UIDS,
     MAX_VALUE_LENGTH,
     MAX_WILDCARDS,
     AnyOf,
+    Item,
     Level,
     Match,
     Query,
     Range,
     Single,
     Wildcard,
+    parse_item,
     parse_match,
+    same_form,
 )
 
 
@@ -42,6 +45,12 @@ from leadglass.index.matching import (
         ("StudyTime", "09", Range("09", "09")),
         ("StudyTime", "0930-1000", Range("0930", "1000")),
         ("ModalitiesInStudy", "CT", Single("CT")),
+        ("ModalitiesInStudy", "CT\\ MR\\CT", AnyOf(("CT", "MR"))),
+        ("ModalitiesInStudy", "CT\\M*", Wildcard("CT\\M*")),
+        ("PatientSex", "F\\O", AnyOf(("F", "O"))),
+        ("PatientID", "A\\1", Single("A\\1")),
+        ("SOPClassesInStudy", "1.2\\1.3", AnyOf(("1.2", "1.3"))),
+        ("StudyDate", "20260101 - 20260131", Range("20260101", "20260131")),
     ],
 )
 def test_how_values_are_read(keyword: str, value: str, match: Match | None) -> None:
@@ -80,9 +89,49 @@ def test_numbers_are_integers(value: str) -> None:
         parse_match(Level.INSTANCE, "InstanceNumber", value)
 
 
+def test_a_sequence_is_asked_by_an_item_and_by_nothing_else() -> None:
+    found = parse_item(
+        "RequestAttributesSequence", {"RequestedProcedureID": "R*", "ScheduledProcedureStepID": ""}
+    )
+    assert found == Item((("RequestedProcedureID", Wildcard("R*")),))
+    assert parse_item("RequestAttributesSequence", {"RequestedProcedureID": "*"}) is None
+    with pytest.raises(Violation):
+        parse_match(Level.SERIES, "RequestAttributesSequence", "R1")
+    with pytest.raises(KeyError):
+        parse_item("RequestAttributesSequence", {"StudyID": "1"})
+
+
+@pytest.mark.parametrize(
+    ("dates", "times", "same"),
+    [
+        (Range("20260101", "20260102"), Range("10", "11"), True),
+        (Range("20260101", ""), Range("10", ""), True),
+        (Range("", "20260101"), Range("", "10"), True),
+        (Range("20260101", ""), Range("", "10"), False),
+        (Range("20260101", "20260102"), Range("10", ""), False),
+        (Single("20260101"), Range("10", "10"), False),
+        (None, Range("10", "11"), False),
+        (Range("20260101", "20260102"), None, False),
+    ],
+)
+def test_ranges_of_the_same_form(dates: Match | None, times: Match | None, same: bool) -> None:
+    assert same_form(dates, times) is same
+
+
+def test_moments_need_two_ranges(shelf: Any) -> None:
+    query = Query(
+        Level.STUDY,
+        (("StudyDate", Single("20260101")), ("StudyTime", Range("10", "11"))),
+        moments=("StudyDate",),
+    )
+    with pytest.raises(Violation):
+        lookup.page(shelf.connection, query, everything=True, departments=frozenset())
+
+
 def test_a_key_of_another_level_is_none() -> None:
     with pytest.raises(KeyError):
         parse_match(Level.STUDY, "InstanceNumber", "1")
+    assert KEYS[Level.PATIENT].keys() < KEYS[Level.STUDY].keys()
     assert KEYS[Level.STUDY].keys() < KEYS[Level.SERIES].keys() < KEYS[Level.INSTANCE].keys()
 
 

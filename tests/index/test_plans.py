@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 
 from leadglass.archive.search import portal_query, query_from_pairs
 from leadglass.index import candidates, lookup, schema
-from leadglass.index.matching import Level, Query
+from leadglass.index.query import Level, Query
 
 ONE, THREE = frozenset({1}), frozenset({1, 2, 3})
 
@@ -55,6 +56,8 @@ def plans(sqlcipher: Any, facts: Callable[..., Any], monkeypatch: pytest.MonkeyP
                 accession_number=f"A{number}",
                 modality="ES" if number == 7 else "CT",
                 study_date=f"2026{number % 12 + 1:02}01",
+                birth_date=f"197001{number + 1:02}",
+                study_id=str(number),
             )
             shelf.add(made, department=number % 3 + 1)
         shelf.seal()
@@ -77,6 +80,11 @@ NARROW = {
     "modality": (portal_query(modality="ES"), {"PRIMARY"}),
     "word": (portal_query(name="anna7"), {"PRIMARY"}),
     "name": (query_from_pairs(Level.STUDY, [("PatientName", "ROTH^ANNA7")])[0], {"ix_studies_name_key"}),
+    "birth date": (
+        query_from_pairs(Level.STUDY, [("PatientBirthDate", "19700108")])[0],
+        {"ix_studies_birth_date"},
+    ),
+    "study ID": (query_from_pairs(Level.STUDY, [("StudyID", "7")])[0], {"ix_studies_study_id"}),
     "study UID": (query_from_pairs(Level.STUDY, [("StudyInstanceUID", "1.7.7")])[0], None),
 }
 
@@ -108,6 +116,11 @@ RECENT = {
     "a common modality": portal_query(modality="CT"),
     "a year": portal_query(date_from="2026-01-01", date_to="2026-12-31"),
     "a deep page": portal_query(offset=30),
+    "a page by its place": replace(portal_query(), after=("20260601", "", 20)),
+    "moments": replace(
+        query_from_pairs(Level.STUDY, [("StudyDate", "20260101-20261231"), ("StudyTime", "00-23")])[0],
+        moments=("StudyDate",),
+    ),
 }
 WALKS = {
     "a common word": portal_query(name="anna"),
@@ -132,6 +145,61 @@ def test_all_else_is_one_walk_that_reads_no_row_of_the_table(plans: Plans, kind:
     )
     assert not any("TEMP B-TREE" in step for step in walk), "the index is in the order of the list"
     assert all("ix_study_words_study_id" in step for step in walk[1:] if "study_words" in step)
+
+
+def test_a_page_by_its_place_begins_there(plans: Plans) -> None:
+    found = plans.of(replace(portal_query(), after=("20260601", "", 20)), THREE)
+    assert any("(study_date,study_time)<(?,?)" in plan[0] for plan in found), found
+    found = plans.of(replace(portal_query(), after=("20260601", "", 20)), ONE)
+    assert any("department_id=? AND (study_date,study_time)<(?,?)" in plan[0] for plan in found), found
+
+
+PATIENTS = {
+    "all": Query(Level.PATIENT),
+    "by their place": Query(Level.PATIENT, after=("20260601", "", 20)),
+    "a common name": query_from_pairs(Level.PATIENT, [("PatientName", "ROTH*")])[0],
+}
+
+
+@pytest.mark.parametrize("kind", PATIENTS)
+def test_patients_are_one_walk_with_a_look_at_the_other_studies_of_each(plans: Plans, kind: str) -> None:
+    *_, walk, _, _, _ = plans.of(PATIENTS[kind], THREE)
+    assert " studies USING INDEX ix_studies_" in walk[0]
+    newer = [step for step in walk if "newer" in step]
+    assert newer == ["SEARCH newer USING INDEX ix_studies_patient_recent (patient=? AND study_date>?)"]
+    assert not any("TEMP B-TREE" in step for step in walk)
+
+
+LOWER = {
+    "series": (Query(Level.SERIES), False),
+    "series by their place": (Query(Level.SERIES, after=(7, None, 7)), False),
+    "series of a modality": (query_from_pairs(Level.SERIES, [("Modality", "CT")])[0], False),
+    "instances": (Query(Level.INSTANCE), False),
+    "instances of a modality": (query_from_pairs(Level.INSTANCE, [("Modality", "CT")])[0], False),
+    "instances of a class": (query_from_pairs(Level.INSTANCE, [("SOPClassUID", "1.2")])[0], False),
+    "instances of a time": (query_from_pairs(Level.INSTANCE, [("StudyDate", "20260131-")])[0], False),
+    "instances by their place": (Query(Level.INSTANCE, after=(7, 1, 7)), False),
+    "one instance": (query_from_pairs(Level.INSTANCE, [("SOPInstanceUID", "1.7.7.1.1")])[0], True),
+    "one series": (query_from_pairs(Level.SERIES, [("SeriesInstanceUID", "1.7.7.1")])[0], True),
+    "instances of one series": (
+        query_from_pairs(Level.INSTANCE, [("SeriesInstanceUID", "1.7.7.1")])[0],
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("departments", [ONE, THREE], ids=["1 department", "3 departments"])
+@pytest.mark.parametrize("kind", LOWER)
+def test_relational_queries_sort_no_more_than_one_owner(
+    plans: Plans, kind: str, departments: frozenset[int]
+) -> None:
+    """Without a study to begin with, rows come in the order of an index; what has a UID is looked up."""
+    query, narrow = LOWER[kind]
+    plan = next(plan for plan in plans.of(query, departments) if len(plan) > 1)
+    if narrow:
+        assert "_uid" in plan[0] and plan[0].startswith("SEARCH"), plan
+    else:
+        assert all("TEMP B-TREE" not in step or "LAST" in step for step in plan), plan
 
 
 def test_the_list_of_one_department_has_its_own_index(plans: Plans) -> None:

@@ -35,10 +35,22 @@ _TEXTS: Final = {
     "body_part": ("BodyPartExamined", 64),
     "laterality": ("Laterality", 16),
 }
-_DATES: Final = {"birth_date": "PatientBirthDate", "study_date": "StudyDate", "series_date": "SeriesDate"}
-_TIMES: Final = {"study_time": "StudyTime", "series_time": "SeriesTime"}
+_DATES: Final = {
+    "birth_date": "PatientBirthDate",
+    "study_date": "StudyDate",
+    "series_date": "SeriesDate",
+    "performed_date": "PerformedProcedureStepStartDate",
+}
+_TIMES: Final = {
+    "study_time": "StudyTime",
+    "series_time": "SeriesTime",
+    "performed_time": "PerformedProcedureStepStartTime",
+}
 _INTEGERS: Final = {"series_number": "SeriesNumber", "instance_number": "InstanceNumber"}
 _SHORTS: Final = {"rows": "Rows", "columns": "Columns", "bits_allocated": "BitsAllocated"}
+
+_REQUESTS: Final = "RequestAttributesSequence"
+_MAX_REQUESTS: Final = 32
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]+")
 _TIME: Final = re.compile(r"\d{2}(?:\d{2}(?:\d{2}(?:\.\d{1,6})?)?)?", re.ASCII)
@@ -52,6 +64,7 @@ WANTED: Final = frozenset(
         *_TIMES.values(),
         *_INTEGERS.values(),
         *_SHORTS.values(),
+        _REQUESTS,
         "NumberOfFrames",
     )
 )
@@ -70,7 +83,25 @@ def facts_of(parser: Part10Parser) -> ObjectFacts:
         **{field: _integer(_text(found, keyword, charset)) for field, keyword in _INTEGERS.items()},
         **{field: _short(found, keyword) for field, keyword in _SHORTS.items()},
     }
-    return ObjectFacts(sop_instance, sop_class, study, series, frames=_frames(found), **facts)
+    return ObjectFacts(
+        sop_instance,
+        sop_class,
+        study,
+        series,
+        frames=_frames(found),
+        requests=_requests(found, charset),
+        **facts,
+    )
+
+
+def claims_of(parser: Part10Parser) -> ObjectFacts:
+    """What an object that is not kept among the rest says of itself, as far as it was read: whose it may be.
+    A UID that is missing or illegal is empty."""
+    found = parser.dataset.elements if parser.dataset is not None else {}
+    charset = charset_of(found)
+    uids = (text(found.get(TAG_BY_KEYWORD[keyword])) for keyword in _UIDS)
+    named = {field: _text(found, *_TEXTS[field][:1], charset)[:64] for field in ("patient_id", "issuer")}
+    return ObjectFacts(*(uid if is_valid_uid(uid) else "" for uid in uids), **named)
 
 
 def _uid(found: DataSet, keyword: str, spelt: str) -> str:
@@ -105,6 +136,18 @@ def _short(found: DataSet, keyword: str) -> int | None:
     element = found.get(TAG_BY_KEYWORD[keyword])
     values = numbers(element) if element is not None else ()
     return int(values[0]) if values and 0 <= values[0] < 1 << 31 else None
+
+
+def _requests(found: DataSet, around: Charset) -> tuple[tuple[str, str], ...]:
+    element = found.get(TAG_BY_KEYWORD[_REQUESTS])
+    if element is None or not isinstance(element.value, tuple):
+        return ()
+    items = ((item, charset_of(item, around)) for item in element.value[:_MAX_REQUESTS])
+    requests = (
+        (_text(item, "RequestedProcedureID", its)[:64], _text(item, "ScheduledProcedureStepID", its)[:64])
+        for item, its in items
+    )
+    return tuple(request for request in requests if any(request))
 
 
 def _frames(found: DataSet) -> int:

@@ -17,7 +17,7 @@ from leadglass.dicom.dictionary import keyword_of
 from leadglass.errors import Violation
 from leadglass.index import lookup
 from leadglass.index.matching import KEYS, Level, Match, Query, Range, Single, Wildcard, parse_match
-from leadglass.index.records import name_words
+from leadglass.index.names import name_words
 from leadglass.index.rows import InstanceRow, SeriesRow, StudyRow
 
 __all__ = [

@@ -18,13 +18,20 @@ import sqlalchemy as sa
 
 from leadglass.dicom.values import fold
 from leadglass.index import schema
-from leadglass.index.matching import STUDY_KEYS, Query, Single, begins, condition, within
+from leadglass.index.matching import Query, Single, begins, condition, within
 
 FEW: Final = 500
 SEVERAL: Final = 5000  # bearers of one word whose ids are compared with those of the next
 
 _study, _words, _modalities = schema.studies.c, schema.study_words.c, schema.study_modalities.c
-_INDEXED: Final = ("StudyInstanceUID", "AccessionNumber", "PatientID", "PatientName")
+_INDEXED: Final = (
+    "StudyInstanceUID",
+    "AccessionNumber",
+    "PatientID",
+    "StudyID",
+    "PatientName",
+    "PatientBirthDate",
+)
 
 
 def few(
@@ -59,7 +66,7 @@ def _probes(query: Query) -> Iterator[sa.Select[Any]]:
     asked = dict(query.match)
     for keyword in _INDEXED:
         if keyword in asked:
-            yield sa.select(_study.id).where(condition(STUDY_KEYS[keyword], asked[keyword]))
+            yield sa.select(_study.id).where(condition(keyword, asked[keyword]))
     for word in query.words:
         yield _bearers(word)
     modality = asked.get("ModalitiesInStudy")

@@ -4,62 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
+from sqlalchemy.sql.util import ClauseAdapter
 
 from leadglass.index import schema
+from leadglass.index.building import BUILD, COLUMNS, STUDY, instance_row, study_row, with_posters
 from leadglass.index.candidates import few
-from leadglass.index.matching import Level, Query, conditions, within
-from leadglass.index.rows import AsideRow, InstanceRow, Sealed, SeriesRow, StudyRow
+from leadglass.index.matching import conditions, within
+from leadglass.index.order import NEWEST, ORDER, beyond
+from leadglass.index.query import Level, Query
+from leadglass.index.rows import AsideRow, InstanceRow, PatientRow, Sealed, StudyRow
 
 _studies, _series, _instances = schema.studies, schema.series, schema.instances
-
-_STUDY = (
-    _studies.c.id,
-    _studies.c.study_instance_uid,
-    _studies.c.patient_name,
-    _studies.c.patient_id,
-    _studies.c.issuer,
-    _studies.c.birth_date,
-    _studies.c.sex,
-    _studies.c.study_date,
-    _studies.c.study_time,
-    _studies.c.accession_number,
-    _studies.c.study_id,
-    _studies.c.description,
-    _studies.c.referring_physician,
-    _studies.c.modalities,
-    _studies.c.series_count,
-    _studies.c.instance_count,
-    _studies.c.department_id,
-    _studies.c.received,
-)
-_SERIES = (
-    _series.c.id,
-    _series.c.series_instance_uid,
-    _series.c.modality,
-    _series.c.number,
-    _series.c.description,
-    _series.c.body_part,
-    _series.c.laterality,
-    _series.c.series_date,
-    _series.c.series_time,
-    _series.c.instance_count,
-)
-_INSTANCE = (
-    _instances.c.id,
-    _instances.c.sop_instance_uid,
-    _instances.c.sop_class_uid,
-    _instances.c.number,
-    _instances.c.rows,
-    _instances.c.columns,
-    _instances.c.bits_allocated,
-    _instances.c.frames,
-    _instances.c.transfer_syntax_uid,
-    _instances.c.size,
-)
 _aside = schema.kept_aside
 _ASIDE = (
     _aside.c.id,
@@ -76,25 +35,11 @@ _FROM = {
         _studies, _series.c.study_id == _studies.c.id
     ),
 }
-_ORDER: dict[Level, tuple[sa.ColumnElement[Any], ...]] = {
-    Level.STUDY: (_studies.c.study_date.desc(), _studies.c.study_time.desc(), _studies.c.id.desc()),
-    # What has no number comes first, on every database.
-    Level.SERIES: (_series.c.number.nulls_first(), _series.c.id),
-    Level.INSTANCE: (_instances.c.series_id, _instances.c.number.nulls_first(), _instances.c.id),
-}
-_COLUMNS = {Level.STUDY: _STUDY, Level.SERIES: _SERIES + _STUDY, Level.INSTANCE: _INSTANCE + _SERIES + _STUDY}
 
-# Keys that leave few studies but are not in ix_studies_list: the table itself is read through.
-_OFF_LIST = frozenset({"PatientBirthDate", "StudyID", "ReferringPhysicianName"})
+# Keys that may leave few studies but are in no index: the table itself is read through.
+_OFF_LIST = frozenset({"ReferringPhysicianName", "SOPClassesInStudy"})
 _RECENT = frozenset({"StudyDate", "StudyTime", "ModalitiesInStudy"})
 
-_middle = (  # an image from the middle shows more of a series than its first does
-    sa.select(_instances.c.id)
-    .where(_instances.c.series_id == bindparam("series"))
-    .order_by(_instances.c.number, _instances.c.id)
-    .limit(1)
-    .offset(bindparam("skip"))
-)
 _sealed = (
     sa.select(
         _series.c.study_id,
@@ -127,10 +72,15 @@ HOLDINGS = {
 
 
 def page(
-    connection: sa.Connection, query: Query, *, everything: bool, departments: frozenset[int]
+    connection: sa.Connection,
+    query: Query,
+    *,
+    everything: bool,
+    departments: frozenset[int],
+    posters: bool = True,
 ) -> tuple[list[Any], bool]:
-    """The rows of one page (StudyRow, SeriesRow or InstanceRow, as the query's level is), in order, and
-    whether there are more. Only within the given departments."""
+    """The rows of one page (PatientRow, StudyRow, SeriesRow or InstanceRow, as the query's level is), in
+    order, and whether there are more. Only within the given departments."""
     if not everything and not departments:
         return [], False
     where = conditions(query) + within(everything, departments)
@@ -139,31 +89,74 @@ def page(
         return [], False
     if some is not None:
         where.append(_studies.c.id.in_(some))
-    if query.level is Level.STUDY:
-        hint = _hint(query, departments, walk=some is None)
-        rows = _study_page(connection, query, where, hint)
-    else:
-        statement = sa.select(*_COLUMNS[query.level]).select_from(_FROM[query.level]).where(*where)
-        statement = statement.order_by(*_ORDER[query.level]).limit(query.limit + 1).offset(query.offset)
-        rows = connection.execute(statement).all()
-    return _BUILD[query.level](connection, rows[: query.limit]), len(rows) > query.limit
+    hint = _hint(query, departments, walk=some is None)
+    rows, more = _PAGES[query.level](connection, query, where, hint)
+    if posters and query.level is Level.SERIES:
+        rows = with_posters(connection, rows)
+    return rows, more
 
 
-def _study_page(
-    connection: sa.Connection, query: Query, where: list[sa.ColumnElement[bool]], hint: str
-) -> Sequence[Sequence[Any]]:
-    """One row more than the page has. The ids first, so that walking the list reads its index alone."""
-    page = sa.select(_studies.c.id).where(*where).order_by(*_ORDER[Level.STUDY])
-    page = page.with_hint(_studies, hint, "sqlite").limit(query.limit + 1).offset(query.offset)
-    ids = connection.execute(page).scalars().all()
-    return connection.execute(_studies_by_id, {"ids": ids}).all() if ids else []
+_Where: TypeAlias = list[sa.ColumnElement[bool]]
+_Page: TypeAlias = tuple[list[Any], bool]
+
+
+def _cut(statement: sa.Select[Any], query: Query) -> sa.Select[Any]:
+    """The page of a statement, and one row more, which says whether there are more."""
+    if query.after:
+        statement = statement.where(beyond(query.level, query.after))
+    return statement.order_by(*ORDER[query.level]).limit(query.limit + 1).offset(query.offset)
+
+
+def _study_page(connection: sa.Connection, query: Query, where: _Where, hint: str) -> _Page:
+    """The ids first, so that walking the list reads its index alone."""
+    walk = sa.select(_studies.c.id).where(*where).with_hint(_studies, hint, "sqlite")
+    ids = connection.execute(_cut(walk, query)).scalars().all()
+    return _studies_of(connection, ids[: query.limit]), len(ids) > query.limit
+
+
+def _patient_page(connection: sa.Connection, query: Query, where: _Where, hint: str) -> _Page:
+    """Each patient stands where the newest of the studies found does. No Patient ID, no patient: every
+    entity has a value of its unique key (PS3.4 C.2.2.1.1)."""
+    where = [*where, _studies.c.patient_id != ""]
+    walk = sa.select(_studies.c.id).where(*where, ~_newer(where)).with_hint(_studies, hint, "sqlite")
+    ids = connection.execute(_cut(walk, query)).scalars().all()
+    newest = _studies_of(connection, ids[: query.limit])
+    owner = {row[0]: row[1] for row in connection.execute(_patient_of, {"ids": ids})} if ids else {}
+    counted = sa.select(_studies.c.patient, *_COUNTS).where(*where, _studies.c.patient.in_(owner.values()))
+    counts = {row[0]: row[1:] for row in connection.execute(counted.group_by(_studies.c.patient))}
+    rows = [PatientRow(owner[row.id], row, *counts[owner[row.id]]) for row in newest]
+    return rows, len(ids) > query.limit
+
+
+def _newer(where: _Where) -> sa.ColumnElement[bool]:
+    """Whether the same patient has a newer study that is found as well."""
+    other = _studies.alias("newer")
+    moved = ClauseAdapter(other)
+    newer = sa.tuple_(*map(moved.traverse, NEWEST)) > sa.tuple_(*NEWEST)
+    found = sa.select(sa.literal(1)).with_hint(other, "INDEXED BY ix_studies_patient_recent", "sqlite")
+    return found.where(other.c.patient == _studies.c.patient, newer, *map(moved.traverse, where)).exists()
+
+
+def _joined_page(connection: sa.Connection, query: Query, where: _Where, hint: str) -> _Page:
+    statement = sa.select(*COLUMNS[query.level]).select_from(_FROM[query.level]).where(*where)
+    rows = connection.execute(_cut(statement, query)).all()
+    return BUILD[query.level](connection, rows[: query.limit], query), len(rows) > query.limit
+
+
+_PAGES: dict[Level, Callable[[sa.Connection, Query, _Where, str], _Page]] = {
+    Level.PATIENT: _patient_page,
+    Level.STUDY: _study_page,
+    Level.SERIES: _joined_page,
+    Level.INSTANCE: _joined_page,
+}
 
 
 def _hint(query: Query, departments: frozenset[int], *, walk: bool) -> str:
     """SQLite is told how, for it cannot know how many there are: few by their ids; else the smallest index
-    in the order of the list that holds all that is asked for; the table itself when none does."""
+    in the order of the list that holds what is asked for; the table itself when none does, but for further
+    pages: those go on where the last one ended."""
     asked = {keyword for keyword, _ in query.match} | ({"PatientName"} if query.words else set())
-    if not walk or asked & _OFF_LIST:
+    if not walk or (asked & _OFF_LIST and not query.after):
         return "NOT INDEXED"
     if len(departments) == 1 and not asked:
         return "INDEXED BY ix_studies_department_recent"
@@ -172,12 +165,12 @@ def _hint(query: Query, departments: frozenset[int], *, walk: bool) -> str:
 
 def study(connection: sa.Connection, study_id: int) -> StudyRow | None:
     row = connection.execute(_study_by_id, {"id": study_id}).one_or_none()
-    return _study_row(row) if row else None
+    return study_row(row) if row else None
 
 
 def instance(connection: sa.Connection, instance_id: int) -> InstanceRow | None:
     row = connection.execute(_instance_by_id, {"id": instance_id}).one_or_none()
-    return _instance_row(row) if row else None
+    return instance_row(row) if row else None
 
 
 def sealed(connection: sa.Connection, instance_id: int) -> Sealed | None:
@@ -198,13 +191,13 @@ def asides(
     where = within(everything, departments)
     where += [] if everything else [_aside.c.department_id.in_(sorted(departments))]
     statement = (
-        sa.select(*_ASIDE, *_STUDY)
+        sa.select(*_ASIDE, *STUDY)
         .join_from(_aside, _studies, _aside.c.study_id == _studies.c.id)
         .where(*where)
         .order_by(_aside.c.id.desc())
     )
     rows = connection.execute(statement.limit(limit + 1).offset(offset)).all()
-    found = [AsideRow(row[0], row[1], _study_row(row[6:]), *row[2:6]) for row in rows[:limit]]
+    found = [AsideRow(row[0], row[1], study_row(row[6:]), *row[2:6]) for row in rows[:limit]]
     return found, len(rows) > limit
 
 
@@ -227,15 +220,33 @@ def totals(connection: sa.Connection) -> dict[str, int]:
     return dict(connection.execute(_totals).mappings().one())
 
 
+def _studies_of(connection: sa.Connection, ids: Sequence[int]) -> list[StudyRow]:
+    return [study_row(row) for row in connection.execute(_studies_by_id, {"ids": ids})] if ids else []
+
+
+_FROM = {
+    Level.SERIES: _series.join(_studies, _series.c.study_id == _studies.c.id),
+    Level.INSTANCE: _instances.join(_series, _instances.c.series_id == _series.c.id).join(
+        _studies, _series.c.study_id == _studies.c.id
+    ),
+}
+_COUNTS = (
+    sa.func.count(),
+    sa.func.sum(_studies.c.series_count),
+    sa.func.sum(_studies.c.instance_count),
+)
 _studies_by_id = (
-    sa.select(*_STUDY)
+    sa.select(*STUDY)
     .with_hint(_studies, "NOT INDEXED", "sqlite")
     .where(_studies.c.id.in_(bindparam("ids", expanding=True)))
-    .order_by(*_ORDER[Level.STUDY])
+    .order_by(*ORDER[Level.STUDY])
 )
-_study_by_id = sa.select(*_STUDY).where(_studies.c.id == bindparam("id"))
+_patient_of = sa.select(_studies.c.id, _studies.c.patient).where(
+    _studies.c.id.in_(bindparam("ids", expanding=True))
+)
+_study_by_id = sa.select(*STUDY).where(_studies.c.id == bindparam("id"))
 _instance_by_id = (
-    sa.select(*_COLUMNS[Level.INSTANCE])
+    sa.select(*COLUMNS[Level.INSTANCE])
     .select_from(_FROM[Level.INSTANCE])
     .where(_instances.c.id == bindparam("id"))
 )
@@ -253,37 +264,3 @@ _totals = sa.select(
     _count(schema.kept_aside).label("kept_aside"),
     sa.select(sa.func.coalesce(sa.func.sum(_instances.c.size), 0)).scalar_subquery().label("bytes"),
 )
-
-
-def _study_row(row: Sequence[Any]) -> StudyRow:
-    values = list(row)
-    values[13] = tuple(filter(None, values[13].split("\\")))
-    return StudyRow(*values)
-
-
-def _series_row(row: Sequence[Any], poster: int | None = None) -> SeriesRow:
-    width = len(_SERIES)
-    values: list[Any] = [row[0], _study_row(row[width:]), *row[1:width], poster]
-    return SeriesRow(*values)
-
-
-def _instance_row(row: Sequence[Any]) -> InstanceRow:
-    width = len(_INSTANCE)
-    values: list[Any] = [row[0], _series_row(row[width:]), *row[1:width]]
-    return InstanceRow(*values)
-
-
-def _series_rows(connection: sa.Connection, rows: Sequence[Sequence[Any]]) -> list[SeriesRow]:
-    skip = len(_SERIES) - 1  # instance_count is the last of them
-    return [
-        _series_row(row, connection.execute(_middle, {"series": row[0], "skip": row[skip] // 2}).scalar())
-        for row in rows
-    ]
-
-
-_Builder = Callable[[sa.Connection, Sequence[Sequence[Any]]], list[Any]]
-_BUILD: dict[Level, _Builder] = {
-    Level.STUDY: lambda _, rows: [_study_row(row) for row in rows],
-    Level.SERIES: _series_rows,
-    Level.INSTANCE: lambda _, rows: [_instance_row(row) for row in rows],
-}

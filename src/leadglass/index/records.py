@@ -7,7 +7,6 @@ remembered in the transaction's state and dies with it.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -18,8 +17,8 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from leadglass.db.engine import Transaction
-from leadglass.dicom.values import fold
 from leadglass.index import schema
+from leadglass.index.names import name_key, name_words
 from leadglass.index.rows import Sealed
 
 
@@ -49,6 +48,9 @@ class ObjectFacts:
     laterality: str = ""
     series_date: str = ""
     series_time: str = ""
+    performed_date: str = ""  # when the performed procedure step began
+    performed_time: str = ""
+    requests: tuple[tuple[str, str], ...] = ()  # requested procedure, scheduled procedure step
     instance_number: int | None = None
     rows: int | None = None
     columns: int | None = None
@@ -98,6 +100,7 @@ class _Study:
     modalities: set[str]
     study_date: str
     study_time: str
+    sop_classes: set[str]
 
 
 @dataclass(slots=True)
@@ -111,6 +114,7 @@ class _Group:
     new_series: Counter[int] = field(default_factory=Counter)
 
 
+MAX_SOP_CLASSES = 4096  # characters of all their UIDs together
 _KEY: Hashable = "index.records"
 
 _find_instance = (
@@ -133,6 +137,7 @@ _find_study = sa.select(
     schema.studies.c.modalities,
     schema.studies.c.study_date,
     schema.studies.c.study_time,
+    schema.studies.c.sop_classes,
 ).where(schema.studies.c.study_instance_uid == bindparam("uid"))
 _find_series = sa.select(schema.series.c.id, schema.series.c.study_id).where(
     schema.series.c.series_instance_uid == bindparam("uid")
@@ -151,10 +156,16 @@ _insert_instance = sa.insert(schema.instances)
 _insert_aside = sa.insert(schema.kept_aside)
 _insert_words = sa.insert(schema.study_words)
 _insert_modality = sa.insert(schema.study_modalities)
+_insert_requests = sa.insert(schema.series_requests)
 _set_modalities = (
     sa.update(schema.studies)
     .where(schema.studies.c.id == bindparam("study"))
     .values(modalities=bindparam("joined"))
+)
+_set_sop_classes = (
+    sa.update(schema.studies)
+    .where(schema.studies.c.id == bindparam("study"))
+    .values(sop_classes=bindparam("joined"))
 )
 _grow_study = (
     sa.update(schema.studies)
@@ -195,6 +206,7 @@ def place(tx: Transaction, facts: ObjectFacts, department_id: int, now: int) -> 
         series = group.series[facts.series_instance_uid] = _new_series(tx, facts, study.id)
         group.new_series[study.id] += 1
         _add_modality(tx, study, facts.modality)
+    _add_sop_class(tx, study, facts.sop_class_uid)
     return Place(study.id, series[0], is_new_study)
 
 
@@ -252,16 +264,6 @@ def keep_aside(
     )
 
 
-def name_key(name: str) -> str:
-    """A person's name for matching: folded, each component group without empty components at its end."""
-    return "=".join(re.sub(r"[\^ ]+$", "", group) for group in fold(name).split("=")).rstrip("=")
-
-
-def name_words(name: str) -> set[str]:
-    """The folded words of all component groups of a person's name."""
-    return {word[:64] for word in re.split(r"[\^=\s,.;'\u2019-]+", fold(name)) if word}
-
-
 def _group(tx: Transaction) -> _Group:
     group = tx.state.get(_KEY)
     if group is None:
@@ -285,9 +287,9 @@ def _flush(tx: Transaction) -> None:
 def _study(tx: Transaction, group: _Group, uid: str) -> _Study | None:
     known = group.studies.get(uid)
     if known is None and (row := tx.execute(_find_study, {"uid": uid}).one_or_none()):
-        study_id, patient_id, issuer, department_id, modalities, date, time = tuple(row)
+        study_id, patient_id, issuer, department_id, modalities, date, time, classes = tuple(row)
         known = group.studies[uid] = _Study(
-            study_id, patient_id, issuer, department_id, set(modalities.split("\\")) - {""}, date, time
+            study_id, patient_id, issuer, department_id, _apart(modalities), date, time, _apart(classes)
         )
     return known
 
@@ -316,13 +318,22 @@ def _new_study(tx: Transaction, facts: ObjectFacts, department_id: int, now: int
         "study_id": facts.study_id,
         "description": facts.study_description,
         "referring_physician": facts.referring_physician,
+        "referring_key": name_key(facts.referring_physician),
+        "sop_classes": facts.sop_class_uid,
         "received": now,
     }
     study_id = _inserted(tx, sa.insert(schema.studies), values)
     if words := name_words(facts.patient_name):
         tx.execute(_insert_words, [{"word": word, "study_id": study_id} for word in sorted(words)])
     return _Study(
-        study_id, facts.patient_id, facts.issuer, department_id, set(), facts.study_date, facts.study_time
+        study_id,
+        facts.patient_id,
+        facts.issuer,
+        department_id,
+        set(),
+        facts.study_date,
+        facts.study_time,
+        {facts.sop_class_uid},
     )
 
 
@@ -347,8 +358,15 @@ def _new_series(tx: Transaction, facts: ObjectFacts, study_id: int) -> tuple[int
         "laterality": facts.laterality,
         "series_date": facts.series_date,
         "series_time": facts.series_time,
+        "performed_date": facts.performed_date,
+        "performed_time": facts.performed_time,
     }
-    return _inserted(tx, sa.insert(schema.series), values), study_id
+    series_id = _inserted(tx, sa.insert(schema.series), values)
+    if facts.requests:
+        names = ("position", "requested_procedure_id", "scheduled_step_id")
+        items = (dict(zip(names, (at, *item), strict=True)) for at, item in enumerate(facts.requests))
+        tx.execute(_insert_requests, [{"series_id": series_id, **item} for item in items])
+    return series_id, study_id
 
 
 def _add_modality(tx: Transaction, study: _Study, modality: str) -> None:
@@ -365,6 +383,20 @@ def _add_modality(tx: Transaction, study: _Study, modality: str) -> None:
         },
     )
     tx.execute(_set_modalities, {"study": study.id, "joined": "\\".join(sorted(study.modalities))})
+
+
+def _add_sop_class(tx: Transaction, study: _Study, sop_class_uid: str) -> None:
+    """What the column cannot hold any more is not listed; no study has that many classes."""
+    if sop_class_uid in study.sop_classes:
+        return
+    joined = "\\".join(sorted({*study.sop_classes, sop_class_uid}))
+    if len(joined) <= MAX_SOP_CLASSES:
+        study.sop_classes.add(sop_class_uid)
+        tx.execute(_set_sop_classes, {"study": study.id, "joined": joined})
+
+
+def _apart(joined: str) -> set[str]:
+    return set(filter(None, joined.split("\\")))
 
 
 def _object_values(sealed: Sealed) -> dict[str, Any]:

@@ -25,6 +25,26 @@ class StudyRow:
     instance_count: int
     department_id: int
     received: int  # ms since the epoch, UTC
+    sop_classes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PatientRow:
+    """A patient as the newest of the studies found shows them; the counts are of the studies found."""
+
+    id: int
+    study: StudyRow
+    study_count: int
+    series_count: int
+    instance_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRow:
+    """An item of Request Attributes Sequence (0040,0275)."""
+
+    requested_procedure_id: str
+    scheduled_step_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +60,10 @@ class SeriesRow:
     series_date: str
     series_time: str
     instance_count: int
-    poster: int | None  # the instance in the middle of the series, for its thumbnail
+    performed_date: str = ""  # when the performed procedure step began
+    performed_time: str = ""
+    poster: int | None = None  # the instance in the middle of the series, for its thumbnail
+    requests: tuple[RequestRow, ...] = ()  # with a sequence key, those that match it
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ studies = sa.Table(
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("study_instance_uid", _UID, nullable=False, unique=True),
-    sa.Column("patient", sa.Integer, sa.ForeignKey("patients.id"), nullable=False, index=True),
+    sa.Column("patient", sa.Integer, sa.ForeignKey("patients.id"), nullable=False),
     sa.Column("department_id", sa.Integer, sa.ForeignKey("departments.id"), nullable=False),
     _text("patient_name", 400),
     _text("name_key", 400),  # folded for matching without case (PS3.4 C.2.2.2.1.1)
@@ -79,7 +79,9 @@ studies = sa.Table(
     _text("study_id", 64),
     _text("description", 256),
     _text("referring_physician", 400),
+    _text("referring_key", 400),  # folded as name_key is
     _text("modalities", 256),  # distinct, sorted, separated by backslash
+    _text("sop_classes", 4096),  # likewise
     sa.Column("series_count", sa.Integer, nullable=False, server_default="0"),
     sa.Column("instance_count", sa.Integer, nullable=False, server_default="0"),
     sa.Column("received", sa.BigInteger, nullable=False),
@@ -88,9 +90,13 @@ studies = sa.Table(
     sa.Index("ix_studies_recent", "study_date", "study_time", "id", "department_id", "modalities"),
     sa.Index("ix_studies_list", *STUDY_LIST),
     sa.Index("ix_studies_department_recent", "department_id", "study_date", "study_time", "id"),
+    # A patient's studies, the newest of them first or last: what a list of patients shows of each.
+    sa.Index("ix_studies_patient_recent", "patient", "study_date", "study_time", "id"),
     sa.Index("ix_studies_patient_id", "patient_id"),
     sa.Index("ix_studies_accession_number", "accession_number"),
     sa.Index("ix_studies_name_key", "name_key"),
+    sa.Index("ix_studies_birth_date", "birth_date"),
+    sa.Index("ix_studies_study_id", "study_id"),
 )
 
 # Every word of a patient's name, so that a search by any beginning is a range of a B-tree.
@@ -126,7 +132,22 @@ series = sa.Table(
     _text("laterality", 16),
     _text("series_date", 8),
     _text("series_time", 16),
+    _text("performed_date", 8),
+    _text("performed_time", 16),
     sa.Column("instance_count", sa.Integer, nullable=False, server_default="0"),
+)
+
+# The items of Request Attributes Sequence (0040,0275): which requests a series answers.
+series_requests = sa.Table(
+    "series_requests",
+    metadata,
+    sa.Column("series_id", sa.Integer, sa.ForeignKey("series.id"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    _text("requested_procedure_id", 64),
+    _text("scheduled_step_id", 64),
+    sa.Index("ix_series_requests_requested_procedure_id", "requested_procedure_id"),
+    sa.Index("ix_series_requests_scheduled_step_id", "scheduled_step_id"),
+    sqlite_with_rowid=False,
 )
 
 instances = sa.Table(

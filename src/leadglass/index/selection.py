@@ -141,5 +141,6 @@ def _lower_conditions(keys: Keys) -> list[sa.ColumnElement[bool]]:
 
 def _study_row(row: Sequence[Any]) -> StudyRow:
     values = dict(zip((column.name for column in _STUDY), row, strict=True))
-    values["modalities"] = tuple(filter(None, values["modalities"].split("\\")))
+    for name in ("modalities", "sop_classes"):
+        values[name] = tuple(filter(None, values[name].split("\\")))
     return StudyRow(**values)
