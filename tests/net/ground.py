@@ -12,7 +12,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +35,7 @@ DEADLINES = Deadlines()
 LONGEST_PDU = 1 << 18
 OPERATOR = operator(1000, "op")
 SENDER = "PEER"
+STUCK = "1.2.3.0"  # an instance that the bare edge takes nothing of: its disk does not answer
 
 
 class MovedLoop(asyncio.SelectorEventLoop):
@@ -51,6 +52,7 @@ class Ground:
         self.acceptor = acceptor
         self.port: int = listening.getsockname()[1]
         self.lines = lines
+        self.unstick: Callable[[], object] = lambda: None
         self._listening = listening
         self._loop = MovedLoop()
         self._stop = asyncio.Event()
@@ -97,6 +99,18 @@ class Ground:
 
         self._loop.call_soon_threadsafe(move)
         done.result(PATIENCE)
+
+    def go_on(self) -> None:
+        """The disk answers again."""
+        self._loop.call_soon_threadsafe(self.unstick)
+
+    def seen(self) -> None:
+        """Whoever has connected has been accepted, and what was sent so far has been read."""
+        until = time.monotonic() + PATIENCE
+        while not self.acceptor.connections:
+            assert time.monotonic() < until
+            threading.Event().wait(0.001)
+        self.advance(0)
 
     def count(self) -> tuple[int, int]:
         """Tasks of the loop and descriptors of the process."""
@@ -147,6 +161,7 @@ def edge() -> Iterator[Ground]:
     """`net` alone: who is admitted and what is answered is the test's."""
     ours = UserInformation(maximum_length=LONGEST_PDU, implementation_class_uid=IMPLEMENTATION_CLASS_UID)
     offer = {VERIFICATION: Service(), CT: Service()}
+    stuck = asyncio.Event()
 
     async def admit(asked: Any, _: Any) -> Any:
         if asked.calling != SENDER:
@@ -154,6 +169,8 @@ def edge() -> Iterator[Ground]:
         return Admission(negotiate(asked, offer, ours), None)
 
     async def done(link: Any, message: Any) -> None:
+        if message.command.affected_sop_instance_uid == STUCK:
+            await stuck.wait()
         if message.data is not None:
             await message.data.drain()
         await link.send(message.context.id, message.command.respond(0))
@@ -162,6 +179,7 @@ def edge() -> Iterator[Ground]:
         manners = Manners(ul=UlLimits(p_data_pdu=LONGEST_PDU))
         handlers = {Field.C_ECHO_RQ: done, Field.C_STORE_RQ: done}
         with started(Ground(Acceptor(manners, admit, handlers), listening, lines)) as made:
+            made.unstick = lambda: (stuck.set(), stuck.clear())
             yield made
 
 

@@ -6,6 +6,7 @@ nothing of a patient; connections, tasks and descriptors as before; and the next
 
 from __future__ import annotations
 
+import select
 import struct
 import sys
 import tracemalloc
@@ -31,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # helpers beside the tests have 
 pytest.register_assert_rewrite("raw_peer", "ground")
 
 import raw_peer as raw  # noqa: E402 (after the lines above, or it is not found and its assertions say nothing)
-from ground import DEADLINES, Ground, archive, edge  # noqa: E402
+from ground import DEADLINES, STUCK, Ground, archive, edge  # noqa: E402
 from raw_peer import ABORT, DATA, RJ, Ended, Peer, item, pdu, pdv  # noqa: E402
 
 PATIENT = b"NOBODY^PLANTED"
@@ -63,6 +64,11 @@ def place(request: pytest.FixtureRequest) -> Iterator[Ground]:
 @pytest.fixture
 def home_place(house: Ground) -> Iterator[Ground]:
     yield from unharmed(house)
+
+
+@pytest.fixture
+def empty_place(bare: Ground) -> Iterator[Ground]:
+    yield from unharmed(bare)
 
 
 def unharmed(place: Ground) -> Iterator[Ground]:
@@ -214,6 +220,7 @@ def test_what_is_odd_and_legal_is_taken(name: str, place: Ground) -> None:
 def test_an_association_that_does_not_come_is_given_up(said: bytes, place: Ground) -> None:
     peer = Peer.connect(place.port)
     peer.send(said)
+    place.seen()
     place.advance(DEADLINES.association - 1)
     assert place.acceptor.connections == 1  # there is a deadline, and it is not yet over
     place.advance(1.1)
@@ -223,6 +230,7 @@ def test_an_association_that_does_not_come_is_given_up(said: bytes, place: Groun
 
 def test_a_byte_every_five_seconds_does_not_put_the_deadline_off(place: Ground) -> None:
     peer = Peer.connect(place.port)
+    place.seen()
     for number, byte in enumerate(LEGAL):  # noqa: B007 (used after the loop)
         if not peer.send(bytes((byte,))) or not place.acceptor.connections:
             break
@@ -366,8 +374,8 @@ def test_an_association_goes_on_after_what_an_acceptor_answers_with_a_status(pla
 MEGABYTE = 1 << 20
 ONE_BYTE = pdv(3, b"x", is_command=False, last=False)
 BOMBS = {
-    "values of one byte": pdu(DATA, ONE_BYTE * (16000 // len(ONE_BYTE))) * 800,
-    "PDUs of one byte": pdu(DATA, ONE_BYTE) * 400_000,
+    "values of one byte": pdu(DATA, ONE_BYTE * (16000 // len(ONE_BYTE))) * 100,
+    "PDUs of one byte": pdu(DATA, ONE_BYTE) * 100_000,
     "one byte among empty values": pdu(DATA, ONE_BYTE + pdv(3, b"", is_command=False, last=False) * 2000)
     * 600,
     "a large data set that is none": pdu(DATA, pdv(3, b"\xff" * 16000, is_command=False, last=False)) * 3000,
@@ -388,6 +396,34 @@ def test_no_bomb_is_held_in_memory(name: str, place: Ground) -> None:
     finally:
         tracemalloc.stop()
     assert most < 64 * MEGABYTE + len(BOMBS[name])  # what we hold of it ourselves counts as well
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BOMBS)
+def test_what_waits_for_a_stuck_disk_is_bounded_however_it_is_cut(name: str, empty_place: Ground) -> None:
+    place = empty_place
+    peer = Peer.associated(place.port)
+    peer.send(raw.message(3, raw.store_rq(STUCK)))
+    peer.socket.setblocking(False)
+    tracemalloc.start()
+    try:
+        rest = memoryview(BOMBS[name] * (64 * MEGABYTE // len(BOMBS[name])))
+        before = tracemalloc.get_traced_memory()[0]
+        while rest:
+            try:
+                rest = rest[peer.socket.send(rest) :]
+            except BlockingIOError:  # nothing is taken any more, or we were quick
+                if not select.select([], [peer.socket], [], 5)[1]:
+                    break
+            except OSError:
+                break  # thrown out
+        most = tracemalloc.get_traced_memory()[1] - before
+    finally:
+        tracemalloc.stop()
+    peer.reset()
+    place.go_on()
+    assert rest
+    assert most < 16 * MEGABYTE
 
 
 # --- a machine that makes up peers -----------------------------------------------------------------------------
