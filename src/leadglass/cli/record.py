@@ -36,7 +36,9 @@ def show_log(
     ] = None,
     user: Annotated[
         str | None,
-        typer.Option("--user", metavar="NAME", help="Only this user's, or of an actor such as operator:0."),
+        typer.Option(
+            "--user", metavar="NAME", help="Only this user's or AE's, or of an actor such as operator:0."
+        ),
     ] = None,
     action: Annotated[
         str | None, typer.Option("--action", metavar="ACTION", help="Only this action, e.g. study.view.")
@@ -84,14 +86,17 @@ def show_log(
 
 
 def _actor(work: Work, name: str) -> str:
-    """`dr.roth` as the record knows them."""
+    """`dr.roth`, or the AE `CT1`, as the record knows them."""
     if _ACTOR.fullmatch(name):
         return name
     users = work.services.accounts.list_users(work.operator, work.context())
     found = next((user for user in users if user.name == name.strip().casefold()), None)
-    if found is None:
-        raise typer.BadParameter(f"There is no user {show.printable(name)}.", param_hint="--user")
-    return f"user:{found.id}"
+    if found is not None:
+        return f"user:{found.id}"
+    numbers = work.services.peers.numbers_of(name)
+    if not numbers:
+        raise typer.BadParameter(f"There is no user or AE {show.printable(name)}.", param_hint="--user")
+    return f"ae:{numbers[0]}"
 
 
 def _day(text: str | None, option: str, *, days: int = 0) -> int | None:
