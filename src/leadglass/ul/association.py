@@ -197,12 +197,12 @@ class Association:
         return p_data(context_id, is_command, is_last, length)
 
     def release(self) -> None:
-        if self._telling:
-            raise BrokenInvariant("A release in the middle of our own message.")
+        self._require_said()
         self._apply(Event.RELEASE_REQUEST)
         self._out.append(ReleaseRQ().encode())
 
     def confirm_release(self) -> None:
+        self._require_said()
         self._apply(Event.RELEASE_RESPONSE)
         self._out.append(ReleaseRP().encode())
 
@@ -336,6 +336,10 @@ class Association:
         """AR-10"""
         self.confirm_release()
         return ReleaseConfirmed()
+
+    def _require_said(self) -> None:
+        if self._telling:
+            raise BrokenInvariant("A release in the middle of our own message.")
 
     def _require_whole(self) -> None:
         if self._hearing:

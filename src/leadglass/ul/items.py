@@ -262,10 +262,7 @@ class UserInformation:
             parts.append(self.asynchronous_operations.encode())
         parts += [role.encode() for role in self.roles]
         if self.implementation_version_name:
-            name = self.implementation_version_name.encode("ascii", "replace")
-            if len(name) > 16:
-                raise BrokenInvariant("The name of an implementation version is longer than 16 characters.")
-            parts.append(item(IMPLEMENTATION_VERSION_NAME, name))
+            parts.append(item(IMPLEMENTATION_VERSION_NAME, _version_name(self.implementation_version_name)))
         parts += [extended.encode() for extended in self.extended]
         parts += [common.encode() for common in self.common_extended]
         if self.user_identity is not None:
@@ -289,6 +286,13 @@ class UserInformation:
         found.setdefault("implementation_class_uid", "")
         values: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in found.items()}
         return cls(**values)
+
+
+def _version_name(name: str) -> bytes:
+    """PS3.7 D.3.3.2: up to 16 characters of ISO 646."""
+    if len(name) > 16 or not name.isascii() or not name.isprintable():
+        raise BrokenInvariant("What is to be sent as the name of an implementation version is none.")
+    return name.encode("ascii")
 
 
 def _maximum_length(content: bytes) -> int:

@@ -98,7 +98,7 @@ def _frame(kind: Kind, body: bytes) -> bytes:
 
 def _title_bytes(title: str) -> bytes:
     """An AE title in its 16 bytes, padded with spaces; '' is what nobody was told (PS3.8 7.1.1.3)."""
-    encoded = title.encode("ascii", "replace")
+    encoded = title.encode("utf-8", "replace")
     if title and not _TITLE.fullmatch(encoded):
         raise BrokenInvariant("What is to be sent as an AE title is none.")
     return encoded.ljust(16)
