@@ -20,18 +20,14 @@ Dial = Callable[[Ae, AssociateRQ], Awaitable[Link]]  # Refused, Unreachable, Pro
 
 
 class Dialler:
-    """`identity` gives the archive's own certificate and key, PEM."""
+    """The archive calls with the certificate that its listener has."""
 
     def __init__(
-        self,
-        peers: Peers,
-        identity: Callable[[], tuple[str, str]],
-        workers: Workers,
-        deadlines: Deadlines | None = None,
+        self, peers: Peers, workers: Workers, clock: Callable[[], int], deadlines: Deadlines | None = None
     ) -> None:
         self._peers = peers
-        self._identity = identity
         self._workers = workers
+        self._clock = clock
         self._deadlines = deadlines
 
     async def __call__(self, ae: Ae, request: AssociateRQ) -> Link:
@@ -47,7 +43,7 @@ class Dialler:
 
     def _context(self) -> SSLContext:
         """A certificate stands for one AE, whatever name its host has: it is compared itself."""
-        context = client_context(*self._identity(), self._peers.trusted())
+        context = client_context(*self._peers.calling_identity(self._clock()), self._peers.trusted())
         context.check_hostname = False
         return context
 
