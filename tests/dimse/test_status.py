@@ -109,8 +109,8 @@ def test_no_code_is_in_two_rows(service: Service) -> None:
         (Service.COMMITMENT, 0x0110, "failed"),
         (Service.COMMITMENT_FAILURE, 0x0112, "does not have the object"),
         (Service.COMMITMENT_FAILURE, 0x0131, "already been made"),
-        (Service.FIND, 0xB777, "B777"),
-        (Service.MOVE, 0x1234, "1234"),
+        (Service.FIND, 0xB777, "with a warning"),
+        (Service.MOVE, 0x1234, "refused or failed"),
     ],
 )
 def test_what_people_are_told(service: Service, code: int, words: str) -> None:

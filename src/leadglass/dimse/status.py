@@ -69,11 +69,11 @@ def meaning(service: Service, code: int) -> Status:
         if row.first <= code <= row.last:
             return row
     kind = category(code)
-    return Status(code, code, kind, "Unknown", f"{_UNKNOWN[kind]} (status {code:04X}).", "PS3.7 C")
+    return Status(code, code, kind, "Unknown", _UNKNOWN[kind], "PS3.7 C")
 
 
 def sentence(service: Service, code: int) -> str:
-    """For people. A peer's own Error Comment is worth showing beside it."""
+    """For people. The code and the peer's own Error Comment are worth showing beside it."""
     return meaning(service, code).sentence
 
 
@@ -91,11 +91,11 @@ _CATEGORIES: Final = {
     0x0116: Category.WARNING,
 }
 _UNKNOWN: Final = {
-    Category.SUCCESS: "It was done",
-    Category.PENDING: "It goes on",
-    Category.CANCEL: "It was cancelled",
-    Category.WARNING: "It was done, with a warning that the Standard does not explain",
-    Category.FAILURE: "The other side refused or failed, for a reason that the Standard does not explain",
+    Category.SUCCESS: "It was done.",
+    Category.PENDING: "It goes on.",
+    Category.CANCEL: "It was cancelled.",
+    Category.WARNING: "It was done, with a warning that the Standard does not explain.",
+    Category.FAILURE: "The other side refused or failed, for a reason that the Standard does not explain.",
 }
 
 
