@@ -214,16 +214,11 @@ def test_a_port_that_is_taken_is_said(authority: Authority) -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "stranger", "said"),
-    [
-        (("other.example",), False, "not the archive that was meant"),
-        (("127.0.0.1",), True, "not the archive"),
-    ],
+    ("names", "stranger"),
+    [(("other.example",), False), (("127.0.0.1",), True)],
     ids=["another name", "another authority"],
 )
-def test_another_archive_gets_nothing(
-    authority: Authority, names: tuple[str, ...], stranger: bool, said: str
-) -> None:
+def test_another_archive_gets_nothing(authority: Authority, names: tuple[str, ...], stranger: bool) -> None:
     received: list[bytes] = []
 
     async def listens(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -236,10 +231,10 @@ def test_another_archive_gets_nothing(
             archive(authority, listens, *names) as port,
             tunnel(port, trusted, authority.issue()) as (made, here, sentences),
         ):
-            with pytest.raises(Unreachable, match=said):
+            with pytest.raises(Unreachable, match="not one to trust"):
                 await made.probe()
             assert await through(here, b"Roentgen^Anna") == b""
-            assert said in await sentences.get()
+            assert "not one to trust" in await sentences.get()
         assert b"Roentgen^Anna" not in b"".join(received)
 
     run(test)

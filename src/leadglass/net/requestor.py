@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from leadglass.dimse.message import DimseLimits
-from leadglass.errors import LeadglassError, Unreachable
+from leadglass.errors import LeadglassError
 from leadglass.net.deadlines import Deadlines
 from leadglass.net.link import Link, refusal
+from leadglass.net.reaching import unreachable
 from leadglass.ul.association import Role
 from leadglass.ul.pdu import AssociateRJ, AssociateRQ
 from leadglass.ul.wire import UlLimits
@@ -80,31 +81,15 @@ async def _open(
         async with asyncio.timeout(deadlines.connect + (deadlines.handshake if tls else 0)):
             link.connection.socket = sock = await _socket(address, port)
             await loop.create_connection(lambda: link.connection, sock=sock, ssl=tls, server_hostname=name)
-    except ssl.SSLCertVerificationError as error:
-        raise Unreachable(
-            f"The certificate of {address} port {port} is not one to trust: {error.verify_message}.",
-            code="certificate",
-        ) from None
-    except ssl.SSLError as error:
-        raise Unreachable(
-            f"No TLS with {address} port {port}: {error.reason or 'the handshake failed'}.", code="tls"
-        ) from None
-    except TimeoutError:
-        raise Unreachable(f"{address} port {port} does not answer.", code="deadline") from None
-    except OSError as error:
-        raise Unreachable(
-            f"{address} port {port} cannot be reached: {error.strerror or 'no such name'}.",
-            code="unreachable",
-        ) from None
+    except OSError as error:  # TimeoutError and ssl.SSLError among them
+        raise unreachable(address, port, error) from None
 
 
 async def _socket(address: str, port: int) -> socket.socket:
     """Connected to the first of the host's addresses that answers."""
     loop = asyncio.get_running_loop()
     failure: OSError = OSError("no such name")
-    for family, kind, protocol, _, target in await loop.getaddrinfo(
-        address, port, type=socket.SOCK_STREAM
-    ):
+    for family, kind, protocol, _, target in await loop.getaddrinfo(address, port, type=socket.SOCK_STREAM):
         sock = socket.socket(family, kind, protocol)
         try:
             sock.setblocking(False)

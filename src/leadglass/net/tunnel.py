@@ -15,6 +15,7 @@ from typing import Final
 
 from leadglass.config import is_loopback
 from leadglass.errors import LeadglassError, Unreachable, Violation
+from leadglass.net.reaching import unreachable
 
 _CHUNK: Final = 64 << 10  # bytes read at once; twice as much waits for a side that does not take it
 
@@ -116,23 +117,13 @@ class Tunnel:
             await asyncio.gather(self._close(far_writer), self._close(writer))
 
     async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        where = f"{self._host} port {self._port}"
         try:
             async with asyncio.timeout(self._limits.connect):
                 return await asyncio.open_connection(
                     self._host, self._port, ssl=self._context(), server_hostname=self._host, limit=_CHUNK
                 )
-        except ssl.SSLCertVerificationError as error:
-            raise Unreachable(
-                f"{where} is not the archive that was meant: {error.verify_message}.", code="certificate"
-            ) from None
-        except ssl.SSLError as error:
-            sentence = f"No TLS with {where}: {error.reason or 'it failed'}. {_OURS}"
-            raise Unreachable(sentence, code="tls") from None
-        except TimeoutError:
-            raise Unreachable(f"{where} does not answer.", code="deadline") from None
         except OSError as error:
-            raise Unreachable(f"{where} cannot be reached: {error.strerror or 'no such name'}.") from None
+            raise unreachable(self._host, self._port, error) from None
 
     async def _both_ways(self, *ways: _Way) -> None:
         """Until one side has said its last: DICOM knows no half of a connection, and TLS none either."""
