@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from leadglass.cli import ae, demo, homes, intake, record, tokens, users
+from leadglass.cli import ae, connect, demo, echo, find, homes, intake, record, retrieve, send, tokens, users
 from leadglass.cli.show import complain
 from leadglass.errors import BrokenInvariant, LeadglassError
 
@@ -71,6 +71,12 @@ app.command("import")(intake.import_paths)
 app.add_typer(users.app, name="user")
 app.add_typer(tokens.app, name="token")
 app.add_typer(ae.app, name="ae")
+app.command("echo")(echo.echo)
+app.command("find")(find.find)
+app.command("retrieve")(retrieve.retrieve)
+app.command("send")(send.send)
+app.command("store")(send.send)
+app.command("connect")(connect.connect)
 app.command("status")(homes.status)
 app.command("check")(homes.check)
 app.add_typer(record.app, name="log")

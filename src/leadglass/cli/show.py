@@ -162,7 +162,7 @@ class Bar:
         self._progress = progress
         self._task = progress.add_task(what, total=None)
 
-    def __call__(self, done: int, total: int) -> None:
+    def __call__(self, done: int, total: int | None) -> None:
         self._progress.update(self._task, completed=done, total=total)
 
     def done(self) -> None:
@@ -170,11 +170,12 @@ class Bar:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Bar]:
-    """Shown on a terminal only, and gone afterwards."""
+def progress(what: str, *, quiet: bool = False) -> Iterator[Bar]:
+    """Shown on a terminal only, unless `quiet`, and gone afterwards."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = err()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
+    hidden = quiet or not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden) as shown:
         yield Bar(shown, what)

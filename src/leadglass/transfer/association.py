@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from hashlib import sha256
+from hmac import compare_digest
 from typing import Final
 
 from leadglass.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -71,7 +73,8 @@ async def associated(
 
 
 def _require_pinned(link: Link, endpoint: Endpoint) -> None:
-    if endpoint.pinned is not None and link.peer.certificate != endpoint.pinned:
+    shown = link.peer.certificate or b""
+    if endpoint.pinned is not None and not compare_digest(sha256(shown).digest(), endpoint.pinned):
         raise Unreachable(
             f"{endpoint.target} shows another certificate than the one that is registered for it.",
             code="certificate",

@@ -24,6 +24,7 @@ from leadglass.net.link import Link
 from leadglass.transfer.association import SMALL, Proposal, associated
 from leadglass.transfer.query import explained
 from leadglass.transfer.target import Endpoint
+from leadglass.ul.items import ContextResult
 from leadglass.ul.negotiation import AcceptedContext
 from leadglass.ul.pdu import MOST_CONTEXTS
 
@@ -185,8 +186,12 @@ class Sender:
 
 
 def _not_taken(kind: Kind, link: Link) -> str:
+    """The class, or only the transfer syntax? The answers to our contexts say (PS3.8 Table 9-18)."""
     sop_class, syntax = kind
-    if any(context.abstract_syntax == sop_class for context in link.contexts.values()):
+    assert link.request_pdu is not None and link.answer_pdu is not None
+    mine = {context.id for context in link.request_pdu.contexts if context.abstract_syntax == sop_class}
+    results = {context.result for context in link.answer_pdu.contexts if context.id in mine}
+    if results & {ContextResult.ACCEPTANCE, ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED}:
         return f"The other side does not take it in {uid_name(syntax)}."
     return f"The other side does not take {uid_name(sop_class)}."
 

@@ -45,12 +45,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A target that can be called. `pinned` is the one certificate (DER) it may show, if that is known."""
+    """A target that can be called. `is_known`: by its title, to this archive; `pinned`: the SHA-256 of the
+    one certificate that it may show then."""
 
     target: Target
     calling: str
     tls: ssl.SSLContext | None = None
     pinned: bytes | None = None
+    is_known: bool = False
 
 
 def title_of(text: str) -> str:
