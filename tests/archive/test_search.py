@@ -11,7 +11,7 @@ import pytest
 from leadglass.access.principal import Role
 from leadglass.archive.search import MAX_LIMIT, MAX_OFFSET, Level, portal_query, query_from_pairs
 from leadglass.errors import Denied, RecordUnavailable, Violation
-from leadglass.index.matching import Range, Single, Wildcard
+from leadglass.index.query import Query, Range, Single, Wildcard
 
 
 @pytest.fixture
@@ -173,3 +173,80 @@ def test_attributes_of_a_lower_level_are_left_out_and_named() -> None:
     )
     assert query.match == ()
     assert ignored == ("SOPInstanceUID", "FFFFFFFF", "zzz")
+
+
+# --- a whole list, page by page -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def many(clinic: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Seven studies of five patients; pages of two, then of three."""
+    for number in range(7):
+        study = f"1.8.{number}"
+        what = {"study": study, "series": f"{study}.1", "instance": f"{study}.1.1"}
+        clinic.take_in(1, **what, patient_id=f"P-{number % 5}", name=f"Name^{number}")
+    monkeypatch.setattr("leadglass.archive.search.FIRST_PAGE", 2)
+    monkeypatch.setattr("leadglass.archive.search.MAX_LIMIT", 3)
+    return clinic
+
+
+@pytest.mark.parametrize(
+    ("level", "sizes"), [(Level.PATIENT, [2, 3]), (Level.STUDY, [2, 3, 2]), (Level.INSTANCE, [2, 3, 2])]
+)
+def test_a_whole_list_comes_in_pages_each_on_the_record_first(
+    many: Any, level: Level, sizes: list[int]
+) -> None:
+    seen: list[Any] = []
+    pages = many.services.search.pages(many.doctor, Query(level), many.context)
+    for number, page in enumerate(pages):
+        entries = [recorded.entry for recorded in many.entries("study.search")]
+        assert len(entries) == number + 1, "recorded before it is handed out, and not sooner"
+        assert entries[-1].counts == {"rows": len(page.rows), "studies": len(page.rows)}
+        assert len(entries[-1].studies) == len(page.rows)
+        assert entries[-1].detail["level"] == level.value
+        seen.append([row.id for row in page.rows])
+        assert page.more is (number < len(sizes) - 1)
+    assert [len(page) for page in seen] == sizes
+    assert len({row_id for page in seen for row_id in page}) == sum(sizes)
+
+
+def test_who_stops_asking_leaves_no_further_entry(many: Any) -> None:
+    pages = many.services.search.pages(many.doctor, Query(Level.STUDY), many.context)
+    next(pages)
+    pages.close()
+    assert len(many.entries("study.search")) == 1
+
+
+def test_a_page_that_cannot_be_recorded_is_not_handed_out(many: Any, mute: Callable[[], None]) -> None:
+    pages = many.services.search.pages(many.doctor, Query(Level.STUDY), many.context)
+    next(pages)
+    mute()
+    with pytest.raises(RecordUnavailable):
+        next(pages)
+    assert len(many.entries("study.search")) == 1
+
+
+def test_an_entry_has_the_time_of_its_page(many: Any) -> None:
+    for _ in many.services.search.pages(many.doctor, Query(Level.STUDY), many.context):
+        many.now += 5000
+    times = [recorded.time for recorded in many.entries("study.search")]
+    assert [time - times[0] for time in times] == [0, 5000, 10_000]
+
+
+def test_a_right_that_is_gone_ends_the_list(many: Any) -> None:
+    with pytest.raises(Denied):
+        next(many.services.search.pages(many.people[Role.AUDITOR], Query(Level.STUDY), many.context))
+    assert many.entries("study.search")[-1].entry.outcome == "denied"
+
+
+def test_an_empty_list_is_one_page_on_the_record(clinic: Any) -> None:
+    [page] = clinic.services.search.pages(clinic.doctor, Query(Level.PATIENT), clinic.context)
+    assert page.rows == () and not page.more
+    assert len(clinic.entries("study.search")) == 1
+
+
+def test_patients_of_others_are_not_counted(filled: Any) -> None:
+    filled.take_in(1, study="1.6", series="1.6.1", instance="1.6.1.1", department=filled.foreign)
+    [page] = filled.services.search.pages(filled.doctor, Query(Level.PATIENT), filled.context)
+    found = {row.study.patient_id: (row.study.study_instance_uid, row.study_count) for row in page.rows}
+    assert found == {"P-1": ("1.2.3", 1), "P-4": ("1.4", 1)}

@@ -5,8 +5,9 @@ Denied and absent are recorded alike and answered alike, so that nobody learns w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any
 
 from leadglass.access.policy import Action, Narrowing, Resource, decide, narrow
@@ -17,6 +18,17 @@ from leadglass.index.rows import StudyRow
 from leadglass.record.log import Entry, Log
 
 ABSENT = "There is no such study, or it is not yours to see."
+
+
+@contextmanager
+def or_nothing_is_shown() -> Iterator[None]:
+    """Around what must be on the record: RecordUnavailable where it cannot be."""
+    try:
+        yield
+    except Unavailable as error:
+        raise RecordUnavailable(
+            "The access record cannot be written, so nothing can be shown. Tell whoever runs the system."
+        ) from error
 
 
 class Doorkeeper:
@@ -54,12 +66,8 @@ class Doorkeeper:
 
     def record(self, entry: Entry, now: int) -> int:
         """Its number, once durable. RecordUnavailable when it cannot be written: then nothing is shown."""
-        try:
+        with or_nothing_is_shown():
             return self.append(entry, now).result()
-        except Unavailable as error:
-            raise RecordUnavailable(
-                "The access record cannot be written, so nothing can be shown. Tell whoever runs the system."
-            ) from error
 
     def require(
         self, who: Principal, action: Action, context: Context, department: int | None = None

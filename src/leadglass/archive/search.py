@@ -6,24 +6,28 @@ A page leaves only after the record names the studies on it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import singledispatch
 from typing import Any, Generic, TypeVar
 
 from leadglass.access.policy import Action
 from leadglass.access.principal import Context, Principal
-from leadglass.archive.doorkeeper import Doorkeeper
+from leadglass.archive.doorkeeper import Doorkeeper, or_nothing_is_shown
 from leadglass.dicom.dictionary import keyword_of
 from leadglass.errors import Violation
 from leadglass.index import lookup
-from leadglass.index.matching import KEYS, Level, Match, Query, Range, Single, Wildcard, parse_match
 from leadglass.index.names import name_words
-from leadglass.index.rows import InstanceRow, SeriesRow, StudyRow
+from leadglass.index.order import place
+from leadglass.index.query import KEYS, Level, Match, Query, Range, Single, Wildcard, parse_match
+from leadglass.index.rows import InstanceRow, PatientRow, SeriesRow, StudyRow
+from leadglass.record.log import Entry
 
 __all__ = [
     "InstanceRow",
     "Level",
     "Page",
+    "PatientRow",
     "Query",
     "Search",
     "SeriesRow",
@@ -32,6 +36,7 @@ __all__ = [
     "query_from_pairs",
 ]
 
+FIRST_PAGE = 50  # of a list that is taken whole: its first answer is not to wait
 MAX_LIMIT = 500
 MAX_OFFSET = 1_000_000
 MAX_WORDS = 8
@@ -101,47 +106,84 @@ class Search:
         self._doorkeeper = doorkeeper
 
     def studies(self, who: Principal, query: Query, context: Context) -> Page[StudyRow]:
-        rows, more = self._rows(who, replace(query, level=Level.STUDY), context, _itself)
-        return Page(tuple(rows), more)
+        return self._page(who, replace(query, level=Level.STUDY), context)
 
     def series(self, who: Principal, query: Query, context: Context) -> Page[SeriesRow]:
-        rows, more = self._rows(who, replace(query, level=Level.SERIES), context, _of_series)
-        return Page(tuple(rows), more)
+        return self._page(who, replace(query, level=Level.SERIES), context)
 
     def instances(self, who: Principal, query: Query, context: Context) -> Page[InstanceRow]:
-        rows, more = self._rows(who, replace(query, level=Level.INSTANCE), context, _of_instance)
-        return Page(tuple(rows), more)
+        return self._page(who, replace(query, level=Level.INSTANCE), context)
 
-    def _rows(
-        self, who: Principal, query: Query, context: Context, study_of: Callable[[Any], StudyRow]
-    ) -> tuple[list[Any], bool]:
+    def pages(self, who: Principal, query: Query, now: Callable[[], Context]) -> Iterator[Page[Any]]:
+        """All that matches, in the order of the query's level: a small page first, then large ones.
+
+        Each page is read in a transaction of its own and is on the record, at its own time, before it is
+        handed out. While the entry becomes durable the next page is read; that one is recorded when it is
+        asked for. Denied and Unavailable come from asking for a page.
+        """
+        query = replace(query, limit=FIRST_PAGE)
+        ahead = self._read(who, query, now())
+        while True:
+            page, context = ahead, now()
+            with or_nothing_is_shown():
+                recorded = self._doorkeeper.append(self._entry(who, query, page, context), context.now)
+            if page.more:
+                query = replace(query, limit=MAX_LIMIT, after=place(page.rows[-1]))
+                ahead = self._read(who, query, context)
+            with or_nothing_is_shown():
+                recorded.result()
+            yield page
+            if not page.more:
+                return
+
+    def _page(self, who: Principal, query: Query, context: Context) -> Page[Any]:
+        page = self._read(who, query, context)
+        self._doorkeeper.record(self._entry(who, query, page, context), context.now)
+        return page
+
+    def _read(self, who: Principal, query: Query, context: Context) -> Page[Any]:
         narrowing = self._doorkeeper.narrowed(who, Action.STUDY_SEARCH, context)
         with self._doorkeeper.db.read() as connection:
             rows, more = lookup.page(
-                connection, query, everything=narrowing.everything, departments=narrowing.departments
+                connection,
+                query,
+                everything=narrowing.everything,
+                departments=narrowing.departments,
+                posters=False,
             )
-        studies = list({study.id: study for study in map(study_of, rows)}.values())
-        entry = self._doorkeeper.entry(
+        return Page(tuple(rows), more)
+
+    def _entry(self, who: Principal, query: Query, page: Page[Any], context: Context) -> Entry:
+        studies = list({study.id: study for study in map(_study_of, page.rows)}.values())
+        return self._doorkeeper.entry(
             who,
             Action.STUDY_SEARCH,
             context,
-            counts={"rows": len(rows), "studies": len(studies)},
+            counts={"rows": len(page.rows), "studies": len(studies)},
             detail={"level": query.level.value, "keys": ",".join(_asked(query))},
             **self._doorkeeper.about(studies),
         )
-        self._doorkeeper.record(entry, context.now)
-        return rows, more
 
 
-def _itself(row: StudyRow) -> StudyRow:
+@singledispatch
+def _study_of(row: object) -> StudyRow:
+    """The study that a row shows something of; of a patient the newest, which is what is shown."""
+    raise TypeError(type(row))
+
+
+@_study_of.register
+def _(row: StudyRow) -> StudyRow:
     return row
 
 
-def _of_series(row: SeriesRow) -> StudyRow:
+@_study_of.register(PatientRow)
+@_study_of.register(SeriesRow)
+def _(row: PatientRow | SeriesRow) -> StudyRow:
     return row.study
 
 
-def _of_instance(row: InstanceRow) -> StudyRow:
+@_study_of.register
+def _(row: InstanceRow) -> StudyRow:
     return row.series.study
 
 

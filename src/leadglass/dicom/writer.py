@@ -235,7 +235,7 @@ class IdentifierEncoder:
                 if len(raw) & 1:
                     raw += pad
             else:
-                raw = self._to.value(vr, _field_value(vr, text, characters))
+                raw = self._to.value(vr, field_value(vr, text, characters))
             size = len(raw)
             out += (head, length(size), raw) if size <= _MOST_SHORT else (self._to.head(tag, vr, size), raw)
         identifier = b"".join(out)
@@ -248,7 +248,8 @@ class IdentifierEncoder:
         return characters
 
 
-def _field_value(vr: str, text: str, characters: Charset) -> bytes:
+def field_value(vr: str, text: str, characters: Charset) -> bytes:
+    """The value field of any VR but sequences and bytes, from its text."""
     if vr in TEXT_VRS:
         return text_value(vr, text, characters)
     if not text:

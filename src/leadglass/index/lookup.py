@@ -16,18 +16,10 @@ from leadglass.index.candidates import few
 from leadglass.index.matching import conditions, within
 from leadglass.index.order import NEWEST, ORDER, beyond
 from leadglass.index.query import Level, Query
-from leadglass.index.rows import AsideRow, InstanceRow, PatientRow, Sealed, StudyRow
+from leadglass.index.rows import NO_STUDY, InstanceRow, PatientRow, Sealed, StudyRow
 
 _studies, _series, _instances = schema.studies, schema.series, schema.instances
 _aside = schema.kept_aside
-_ASIDE = (
-    _aside.c.id,
-    _aside.c.reason,
-    _aside.c.sop_instance_uid,
-    _aside.c.source,
-    _aside.c.received,
-    _aside.c.size,
-)
 _FROM = {
     Level.STUDY: _studies,
     Level.SERIES: _series.join(_studies, _series.c.study_id == _studies.c.id),
@@ -67,7 +59,7 @@ def _holdings(table: sa.Table, study_id: sa.ColumnElement[int], source: sa.FromC
 
 HOLDINGS = {
     "instances": _holdings(_instances, _series.c.study_id, _instances.join(_series)),
-    "kept_aside": _holdings(_aside, _aside.c.study_id, _aside),
+    "kept_aside": _holdings(_aside, sa.case((_aside.c.own_key, NO_STUDY), else_=_aside.c.study_id), _aside),
 }
 
 
@@ -137,12 +129,23 @@ def _newer(where: _Where) -> sa.ColumnElement[bool]:
     return found.where(other.c.patient == _studies.c.patient, newer, *map(moved.traverse, where)).exists()
 
 
-def _joined_page(connection: sa.Connection, query: Query, where: _Where, hint: str) -> _Page:
+def _joined_page(connection: sa.Connection, query: Query, where: _Where, _: str) -> _Page:
+    """Few studies are found by their ids. Else the index in the order of the level is walked, and each row's
+    study looked up: left alone, SQLite would gather the rows of all studies and sort them."""
     statement = sa.select(*COLUMNS[query.level]).select_from(_FROM[query.level]).where(*where)
+    statement = statement.with_hint(_studies, "NOT INDEXED", "sqlite")
+    table, index, unless = _WALKS[query.level]
+    if query.series_id is None and not unless & {keyword for keyword, _ in query.match}:
+        statement = statement.with_hint(table, f"INDEXED BY {index}", "sqlite")
     rows = connection.execute(_cut(statement, query)).all()
     return BUILD[query.level](connection, rows[: query.limit], query), len(rows) > query.limit
 
 
+# The index in the order of a level, and the keys that have a narrower one.
+_WALKS = {
+    Level.SERIES: (_series, "ix_series_study_id", {"SeriesInstanceUID", "RequestAttributesSequence"}),
+    Level.INSTANCE: (_instances, "ix_instances_in_order", {"SOPInstanceUID"}),
+}
 _PAGES: dict[Level, Callable[[sa.Connection, Query, _Where, str], _Page]] = {
     Level.PATIENT: _patient_page,
     Level.STUDY: _study_page,
@@ -176,29 +179,6 @@ def instance(connection: sa.Connection, instance_id: int) -> InstanceRow | None:
 def sealed(connection: sa.Connection, instance_id: int) -> Sealed | None:
     row = connection.execute(_sealed, {"id": instance_id}).one_or_none()
     return Sealed(*row) if row else None
-
-
-def asides(
-    connection: sa.Connection, *, everything: bool, departments: frozenset[int], limit: int, offset: int
-) -> tuple[list[AsideRow], bool]:
-    """A page of what was kept aside, newest first, and whether there is more.
-
-    An object stays with the department it came to; the study it clashes with may be another's, and is
-    then shown to nobody here.
-    """
-    if not everything and not departments:
-        return [], False
-    where = within(everything, departments)
-    where += [] if everything else [_aside.c.department_id.in_(sorted(departments))]
-    statement = (
-        sa.select(*_ASIDE, *STUDY)
-        .join_from(_aside, _studies, _aside.c.study_id == _studies.c.id)
-        .where(*where)
-        .order_by(_aside.c.id.desc())
-    )
-    rows = connection.execute(statement.limit(limit + 1).offset(offset)).all()
-    found = [AsideRow(row[0], row[1], study_row(row[6:]), *row[2:6]) for row in rows[:limit]]
-    return found, len(rows) > limit
 
 
 @dataclass(frozen=True, slots=True)
