@@ -122,7 +122,7 @@ def open_doors(opened: Opened, clock: Callable[[], int]) -> Iterator[Doors]:
     settings, services = opened.settings.dicom, opened.services
     workers, doors = Workers(THREADS), []
     identity = Identity(services.peers, _names(settings), clock)
-    dial = Dialler(services.peers, identity.pair, workers)
+    dial = Dialler(services.peers, workers, clock)
     performing = handlers(services, dial, workers)
     try:
         for address, via, tls in (
