@@ -23,7 +23,7 @@ from leadglass.net.workers import Workers
 from leadglass.scp.admission import MAXIMUM_LENGTH, Admitter
 from leadglass.scp.commitment import Reporter
 from leadglass.scp.dialling import Dialler
-from leadglass.scp.services import handlers
+from leadglass.scp.services import handlers, vouched
 from leadglass.ul.wire import UlLimits
 
 BACKLOG: Final = 1024
@@ -69,8 +69,6 @@ class Identity:
 
     def context(self) -> ssl.SSLContext:
         """What the next connection is accepted with."""
-        if self._context is None:
-            self.reload()
         assert self._context is not None
         return self._context
 
@@ -125,6 +123,8 @@ def open_doors(opened: Opened, clock: Callable[[], int]) -> Iterator[Doors]:
     dial = Dialler(services.peers, workers, clock)
     performing = handlers(services, dial, workers)
     try:
+        if settings.tls_address:
+            identity.reload()
         for address, via, tls in (
             (settings.receive_address, Via.RECEIVE, None),
             (settings.tls_address, Via.DIMSE, identity.context),
@@ -132,7 +132,8 @@ def open_doors(opened: Opened, clock: Callable[[], int]) -> Iterator[Doors]:
             if address:
                 _require_named(settings, services.peers, via)
                 admit = Admitter(services.peers, settings.title, via, workers, clock)
-                acceptor = Acceptor(_manners(settings), admit, performing, tls, name=via.value)
+                performed = vouched(admit, performing)
+                acceptor = Acceptor(_manners(settings), admit, performed, tls, name=via.value)
                 doors.append(Door(via.value, _socket(address), acceptor))
         reporter = Reporter(
             services.commitments, services.peers, workers, dial=dial, title=settings.title, clock=clock

@@ -16,15 +16,17 @@ from leadglass.access.principal import Principal, Via
 from leadglass.archive.peers import Known, Peers
 from leadglass.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from leadglass.dimse import sop_classes as uids
-from leadglass.errors import Unavailable
+from leadglass.errors import Unavailable, Unreachable
 from leadglass.net.acceptor import Admission
 from leadglass.net.connection import Peer
+from leadglass.net.link import Link
 from leadglass.net.workers import Workers
 from leadglass.scp.session import Session
 from leadglass.ul.items import UserIdentity, UserInformation
 from leadglass.ul.negotiation import Service, negotiate
 from leadglass.ul.pdu import DICOM_APPLICATION_CONTEXT, AssociateRJ, AssociateRQ
 
+VOUCHED_MS: Final = 1000
 MAXIMUM_LENGTH: Final = 1 << 18  # bytes of a P-DATA-TF we take; none is held, so a large one costs nothing
 NAME_AND_PASSCODE: Final = 2  # the kind of User Identity whose passcode may be an API token
 
@@ -73,9 +75,23 @@ class Admitter:
             return AssociateRJ.CALLED_NOT_RECOGNIZED
         if who is None:
             return AssociateRJ.NO_REASON
-        session = Session(who, known.ae, peer, self._via, self._clock)
+        session = Session(who, known.ae, peer, self._via, self._clock, vouched=self._clock())
         answer = negotiate(request, self._offer(request, session), self._ours(request))
         return Admission(answer, session)
+
+    async def vouch(self, link: Link) -> None:
+        """Is the peer still who it was? Looked up again once a second at most. Unreachable, and with that
+        the end of the association, when the AE was removed, its certificate has expired, its rights have
+        changed or the token of its user was revoked."""
+        session: Session = link.session
+        now = session.clock()
+        if 0 <= now - session.vouched < VOUCHED_MS:
+            return
+        assert link.request_pdu is not None
+        known, who = await self._workers.run(self._identify, link.request_pdu, session.peer)
+        if known is None or (known.ae, who) != (session.ae, session.who):
+            raise Unreachable("Who this was is not let in any more.", code="revoked")
+        session.vouched = now
 
     def _identify(self, request: AssociateRQ, peer: Peer) -> tuple[Known | None, Principal | None]:
         """The AE, and who acts by it: itself, or the user it names. None for a user that is none."""

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from leadglass.archive.services import Services
 from leadglass.dimse.command import Field
 from leadglass.net.acceptor import Handler
+from leadglass.net.link import Link
+from leadglass.net.stream import Message
 from leadglass.net.workers import Workers
+from leadglass.scp.admission import Admitter
 from leadglass.scp.commitment import Commitment
 from leadglass.scp.dialling import Dial
 from leadglass.scp.get import Get
@@ -25,3 +28,16 @@ def handlers(services: Services, dial: Dial, workers: Workers) -> Mapping[Field,
         Field.C_MOVE_RQ: Move(services.retrieve, services.peers, dial, workers),
         Field.N_ACTION_RQ: Commitment(services.commitments, workers),
     }
+
+
+def vouched(admitter: Admitter, performing: Mapping[Field, Handler]) -> Mapping[Field, Handler]:
+    """The same, each after a look at whether the peer is still who it was."""
+
+    def first(handler: Handler) -> Handler:
+        async def handle(link: Link, message: Message) -> None:
+            await admitter.vouch(link)
+            await handler(link, message)
+
+        return handle
+
+    return {field: first(handler) for field, handler in performing.items()}

@@ -10,7 +10,7 @@ from leadglass.archive.peers import Ae
 from leadglass.net.connection import Peer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Session:
     """One admitted association. `who` is the AE, or the user that it named inside TLS."""
 
@@ -19,6 +19,7 @@ class Session:
     peer: Peer
     via: Via
     clock: Callable[[], int]
+    vouched: int = 0  # ms: when it was last looked up who this is
 
     def context(self) -> Context:
         """The circumstances of what happens now."""
