@@ -222,3 +222,11 @@ def test_too_many_open_accesses_close_the_oldest(ward: Any, monkeypatch: pytest.
     closed = [e.entry.actor for e in views(ward) if not e.at_least]
     assert closed == [f"user:{100 + number}" for number in range(len(closed))]
     assert closed
+
+
+def test_what_goes_to_another_receiver_is_another_access(ward: Any) -> None:
+    context = ward.context()
+    for to in ("A", "B", "A", ""):
+        access = ward.ledger.enter(ward.doctor, Action.STUDY_RETRIEVE, ward.studies[0], context, to)
+        ward.ledger.leave(access, context.now)
+    assert [entry.entry.detail for entry in views(ward)] == [{"to": "A"}, {"to": "B"}, {}]

@@ -184,6 +184,12 @@ def test_what_the_other_side_says_is_counted(filled: Any, statuses: Any, counts:
     assert (listed(answer) if answer.listed else None) == failed
 
 
+def test_the_first_response_says_how_many_there_are(filled: Any) -> None:
+    answer, _ = got(filled)
+    pending, _ = answer.responses
+    assert (pending.status, pending.remaining, pending.completed) == (0xFF00, 2, 1)
+
+
 def test_it_is_said_how_far_it_is(filled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(suboperations, "EVERY", 1)
     answer, _ = got(filled)

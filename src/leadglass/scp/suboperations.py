@@ -63,7 +63,7 @@ class Operation:
     warning: int = 0
     failed_uids: list[str] = field(default_factory=list)
     _said: int = 0
-    _said_at: float = 0.0
+    _said_at: float = float("-inf")  # the first is told at once: then it is known how many there are
 
     @property
     def is_cancelled(self) -> bool:
@@ -153,6 +153,7 @@ class Sender:
         self._is_own = link is operation.link
         self._lost = False
         self._begun: Delivery | None = None
+        self._noted: set[str] = set()
         self._log = structlog.get_logger("leadglass.scp")
 
     async def send(
@@ -183,7 +184,7 @@ class Sender:
         self._begun = delivery
         error = delivery.error or piece.error
         if error is not None:
-            self._note(error)
+            self._note(error.code)
         if error is not None or self._lost or delivery.chunks is None:
             self._operation.settle(delivery.sop_instance_uid, Category.FAILURE)
             return
@@ -196,7 +197,7 @@ class Sender:
             self._lost = True
             ahead.shut()
             self._link.abort(ended)
-            self._note(ended)
+            self._note(ended.code)
             outcome = Category.FAILURE
         self._operation.settle(delivery.sop_instance_uid, outcome)
 
@@ -219,11 +220,14 @@ class Sender:
         status = answer.command.status or 0
         outcome = category(status)
         if outcome is not Category.SUCCESS:
-            self._log.info("sub-operation", calling=self._operation.link.calling, status=f"{status:04X}")
+            self._note(f"status-{status:04x}")
         return outcome
 
-    def _note(self, error: LeadglassError) -> None:
-        self._log.warning("object not sent", calling=self._operation.link.calling, code=error.code)
+    def _note(self, code: str) -> None:
+        """One line for each way in which instances failed, however many they are."""
+        if code not in self._noted:
+            self._noted.add(code)
+            self._log.warning("instances not sent", calling=self._operation.link.calling, code=code)
 
 
 async def _stream(piece: Piece | None, ahead: Ahead) -> AsyncIterator[bytes]:
