@@ -164,7 +164,9 @@ def _services(
         search=Search(doorkeeper),
         retrieve=Retrieve(doorkeeper, ledger, objects, limits),
         renderer=Renderer(doorkeeper, ledger, objects, sandbox),
-        ingest=Ingest(doorkeeper, blobs, keys, presence, limits),
+        ingest=Ingest(
+            doorkeeper, blobs, keys, presence, limits, quarantine=settings.limits.quarantine_mib * _MIB
+        ),
         trail=Trail(doorkeeper),
         aside=Aside(doorkeeper),
         upkeep=upkeep,

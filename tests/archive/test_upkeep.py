@@ -81,8 +81,15 @@ def test_another_size_another_key_and_no_key_are_found_at_once(filled: Any) -> N
     assert check(filled).altered == [path.name]
     filled.sql("UPDATE instances SET wrapped_key = zeroblob(40)")
     assert len(check(filled).altered) == 3
-    filled.sql("DELETE FROM study_keys")
+    filled.sql("UPDATE kept_aside SET wrapped_key = zeroblob(40)")
     assert len(check(filled).altered) == 4
+
+
+def test_without_its_key_a_study_is_gone_and_what_was_kept_aside_is_not(filled: Any) -> None:
+    filled.sql("DELETE FROM study_keys")
+    report = check(filled)
+    assert (len(report.altered), report.objects) == (3, 4)
+    assert blob_of(filled, "kept_aside").name not in report.altered
 
 
 def test_a_digest_that_does_not_fit_is_found_by_a_deep_check(filled: Any) -> None:

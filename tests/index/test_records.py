@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from leadglass.index import lookup, records, schema
+from leadglass.index import asides, lookup, records, schema
 from leadglass.index.matching import Level, Query
 from leadglass.index.records import Clash, Misfit, Place, name_key, name_words
+from leadglass.index.rows import NO_STUDY
 
 
 def studies(shelf: Any) -> list[Any]:
@@ -113,36 +114,6 @@ def test_without_a_patient_id_nothing_says_that_two_studies_are_of_one_person(sh
     assert shelf.rows(schema.patients, "patient_id", "anchor") == [("", "1.1"), ("", "1.2")]
 
 
-def test_what_is_kept_aside_is_known_by_content_and_reason(shelf: Any, facts: Any) -> None:
-    place = shelf.add(facts(1))
-    sealed = shelf.sealed(facts(1), place.study_id, "other")
-    clash = Clash.OTHER_CONTENT
-    assert not records.is_kept_aside(shelf.tx, facts(1), clash, sealed.digest)
-    records.keep_aside(shelf.tx, facts(1), clash, sealed, department_id=1, source="import", now=5)
-    assert records.is_kept_aside(shelf.tx, facts(1), clash, sealed.digest)
-    assert not records.is_kept_aside(shelf.tx, facts(1), clash, bytes(32))
-    assert not records.is_kept_aside(shelf.tx, facts(1), Clash.OTHER_STUDY, sealed.digest)
-
-
-@pytest.mark.parametrize(
-    ("readers", "shown"),
-    [({1}, []), ({2}, []), ({1, 2}, ["other-content"]), ({3}, []), (set(), [])],
-    ids=["the study's", "the sender's", "of both", "a third", "none"],
-)
-def test_what_is_aside_between_two_departments_is_for_who_has_both(
-    shelf: Any, facts: Any, readers: set[int], shown: list[str]
-) -> None:
-    place = shelf.add(facts(1), department=1)
-    sealed = shelf.sealed(facts(1), place.study_id, "other")
-    records.keep_aside(shelf.tx, facts(1), Clash.OTHER_CONTENT, sealed, department_id=2, source="x", now=5)
-    shelf.seal()
-    rows, more = lookup.asides(
-        shelf.connection, everything=False, departments=frozenset(readers), limit=10, offset=0
-    )
-    assert [row.reason for row in rows] == shown
-    assert not more
-
-
 def test_the_poster_of_a_series_is_from_its_middle(shelf: Any, facts: Any) -> None:
     for number in (5, 1, 3, 2, 4):
         shelf.add(facts(number))
@@ -161,8 +132,11 @@ def test_images_without_a_number_come_first_on_every_database(shelf: Any, facts:
 
 def test_totals_and_holdings_name_every_object_once(shelf: Any, facts: Any) -> None:
     places = [shelf.add(facts(number)) for number in range(1, 8)]
-    sealed = shelf.sealed(facts(1), places[0].study_id, "other")
-    records.keep_aside(shelf.tx, facts(1), Clash.OTHER_CONTENT, sealed, department_id=1, source="x", now=5)
+    sealed = shelf.sealed(facts(1), NO_STUDY, "other")
+    study = places[0].study_id
+    asides.keep(
+        shelf.tx, "1.2", Clash.OTHER_CONTENT, sealed, study_id=study, department_id=1, source="x", now=5
+    )
     shelf.seal()
     totals = lookup.totals(shelf.connection)
     assert {k: totals[k] for k in ("patients", "studies", "series", "instances", "kept_aside", "bytes")} == {

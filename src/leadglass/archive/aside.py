@@ -1,4 +1,4 @@
-"""What was kept aside: readable, whole, but at odds with what is here. Listed for who decides on it."""
+"""What was kept aside: at odds with what is here, or at fault by itself. Listed for who decides on it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from leadglass.access.policy import Action
 from leadglass.access.principal import Context, Principal
 from leadglass.archive.doorkeeper import Doorkeeper
-from leadglass.archive.ingest import SENTENCES
+from leadglass.archive.outcome import sentence
 from leadglass.archive.search import Page
-from leadglass.index import lookup
+from leadglass.index import asides
 from leadglass.index.records import Clash
 from leadglass.index.rows import AsideRow
 
@@ -28,14 +28,14 @@ class Aside:
         """Newest first, of the departments whose images `who` puts in order."""
         narrowing = self._doorkeeper.narrowed(who, Action.ASIDE_REVIEW, context)
         with self._doorkeeper.db.read() as connection:
-            rows, more = lookup.asides(
+            rows, more = asides.page(
                 connection,
                 everything=narrowing.everything,
                 departments=narrowing.departments,
                 limit=limit,
                 offset=offset,
             )
-        studies = list({row.study.id: row.study for row in rows}.values())
+        studies = list({row.study.id: row.study for row in rows if row.study is not None}.values())
         entry = self._doorkeeper.entry(
             who,
             Action.ASIDE_REVIEW,
@@ -44,4 +44,9 @@ class Aside:
             **self._doorkeeper.about(studies),
         )
         self._doorkeeper.record(entry, context.now)
-        return Page(tuple(AsideLine(row, SENTENCES[Clash(row.reason)]) for row in rows), more)
+        return Page(tuple(map(_line, rows)), more)
+
+
+def _line(row: AsideRow) -> AsideLine:
+    """Of a contradiction with what the reader may not see, no more is said than that there is one."""
+    return AsideLine(row, sentence(Clash(row.reason), whole=row.study is not None))

@@ -100,8 +100,9 @@ def claims_of(parser: Part10Parser) -> ObjectFacts:
     found = parser.dataset.elements if parser.dataset is not None else {}
     charset = charset_of(found)
     uids = (text(found.get(TAG_BY_KEYWORD[keyword])) for keyword in _UIDS)
-    named = {field: _text(found, *_TEXTS[field][:1], charset)[:64] for field in ("patient_id", "issuer")}
-    return ObjectFacts(*(uid if is_valid_uid(uid) else "" for uid in uids), **named)
+    sop_instance, sop_class, study, series = (uid if is_valid_uid(uid) else "" for uid in uids)
+    patient_id = _text(found, "PatientID", charset)[:64]
+    return ObjectFacts(sop_instance, sop_class, study, series, patient_id)
 
 
 def _uid(found: DataSet, keyword: str, spelt: str) -> str:

@@ -15,7 +15,6 @@ import os
 import threading
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
 
@@ -24,19 +23,26 @@ import sqlalchemy as sa
 from leadglass.access.policy import Action
 from leadglass.access.principal import Context, Principal
 from leadglass.archive.doorkeeper import Doorkeeper
-from leadglass.archive.facts import WANTED, facts_of
+from leadglass.archive.facts import WANTED, claims_of, facts_of
 from leadglass.archive.objects import StudyKeys
+from leadglass.archive.outcome import Identity, Kind, Outcome
 from leadglass.db.engine import Transaction
 from leadglass.dicom.dataset import Limits
 from leadglass.dicom.part10 import HEAD_SIZE, Part10Parser, neutral_preamble
-from leadglass.errors import LeadglassError, StorageFailed, StorageFull
-from leadglass.index import records
+from leadglass.errors import IllegalIdentity, LeadglassError, StorageFailed, StorageFull, Violation
+from leadglass.index import asides, records
 from leadglass.index.records import Clash, Misfit, ObjectFacts
-from leadglass.index.rows import Sealed
+from leadglass.index.rows import NO_STUDY, Sealed
 from leadglass.index.schema import instances, kept_aside
+from leadglass.record.entry import Entry
 from leadglass.store.blobs import Blobs, BlobSize, BlobWriter
 from leadglass.store.files import storage_errors
 
+__all__ = ["Identity", "Incoming", "Ingest", "Kind", "Outcome"]
+
+QUARANTINE = 1 << 30  # bytes of all objects together that are kept aside and no study's
+_FAULTS = {clash.value: clash for clash in (Clash.ILLEGAL_IDENTITY, Clash.OTHER_IDENTITY)}
+_NO_ROOM_ASIDE = "There is no room left for what cannot be kept among the rest."
 _SYNC = "archive.blobs"
 _ALONGSIDE = 8 << 20  # bytes of a blob whose fsync a transaction waits for; a larger one is synced before it
 _NAMED = sa.union_all(
@@ -44,50 +50,43 @@ _NAMED = sa.union_all(
 )
 
 
-class Kind(StrEnum):
-    STORED = "stored"
-    DUPLICATE = "duplicate"  # these very bytes are here already
-    KEPT_ASIDE = "kept_aside"  # at odds with what is here: a person decides
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    kind: Kind
-    instance_id: int | None = None
-    clash: Clash | None = None
-
-    @property
-    def reason(self) -> str:
-        """A sentence for people; empty when there is nothing to explain."""
-        return SENTENCES[self.clash] if self.clash else ""
-
-
-SENTENCES = {
-    Clash.OTHER_CONTENT: "Another object with this SOP Instance UID is here already. Kept aside.",
-    Clash.OTHER_STUDY: "Its series is part of another study here. Kept aside.",
-    Clash.OTHER_PATIENT: "Its study belongs to another patient here. Kept aside.",
-    Clash.OTHER_DEPARTMENT: "Its study belongs to another department here. Kept aside.",
-}
-
-
 class Ingest:
     """Takes objects in for one home. `presence` is a lock file that tells `check` somebody may be at it."""
 
     def __init__(
-        self, doorkeeper: Doorkeeper, blobs: Blobs, keys: StudyKeys, presence: Path, limits: Limits
+        self,
+        doorkeeper: Doorkeeper,
+        blobs: Blobs,
+        keys: StudyKeys,
+        presence: Path,
+        limits: Limits,
+        *,
+        quarantine: int = QUARANTINE,
     ) -> None:
         self.doorkeeper = doorkeeper
         self.blobs = blobs
         self.keys = keys
         self.limits = limits
+        self.quarantine = quarantine
         self._presence = presence
         self._present = -1
         self._lock = threading.Lock()
 
-    def open(self, who: Principal, department_id: int, source: str, context: Context) -> Incoming:
+    def open(
+        self,
+        who: Principal,
+        department_id: int,
+        source: str,
+        context: Context,
+        *,
+        expected: Identity | None = None,
+        keep_unidentified: bool = False,
+    ) -> Incoming:
         """A place for one object. Denied, StorageFull, StorageFailed.
 
         `source` says where it came from in words without a patient's value; it stands in the record.
+        What is not as `expected`, has no legal UIDs or cannot be read is a Violation; with
+        `keep_unidentified`, for doors behind which nobody has it any more, it is kept aside instead.
         """
         self.doorkeeper.require(who, Action.OBJECT_INGEST, context, department_id)
         with storage_errors("The home"):
@@ -96,10 +95,11 @@ class Ingest:
                     "The disk has no room left for images; what is left is kept for the record."
                 )
             self._be_present()
-        return Incoming(self, who, department_id, source, context)
+        sender = _Sender(who, department_id, source, context)
+        return Incoming(self, sender, expected, keep_unidentified=keep_unidentified)
 
     def sync_directories(self, tx: Transaction) -> None:
-        """The last step before a group's commit: its blobs and their directory entries survive a power cut."""
+        """The last step before a group's commit: its blobs and their directories survive a power cut."""
         commits: list[_Commit] = tx.state[_SYNC]
         # An entry exists since the blob was opened: its directory's fsync need not wait for the file's.
         self.blobs.sync_directories(commit.blob.name for commit in commits)
@@ -125,17 +125,25 @@ class Ingest:
                 self._present = descriptor
 
 
+@dataclass(frozen=True, slots=True)
+class _Sender:
+    who: Principal
+    department_id: int
+    source: str
+    context: Context
+
+
 class Incoming:
     """One object streaming in. `finish` or `abandon` it; as a context manager it abandons on errors."""
 
     def __init__(
-        self, ingest: Ingest, who: Principal, department_id: int, source: str, context: Context
+        self, ingest: Ingest, sender: _Sender, expected: Identity | None, *, keep_unidentified: bool
     ) -> None:
         self._ingest = ingest
-        self._who = who
-        self._department_id = department_id
-        self._source = source
-        self._context = context
+        self._sender = sender
+        self._expected = expected
+        self._keep_unidentified = keep_unidentified
+        self._violation: Violation | None = None  # after it, what comes is sealed without being read
         self._parser = Part10Parser(ingest.limits, WANTED)
         self._digest = sha256()
         self._head: bytearray | None = bytearray()  # until the data set begins
@@ -145,7 +153,10 @@ class Incoming:
         """The next bytes of the Part 10 file. A Violation says why it cannot be kept."""
         assert self._blob is not None
         try:
-            self._parser.feed(chunk)
+            if self._violation is None:
+                self._parse(chunk)
+            elif self._blob.size + len(chunk) > self._ingest.quarantine:
+                self._refuse()
             if self._head is None:
                 self._digest.update(chunk)
                 self._blob.write(chunk)
@@ -160,27 +171,56 @@ class Incoming:
         """The end of the object: its outcome, resolved once it is durable. Violation, StorageFull, …"""
         assert self._blob is not None
         try:
-            self._parser.close()
-            facts = facts_of(self._parser)
+            facts, fault = self._identified()
             size = self._blob.seal()
         except BaseException:
             self.abandon()
             raise
-        assert self._parser.transfer_syntax is not None
+        syntax = self._parser.transfer_syntax
         blob, self._blob = self._blob, None
         commit = _Commit(
             self._ingest,
-            self._who,
-            self._department_id,
-            self._source,
-            self._context,
+            self._sender,
             facts,
+            fault,
             blob,
             size,
             self._digest.digest(),
-            self._parser.transfer_syntax.uid,
+            syntax.uid if syntax is not None else "",
         )
         return commit.submit()
+
+    def _parse(self, chunk: bytes) -> None:
+        try:
+            self._parser.feed(chunk)
+        except Violation as violation:
+            if not self._keep_unidentified:
+                raise
+            self._violation = violation
+
+    def _identified(self) -> tuple[ObjectFacts, Clash | None]:
+        """What it is, and the fault for which it is kept aside."""
+        try:
+            if self._violation is not None:
+                raise self._violation
+            self._parser.close()
+            facts = facts_of(self._parser)
+            if self._expected not in (None, Identity(facts.sop_class_uid, facts.sop_instance_uid)):
+                raise IllegalIdentity("It is not the object that was announced.", code=Clash.OTHER_IDENTITY)
+        except Violation as violation:
+            if not self._keep_unidentified:
+                raise
+            self._pass_head(at_end=True)
+            return claims_of(self._parser), _FAULTS.get(violation.code, Clash.UNREADABLE)
+        return facts, None
+
+    def _refuse(self) -> None:
+        """Larger than all that may be kept aside: that is on the record before its sender is told."""
+        assert self._blob is not None
+        outcome = Outcome(Kind.REFUSED, clash=Clash.UNREADABLE)
+        entry = _entry(self._ingest, self._sender, claims_of(self._parser), outcome, self._blob.size)
+        self._ingest.doorkeeper.record(entry, self._sender.context.now)
+        raise StorageFull(_NO_ROOM_ASIDE)
 
     def abandon(self) -> None:
         blob, self._blob = self._blob, None
@@ -193,15 +233,37 @@ class Incoming:
     def __exit__(self, *_: object) -> None:
         self.abandon()
 
-    def _pass_head(self) -> None:
+    def _pass_head(self, *, at_end: bool = False) -> None:
         """Once the data set's beginning is known, hand on what was held back. Only the data set is digested:
-        preamble and File Meta Information are the envelope, not the object (PS3.10 7)."""
+        preamble and File Meta Information are the envelope, not the object (PS3.10 7). What has no beginning
+        is digested as it is kept."""
         offset = self._parser.dataset_offset
-        if offset is None or self._head is None or self._blob is None:
+        known = offset is not None or at_end or self._violation is not None
+        if not known or self._head is None or self._blob is None:
             return
         head, self._head = bytes(self._head), None
-        self._blob.write(neutral_preamble(head[:HEAD_SIZE]) + head[HEAD_SIZE:])
-        self._digest.update(memoryview(head)[offset:])
+        if len(head) >= HEAD_SIZE:
+            head = neutral_preamble(head[:HEAD_SIZE]) + head[HEAD_SIZE:]
+        self._blob.write(head)
+        self._digest.update(memoryview(head)[offset or 0 :])
+
+
+def _entry(ingest: Ingest, sender: _Sender, facts: ObjectFacts, outcome: Outcome, size: int) -> Entry:
+    """What the record says of one object: whose it is, from where it came, what became of it."""
+    reason = outcome.clash.value if outcome.clash else outcome.kind.value
+    detail = {"instance": facts.sop_instance_uid, "source": sender.source}
+    return ingest.doorkeeper.entry(
+        sender.who,
+        "object.store",
+        sender.context,
+        outcome="failed" if outcome.clash else "allowed",
+        reason=reason,
+        department=sender.department_id,
+        patients=(facts.patient_id,) if facts.patient_id else (),
+        studies=(facts.study_instance_uid,) if facts.study_instance_uid else (),
+        counts={"bytes": size},
+        detail={**detail, "lost": 1} if outcome.kind is Kind.REFUSED else detail,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,11 +271,9 @@ class _Commit:
     """All that the commit of one received object needs."""
 
     ingest: Ingest
-    who: Principal
-    department_id: int
-    source: str
-    context: Context
+    sender: _Sender
     facts: ObjectFacts
+    fault: Clash | None  # for which it is kept aside, whatever else is here
     blob: BlobWriter
     size: BlobSize
     digest: bytes
@@ -253,42 +313,53 @@ class _Commit:
         """The unit of work. Everything it raises is our bug or the disk's."""
         tx.before_commit(_SYNC, self.ingest.sync_directories)
         tx.state.setdefault(_SYNC, []).append(self)
+        if self.fault is not None:
+            return self._aside(tx, Misfit(self.fault, None))
+        department_id, now = self.sender.department_id, self.sender.context.now
         known = records.find(tx, self.facts.sop_instance_uid)
         if known is not None:
-            if known.department_id != self.department_id:
+            if known.department_id != department_id:
                 return self._aside(tx, Misfit(Clash.OTHER_DEPARTMENT, known.study_id))
             if (known.digest, known.transfer_syntax_uid) == (self.digest, self.syntax):
-                return self._again(tx, Outcome(Kind.STORED, known.instance_id))
+                return self._again(tx, Outcome(Kind.DUPLICATE, known.instance_id))
             return self._aside(tx, Misfit(Clash.OTHER_CONTENT, known.study_id))
-        place = records.place(tx, self.facts, self.department_id, self.context.now)
+        place = records.place(tx, self.facts, department_id, now)
         if isinstance(place, Misfit):
             return self._aside(tx, place)
         if place.is_new_study:
-            self.ingest.keys.create(tx, place.study_id, self.context.now)
+            self.ingest.keys.create(tx, place.study_id, now)
         sealed = self._sealed(tx, place.study_id)
-        instance_id = records.add_instance(tx, self.facts, place.series_id, sealed, self.context.now)
+        instance_id = records.add_instance(tx, self.facts, place.series_id, sealed, now)
         return self._noted(tx, Outcome(Kind.STORED, instance_id))
 
     def _aside(self, tx: Transaction, misfit: Misfit) -> Outcome:
+        sender, uid = self.sender, self.facts.sop_instance_uid
         outcome = Outcome(Kind.KEPT_ASIDE, clash=misfit.clash)
-        if records.is_kept_aside(tx, self.facts, misfit.clash, self.digest):
-            return self._again(tx, outcome)
-        records.keep_aside(
+        if asides.is_kept(tx, uid, misfit.clash, self.digest, sender.department_id):
+            return self._again(tx, replace(outcome, again=True))
+        if misfit.study_id is None and not self._fits_aside(tx):
+            return self._noted(tx, replace(outcome, kind=Kind.REFUSED))
+        asides.keep(
             tx,
-            self.facts,
+            uid,
             misfit.clash,
-            self._sealed(tx, misfit.study_id),
-            department_id=self.department_id,
-            source=self.source,
-            now=self.context.now,
+            self._sealed(tx, NO_STUDY),
+            study_id=misfit.study_id,
+            department_id=sender.department_id,
+            source=sender.source,
+            now=sender.context.now,
         )
         return self._noted(tx, outcome)
 
+    def _fits_aside(self, tx: Transaction) -> bool:
+        return asides.homeless_bytes(tx) + max(self.size.plain, asides.LEAST) <= self.ingest.quarantine
+
     def _again(self, tx: Transaction, outcome: Outcome) -> Outcome:
-        """A duplicate, whose blob is removed; but not when its row is of this very attempt: a commit that was
-        reported as failed can have happened, and a unit that is run again must not undo it."""
-        if tx.execute(_NAMED, {"blob": self.blob.name}).first() is None:
-            outcome = replace(outcome, kind=Kind.DUPLICATE)
+        """It was here before, so its blob is removed; but not when its row is of this very attempt: a commit
+        that was reported as failed can have happened, and a unit that is run again must not undo it."""
+        if tx.execute(_NAMED, {"blob": self.blob.name}).first() is not None:
+            kind = Kind.STORED if outcome.kind is Kind.DUPLICATE else outcome.kind
+            outcome = replace(outcome, kind=kind, again=False)
         return self._noted(tx, outcome)
 
     def _sealed(self, tx: Transaction, study_id: int) -> Sealed:
@@ -296,20 +367,8 @@ class _Commit:
         return Sealed(study_id, self.blob.name, wrapped, self.size.plain, self.digest, self.syntax)
 
     def _noted(self, tx: Transaction, outcome: Outcome) -> Outcome:
-        facts = self.facts
-        entry = self.ingest.doorkeeper.entry(
-            self.who,
-            "object.store",
-            self.context,
-            outcome="failed" if outcome.clash else "allowed",
-            reason=outcome.clash.value if outcome.clash else outcome.kind.value,
-            department=self.department_id,
-            patients=(facts.patient_id,) if facts.patient_id else (),
-            studies=(facts.study_instance_uid,),
-            counts={"bytes": self.size.plain},
-            detail={"instance": facts.sop_instance_uid, "source": self.source},
-        )
-        self.ingest.doorkeeper.log.append(tx, entry, self.context.now)
+        entry = _entry(self.ingest, self.sender, self.facts, outcome, self.size.plain)
+        self.ingest.doorkeeper.log.append(tx, entry, self.sender.context.now)
         return outcome
 
     def _settle(self, committed: Future[Outcome], outcome: Future[Outcome]) -> None:
@@ -321,9 +380,13 @@ class _Commit:
                 self.blob.abandon()
             outcome.set_exception(error)
             return
-        if committed.result().kind is Kind.DUPLICATE:
+        became = committed.result()
+        if became.again or became.kind in (Kind.DUPLICATE, Kind.REFUSED):
             self.blob.abandon()
-        outcome.set_result(committed.result())
+        if became.kind is Kind.REFUSED:
+            outcome.set_exception(StorageFull(_NO_ROOM_ASIDE))
+        else:
+            outcome.set_result(became)
 
     def _may_be_named(self, error: BaseException) -> bool:
         """Whether a row may name the blob although the commit failed. After a failed fsync nobody knows what

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from leadglass.db.engine import Database, Transaction
 from leadglass.errors import NotFound, Tampered
 from leadglass.index import lookup
-from leadglass.index.rows import Sealed
+from leadglass.index.rows import NO_STUDY, Sealed
 from leadglass.index.selection import Located, located
 from leadglass.store.blobs import BlobReader, Blobs
 from leadglass.store.keys import Keyring, new_key, unwrap_object_key, wrap_object_key
@@ -32,7 +32,9 @@ class StudyKeys:
         self._keyring = keyring
 
     def of(self, connection: sa.Connection, study_id: int) -> bytes:
-        """The study's key. Tampered when the row is gone or not ours."""
+        """The study's key, for NO_STUDY the home's own. Tampered when the row is gone or not ours."""
+        if study_id == NO_STUDY:
+            return self._keyring.aside_wrapping_key
         return self.unwrap(connection.execute(_FIND, {"study": study_id}).scalar_one_or_none())
 
     def of_all(self, connection: sa.Connection, study_ids: Iterable[int]) -> dict[int, bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -184,19 +184,21 @@ class Upkeep:
         except Tampered as error:
             if error.code == "object-missing":
                 return report.missing
-        except (StorageFailed, Violation):
+        except StorageFailed:
             pass
         return report.altered
 
     def _digest(self, chunks: Iterator[bytes]) -> bytes:
-        """SHA-256 over the data set of a Part 10 file."""
+        """SHA-256 over the data set of a Part 10 file; over all of what has none, which is kept aside."""
         digest, parser, head = sha256(), Part10Parser(self._limits, frozenset()), b""
         for chunk in chunks:
             head += chunk
-            parser.feed(chunk)
-            if parser.dataset_offset is not None:
-                digest.update(head[parser.dataset_offset :])
-                break
+            with suppress(Violation):
+                parser.feed(chunk)
+                if parser.dataset_offset is None:
+                    continue
+            break
+        digest.update(head[parser.dataset_offset or 0 :])
         for chunk in chunks:
             digest.update(chunk)
         return digest.digest()

@@ -172,7 +172,7 @@ class Pipeline:
         with self._lock:
             if outcome.kind is Kind.STORED:
                 self.report.stored += 1
-            elif outcome.kind is Kind.DUPLICATE:
+            elif outcome.kind is Kind.DUPLICATE or outcome.again:
                 self.report.duplicates += 1
             else:
                 self.report.kept_aside += 1

@@ -59,12 +59,15 @@ class ObjectFacts:
 
 
 class Clash(StrEnum):
-    """Why an object cannot join what is already kept."""
+    """Why an object cannot join what is already kept. The last three are faults of its own."""
 
     OTHER_CONTENT = "other-content"
     OTHER_STUDY = "series-of-another-study"
     OTHER_PATIENT = "study-of-another-patient"
     OTHER_DEPARTMENT = "study-of-another-department"
+    ILLEGAL_IDENTITY = "illegal-identity"
+    OTHER_IDENTITY = "other-identity"  # not the object that was announced
+    UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ class Place:
 @dataclass(frozen=True, slots=True)
 class Misfit:
     clash: Clash
-    study_id: int  # whose key seals what is kept aside
+    study_id: int | None  # the study it is at odds with
 
 
 @dataclass(slots=True)
@@ -147,13 +150,7 @@ _find_patient = sa.select(schema.patients.c.id).where(
     schema.patients.c.issuer == bindparam("issuer"),
     schema.patients.c.anchor == bindparam("anchor"),
 )
-_find_aside = sa.select(schema.kept_aside.c.id).where(
-    schema.kept_aside.c.sop_instance_uid == bindparam("uid"),
-    schema.kept_aside.c.digest == bindparam("digest"),
-    schema.kept_aside.c.reason == bindparam("reason"),
-)
 _insert_instance = sa.insert(schema.instances)
-_insert_aside = sa.insert(schema.kept_aside)
 _insert_words = sa.insert(schema.study_words)
 _insert_modality = sa.insert(schema.study_modalities)
 _insert_requests = sa.insert(schema.series_requests)
@@ -227,37 +224,6 @@ def add_instance(tx: Transaction, facts: ObjectFacts, series_id: int, sealed: Se
             "columns": facts.columns,
             "bits_allocated": facts.bits_allocated,
             "frames": facts.frames,
-            "received": now,
-            **_object_values(sealed),
-        },
-    )
-
-
-def is_kept_aside(tx: Transaction, facts: ObjectFacts, clash: Clash, digest: bytes) -> bool:
-    """True when these very bytes already wait for a decision of this kind."""
-    key = {"uid": facts.sop_instance_uid, "digest": digest, "reason": clash.value}
-    return tx.execute(_find_aside, key).first() is not None
-
-
-def keep_aside(
-    tx: Transaction,
-    facts: ObjectFacts,
-    clash: Clash,
-    sealed: Sealed,
-    *,
-    department_id: int,
-    source: str,
-    now: int,
-) -> int:
-    return _inserted(
-        tx,
-        _insert_aside,
-        {
-            "reason": clash.value,
-            "study_id": sealed.study_id,
-            "department_id": department_id,
-            "sop_instance_uid": facts.sop_instance_uid,
-            "source": source,
             "received": now,
             **_object_values(sealed),
         },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +82,12 @@ class InstanceRow:
     size: int  # bytes of the Part 10 file
 
 
+NO_STUDY: Final = 0  # in the place of a study's number: the home's own key for what is kept aside
+
+
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """Where an object lies and what opens it, with the study whose key that is."""
+    """Where an object lies and what opens it, with the study whose key that is, or NO_STUDY."""
 
     study_id: int
     blob: str
@@ -95,12 +99,12 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True)
 class AsideRow:
-    """An object kept aside. `study` is the kept study that it is at odds with."""
+    """An object kept aside. `study` is the one that it is at odds with, where the reader may see that."""
 
     id: int
     reason: str
-    study: StudyRow
-    sop_instance_uid: str
+    study: StudyRow | None
+    sop_instance_uid: str  # empty where it has none that is legal
     source: str
     received: int  # ms since the epoch, UTC
     size: int

@@ -167,17 +167,19 @@ instances = sa.Table(
     sa.Index("ix_instances_in_order", "series_id", "number", "id"),
 )
 
-# Received, whole and readable, but at odds with what is already kept: for a person to decide.
+# Received, but not to be kept among the rest: for a person to decide. The study is the one that it is at odds
+# with; none where the object itself is at fault, and its UID is then empty unless it is a legal one.
 kept_aside = sa.Table(
     "kept_aside",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("reason", sa.String(32), nullable=False),
-    sa.Column("study_id", sa.Integer, sa.ForeignKey("studies.id"), nullable=False, index=True),
+    sa.Column("study_id", sa.Integer, sa.ForeignKey("studies.id"), index=True),
+    sa.Column("own_key", sa.Boolean, nullable=False, server_default=sa.false()),  # not the study's, as once
     sa.Column("department_id", sa.Integer, sa.ForeignKey("departments.id"), nullable=False),
     sa.Column("sop_instance_uid", _UID, nullable=False),
     sa.Column("source", sa.String(200), nullable=False),
     sa.Column("received", sa.BigInteger, nullable=False),
     *_object_columns(),
-    sa.UniqueConstraint("sop_instance_uid", "digest", "reason"),
+    sa.UniqueConstraint("sop_instance_uid", "digest", "reason", "department_id"),
 )

@@ -178,6 +178,11 @@ class BlobWriter:
         self._path = path
         self._seal = SealingWriter(file.append, key, name.encode("ascii"))
 
+    @property
+    def size(self) -> int:
+        """Bytes of the object that were written so far."""
+        return self._seal.plain_size
+
     def write(self, chunk: bytes | bytearray | memoryview) -> None:
         """Take the next bytes of the object. StorageFull, StorageFailed."""
         self._guarded(lambda: self._seal.write(chunk))

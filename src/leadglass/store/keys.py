@@ -4,6 +4,7 @@
     ├── database key              raw key for SQLCipher
     ├── study-key-wrapping key    wraps one random key per study
     │   └── study key             wraps one random key per object
+    ├── aside-wrapping key        wraps the random key of each object that is kept aside
     ├── secret-wrapping key       wraps what must outlive a restart, e.g. the record's signing seed
     └── key check                 8 bytes in the home: is this the home's master key?
     recovery key (on paper)       wraps the master key itself
@@ -74,10 +75,17 @@ def unwrap_master(wrapped: bytes, recovery_key: str) -> bytes:
 class Keyring:
     """The keys of one home, derived from its master key."""
 
-    __slots__ = ("_database_key", "_secret_wrapping_key", "_study_wrapping_key")
+    __slots__ = ("_aside_wrapping_key", "_database_key", "_secret_wrapping_key", "_study_wrapping_key")
 
-    def __init__(self, database_key: bytes, study_wrapping_key: bytes, secret_wrapping_key: bytes) -> None:
+    def __init__(
+        self,
+        database_key: bytes,
+        study_wrapping_key: bytes,
+        aside_wrapping_key: bytes,
+        secret_wrapping_key: bytes,
+    ) -> None:
         self._database_key = database_key
+        self._aside_wrapping_key = aside_wrapping_key
         self._study_wrapping_key = study_wrapping_key
         self._secret_wrapping_key = secret_wrapping_key
 
@@ -86,6 +94,7 @@ class Keyring:
         return cls(
             database_key=_derive(master, "database"),
             study_wrapping_key=_derive(master, "study keys"),
+            aside_wrapping_key=_derive(master, "kept aside"),
             secret_wrapping_key=_derive(master, "secrets"),
         )
 
@@ -93,6 +102,12 @@ class Keyring:
     def database_key(self) -> bytes:
         """32 bytes, raw, for SQLCipher."""
         return self._database_key
+
+    @property
+    def aside_wrapping_key(self) -> bytes:
+        """32 bytes, in the place of a study's key for objects that no study has; deleting the wrapped key of
+        one is its crypto-shred."""
+        return self._aside_wrapping_key
 
     def wrap_study_key(self, study_key: bytes) -> bytes:
         """40 bytes for the study's row; deleting every copy of them is the study's crypto-shred."""
