@@ -233,7 +233,7 @@ def test_halves_join_and_do_not_overlap(a: date, b: date, s: int, t: int) -> Non
         window = replace(window, begin=min(s, t), end=max(s, t))
     if window.first == window.last and window.begin == window.end:
         return
-    left, right = window.split()
+    left, right = window.split() if window.is_of_one_day else reversed(window.split())
     if window.is_of_one_day:
         assert (left.begin, right.end, left.end + 1) == (window.begin, window.end, right.begin)
     else:

@@ -13,7 +13,21 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from leadglass.cli import ae, connect, demo, echo, find, homes, intake, record, retrieve, send, tokens, users
+from leadglass.cli import (
+    ae,
+    connect,
+    demo,
+    echo,
+    find,
+    homes,
+    intake,
+    migrate,
+    record,
+    retrieve,
+    send,
+    tokens,
+    users,
+)
 from leadglass.cli.show import complain
 from leadglass.errors import BrokenInvariant, LeadglassError
 
@@ -76,6 +90,7 @@ app.command("find")(find.find)
 app.command("retrieve")(retrieve.retrieve)
 app.command("send")(send.send)
 app.command("store")(send.send)
+app.command("migrate")(migrate.migrate)
 app.command("connect")(connect.connect)
 app.command("status")(homes.status)
 app.command("check")(homes.check)

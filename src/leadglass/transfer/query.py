@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from enum import StrEnum
@@ -156,7 +156,7 @@ def _raw(tag: int, value: str, characters: Charset) -> bytes:
 
 async def find(
     link: Link, query: Query, outcome: Outcome, *, most: int | None = None
-) -> AsyncIterator[DataSet]:
+) -> AsyncGenerator[DataSet, None]:
     """The matches, as they come. After `most` of them the query is cancelled (C-CANCEL).
 
     `outcome` has the final status, whatever it is: a failure after some rows does not take them back.

@@ -242,12 +242,12 @@ async def rows(
     asked = dict.fromkeys((*keys, _UNIQUE[level], *wanted))
     outcome = Outcome()
     matches = find(link, Query.of(level, keys, returned=asked), outcome, most=most)
-    found = [{word: _text(elements, word) for word in asked} async for elements in matches]
+    found = [{word: text_of(elements, word) for word in asked} async for elements in matches]
     query.require_success(outcome)
     return found
 
 
-def _text(elements: DataSet, keyword: str) -> str:
+def text_of(elements: DataSet, keyword: str) -> str:
     element = elements.get(TAG_BY_KEYWORD[keyword])
     if element is None:
         return ""

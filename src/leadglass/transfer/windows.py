@@ -63,12 +63,12 @@ class Window:
         return keys
 
     def split(self) -> tuple[Window, ...]:
-        """Smaller windows that hold the same studies; () when there are none."""
+        """Smaller windows that hold the same studies, the newest first; () when there are none."""
         if self.prefix or self.is_of_all_days:
             return self.by_patient()
         if self.first < self.last:
             middle = self.first + timedelta(days=(self.last - self.first).days // 2)
-            return replace(self, last=middle), replace(self, first=middle + timedelta(days=1))
+            return replace(self, first=middle + timedelta(days=1)), replace(self, last=middle)
         if self.begin < self.end:
             middle_second = (self.begin + self.end) // 2
             return replace(self, end=middle_second), replace(self, begin=middle_second + 1)
