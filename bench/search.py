@@ -23,7 +23,8 @@ import sqlalchemy as sa
 from leadglass.access.principal import Context, Kind, Principal, Role, Via
 from leadglass.access.schema import departments
 from leadglass.archive.doorkeeper import Doorkeeper
-from leadglass.archive.search import Query, Search, portal_query, query_from_pairs
+from leadglass.archive.queries import Query, portal_query, query_from_pairs
+from leadglass.archive.search import Search
 from leadglass.db.engine import Database, migration_engine
 from leadglass.db.migrations import upgrade
 from leadglass.index import schema

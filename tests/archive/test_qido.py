@@ -9,14 +9,16 @@ from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 
 from leadglass.archive.qido import to_dicom_json
-from leadglass.archive.search import Level, query_from_pairs
+from leadglass.archive.queries import Level, query_from_pairs
 
 # PS3.18 Tables 10.6.3-3, -4 and -5: what an answer has to carry beside Retrieve URL, which the web service adds.
 STUDY = {
     "00080020", "00080030", "00080050", "00080061", "00080090", "00100010", "00100020", "00100030", "00100040",
     "0020000D", "00200010", "00201206", "00201208",
 }  # fmt: skip
-SERIES = {"00080060", "0008103E", "0020000E", "00200011", "00201209"}
+SERIES = {
+    "00080060", "0008103E", "0020000E", "00200011", "00201209", "00400244", "00400245", "00400275",
+}  # fmt: skip
 INSTANCE = {"00080016", "00080018", "00200013", "00280010", "00280011", "00280100", "00280008"}
 REQUIRED = {Level.STUDY: STUDY, Level.SERIES: STUDY | SERIES, Level.INSTANCE: STUDY | SERIES | INSTANCE}
 

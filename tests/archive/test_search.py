@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from leadglass.access.principal import Role
-from leadglass.archive.search import MAX_LIMIT, MAX_OFFSET, Level, portal_query, query_from_pairs
-from leadglass.errors import Denied, RecordUnavailable, Violation
-from leadglass.index.query import Query, Range, Single, Wildcard
+from leadglass.archive.queries import MAX_LIMIT, Level, Query, portal_query, query_from_pairs
+from leadglass.errors import Denied, RecordUnavailable
 
 
 @pytest.fixture
@@ -108,16 +107,6 @@ def test_paging(filled: Any) -> None:
     assert uids(first) | uids(second) == {"1.2.3", "1.4"}
 
 
-@pytest.mark.parametrize(
-    "paging", [{"limit": 0}, {"limit": MAX_LIMIT + 1}, {"offset": -1}, {"offset": MAX_OFFSET + 1}]
-)
-def test_pages_are_bounded(paging: dict[str, int]) -> None:
-    with pytest.raises(Violation):
-        portal_query(**paging)
-    with pytest.raises(Violation):
-        query_from_pairs(Level.STUDY, [], **paging)
-
-
 def test_the_largest_page_fits_its_entry(clinic: Any) -> None:
     """500 studies with the longest identifiers there may be."""
     entry = clinic.services.doorkeeper.entry(
@@ -128,51 +117,6 @@ def test_the_largest_page_fits_its_entry(clinic: Any) -> None:
         patients=tuple(f"{n:04}" + "\U0001f600" * 60 for n in range(MAX_LIMIT)),
     )
     clinic.services.doorkeeper.record(entry, clinic.now)
-
-
-def test_the_form_is_read_as_people_write() -> None:
-    query = portal_query(
-        name=" Roth, Anna ",
-        patient_id=" P-1 ",
-        date_from="2026-01-01",
-        date_to="20260131",
-        modality=" ct ",
-        accession="A*",
-    )
-    assert query.words == ("anna", "roth")
-    assert dict(query.match) == {
-        "PatientID": Single("P-1"),
-        "AccessionNumber": Wildcard("A*"),
-        "StudyDate": Range("20260101", "20260131"),
-        "ModalitiesInStudy": Single("CT"),
-    }
-
-
-def test_a_wild_card_in_the_name_makes_it_a_pattern() -> None:
-    assert dict(portal_query(name="*ann?").match) == {"PatientName": Wildcard("*ann?")}
-    assert portal_query(name="**").match == ()
-
-
-@pytest.mark.parametrize("day", ["31.01.2026", "2026-1-1", "tomorrow", "2026-01-01'--"])
-def test_a_day_that_is_none_is_said_and_not_repeated(day: str) -> None:
-    with pytest.raises(Violation) as caught:
-        portal_query(date_from=day)
-    assert day not in str(caught.value)
-
-
-def test_attributes_are_named_by_keyword_or_tag_and_once() -> None:
-    query, _ = query_from_pairs(Level.STUDY, [("00100020", "P-1")])
-    assert dict(query.match) == {"PatientID": Single("P-1")}
-    with pytest.raises(Violation, match="twice"):
-        query_from_pairs(Level.STUDY, [("00100020", "P-1"), ("PatientID", "P-2")])
-
-
-def test_attributes_of_a_lower_level_are_left_out_and_named() -> None:
-    query, ignored = query_from_pairs(
-        Level.STUDY, [("SOPInstanceUID", "1.2"), ("FFFFFFFF", "x"), ("zzz", "")]
-    )
-    assert query.match == ()
-    assert ignored == ("SOPInstanceUID", "FFFFFFFF", "zzz")
 
 
 # --- a whole list, page by page -----------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from leadglass.access.principal import Role
-from leadglass.archive.search import portal_query
+from leadglass.archive.queries import portal_query
 from leadglass.errors import Denied, RecordUnavailable, Tampered
 
 

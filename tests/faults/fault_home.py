@@ -19,7 +19,7 @@ from leadglass.access.passwords import Cost
 from leadglass.access.principal import Context, Kind, Principal, Role, Via, operator
 from leadglass.archive.ingest import Kind as Became
 from leadglass.archive.ingest import Outcome
-from leadglass.archive.search import Level, Query
+from leadglass.archive.queries import Level, Query
 from leadglass.archive.upkeep import CheckReport
 from leadglass.compose import Opened, found_home, open_home
 

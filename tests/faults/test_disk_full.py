@@ -9,7 +9,7 @@ import pytest
 from fault_disk import small_disk
 from fault_home import WAIT, Site, aftermath, check, contents, context, files, reader, take_in
 
-from leadglass.archive.search import Level, Query
+from leadglass.archive.queries import Level, Query
 from leadglass.compose import Opened
 from leadglass.errors import LeadglassError, RecordUnavailable, StorageFull
 

@@ -17,7 +17,7 @@ from fault_home import WAIT, Site, aftermath, check, contents, context, files, m
 from fault_system import Fault, FaultySystem, break_database
 
 from leadglass.archive.ingest import Kind
-from leadglass.archive.search import Level, Query
+from leadglass.archive.queries import Level, Query
 from leadglass.compose import Opened
 from leadglass.errors import LeadglassError, StorageFailed, StorageFull, Unavailable
 from leadglass.store.blobs import Blobs

@@ -27,7 +27,7 @@ from fault_search import forms, search, search_files
 
 from leadglass.access.principal import Context, Role, Via
 from leadglass.archive.ingest import Kind
-from leadglass.archive.search import portal_query
+from leadglass.archive.queries import portal_query
 from leadglass.compose import Opened
 from leadglass.home import open_master, read_home
 from leadglass.store.keys import Keyring

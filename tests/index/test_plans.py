@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from leadglass.archive.search import portal_query, query_from_pairs
+from leadglass.archive.queries import portal_query, query_from_pairs
 from leadglass.index import candidates, lookup, schema
 from leadglass.index.query import Level, Query
 

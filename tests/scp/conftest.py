@@ -30,8 +30,9 @@ from leadglass.net.requestor import connected
 from leadglass.net.workers import Workers
 from leadglass.record import reader
 from leadglass.record.reader import Recorded
+from leadglass.scp.extended import answers
 from leadglass.scp.session import Session
-from leadglass.ul.items import ProposedContext, RoleSelection, UserInformation
+from leadglass.ul.items import ExtendedNegotiation, ProposedContext, RoleSelection, UserInformation
 from leadglass.ul.negotiation import Service, negotiate
 from leadglass.ul.pdu import AssociateRQ
 
@@ -45,8 +46,8 @@ DEADLINES = Deadlines(association=10, message=10, idle=20, answer=20, write=10, 
 ALL = frozenset({"store", "find", "get", "move", "commitment"})
 
 
-def ours(*roles: RoleSelection) -> UserInformation:
-    return UserInformation(1 << 16, IMPLEMENTATION_CLASS_UID, roles=roles)
+def ours(*roles: RoleSelection, extended: tuple[ExtendedNegotiation, ...] = ()) -> UserInformation:
+    return UserInformation(1 << 16, IMPLEMENTATION_CLASS_UID, roles=roles, extended=extended)
 
 
 def identifier(level: str = "", syntax: str = EXPLICIT, **keys: str) -> bytes:
@@ -164,7 +165,8 @@ class House:
         async def admit(request: AssociateRQ, peer: Any) -> Admission:
             given = offer or {context.abstract_syntax: Service(scu=True) for context in request.contexts}
             session = Session(ae.principal, ae, peer, via, lambda: self.now)
-            return Admission(negotiate(request, given, ours()), session)
+            answer = negotiate(request, given, ours(extended=answers(request, given)))
+            return Admission(answer, session)
 
         acceptor = Acceptor(Manners(deadlines=DEADLINES), admit, handlers)
         with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -182,13 +184,14 @@ async def calling(
     *proposed: tuple[str, tuple[str, ...]],
     receiver: Any = None,
     roles: tuple[RoleSelection, ...] = (),
+    extended: tuple[ExtendedNegotiation, ...] = (),
 ) -> AsyncIterator[Link]:
     """An association as its requestor, who serves `receiver` the requests that come on it."""
     contexts = tuple(
         ProposedContext(2 * place + 1, abstract, syntaxes)
         for place, (abstract, syntaxes) in enumerate(proposed)
     )
-    request = AssociateRQ("LEADGLASS", "STATION", contexts, ours(*roles))
+    request = AssociateRQ("LEADGLASS", "STATION", contexts, ours(*roles, extended=extended))
     async with connected("127.0.0.1", port, request, deadlines=DEADLINES) as link:
         served = asyncio.get_running_loop().create_task(serve(link, receiver))
         try:

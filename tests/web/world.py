@@ -21,7 +21,7 @@ with warnings.catch_warnings():
     from starlette.testclient import TestClient
 
 from leadglass.access.principal import Context, Principal, Role, Via, operator
-from leadglass.archive.search import portal_query
+from leadglass.archive.queries import portal_query
 from leadglass.archive.services import Services
 from leadglass.compose import found_home, open_home
 from leadglass.web.app import create_app

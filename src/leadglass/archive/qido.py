@@ -6,7 +6,7 @@ from functools import singledispatch
 from typing import Any
 
 from leadglass.dicom.values import PersonName
-from leadglass.index.rows import InstanceRow, SeriesRow, StudyRow
+from leadglass.index.rows import InstanceRow, RequestRow, SeriesRow, StudyRow
 
 Attributes = dict[str, dict[str, Any]]
 
@@ -25,6 +25,7 @@ def _study(row: StudyRow) -> Attributes:
         "00080050": _attribute("SH", row.accession_number),
         "00080056": _attribute("CS", "ONLINE"),
         "00080061": _attribute("CS", *row.modalities),
+        "00080062": _attribute("UI", *row.sop_classes),
         "00080090": _person(row.referring_physician),
         "00081030": _attribute("LO", row.description),
         "00100010": _person(row.patient_name),
@@ -51,6 +52,9 @@ def _series(row: SeriesRow) -> Attributes:
         "00200011": _attribute("IS", row.number),
         "00200060": _attribute("CS", row.laterality),
         "00201209": _attribute("IS", row.instance_count),
+        "00400244": _attribute("DA", row.performed_date),
+        "00400245": _attribute("TM", row.performed_time),
+        "00400275": _requests(row.requests),
     }
 
 
@@ -66,6 +70,17 @@ def _instance(row: InstanceRow) -> Attributes:
         "00280011": _attribute("US", row.columns),
         "00280100": _attribute("US", row.bits_allocated),
     }
+
+
+def _requests(rows: tuple[RequestRow, ...]) -> dict[str, Any]:
+    items = [
+        {
+            "00400009": _attribute("SH", row.scheduled_step_id),
+            "00401001": _attribute("SH", row.requested_procedure_id),
+        }
+        for row in rows
+    ]
+    return {"vr": "SQ", "Value": items} if items else {"vr": "SQ"}
 
 
 def _attribute(vr: str, *values: str | int | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from leadglass.net.workers import Workers
 from leadglass.scp.admission import Admitter
 from leadglass.scp.commitment import Commitment
 from leadglass.scp.dialling import Dial
+from leadglass.scp.find import Find
 from leadglass.scp.get import Get
 from leadglass.scp.move import Move
 from leadglass.scp.storage import Storage
@@ -24,6 +25,7 @@ def handlers(services: Services, dial: Dial, workers: Workers) -> Mapping[Field,
     return {
         Field.C_ECHO_RQ: verify,
         Field.C_STORE_RQ: Storage(services.ingest, workers),
+        Field.C_FIND_RQ: Find(services.search, workers),
         Field.C_GET_RQ: Get(services.retrieve, workers),
         Field.C_MOVE_RQ: Move(services.retrieve, services.peers, dial, workers),
         Field.N_ACTION_RQ: Commitment(services.commitments, workers),

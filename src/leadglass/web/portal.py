@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from starlette.responses import RedirectResponse, Response
 
-from leadglass.archive.search import portal_query
+from leadglass.archive.queries import portal_query
 from leadglass.archive.upkeep import Status
 from leadglass.errors import Denied, Violation
 from leadglass.web.calls import Call

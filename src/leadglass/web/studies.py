@@ -13,18 +13,9 @@ from starlette.responses import Response
 
 from leadglass.access.principal import Context, Principal
 from leadglass.archive.qido import Attributes, to_dicom_json
+from leadglass.archive.queries import MAX_LIMIT, Level, Query, query_from_pairs
 from leadglass.archive.retrieve import StoredObject
-from leadglass.archive.search import (
-    MAX_LIMIT,
-    InstanceRow,
-    Level,
-    Page,
-    Query,
-    Search,
-    SeriesRow,
-    StudyRow,
-    query_from_pairs,
-)
+from leadglass.archive.search import InstanceRow, Page, Search, SeriesRow, StudyRow
 from leadglass.dicom.dictionary import is_valid_uid
 from leadglass.errors import LimitExceeded, NotFound, Violation
 from leadglass.web import accept, multipart
