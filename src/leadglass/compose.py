@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from leadglass.access.departments import ensure_default_department
 from leadglass.access.passwords import RFC_9106_SECOND, Hasher
@@ -31,7 +31,7 @@ from leadglass.db.engine import Database, Transaction
 from leadglass.db.migrations import upgrade
 from leadglass.db.reserve import Reserve
 from leadglass.dicom.dataset import Limits
-from leadglass.errors import StorageFailed, Unavailable
+from leadglass.errors import StorageFailed, Unavailable, Violation
 from leadglass.home import Founding, Home, founding, open_master, read_home
 from leadglass.record.keys import load_signer, store_key
 from leadglass.record.log import Log, read_head
@@ -39,6 +39,9 @@ from leadglass.record.note import VerifierKey
 from leadglass.record.published import Publisher
 from leadglass.store.blobs import Blobs
 from leadglass.store.keys import Keyring, new_key
+
+if TYPE_CHECKING:
+    from leadglass.access.assertions import Issuer
 
 HASH_COST: Final = RFC_9106_SECOND
 _SIGNING_KEY: Final = "record signing key"
@@ -159,7 +162,7 @@ def _services(
         doorkeeper=doorkeeper,
         ledger=ledger,
         accounts=accounts,
-        peers=Peers(doorkeeper, accounts, keyring),
+        peers=Peers(doorkeeper, accounts, keyring, _issuer(settings, home)),
         commitments=Commitments(doorkeeper),
         search=Search(doorkeeper),
         retrieve=Retrieve(doorkeeper, ledger, objects, limits),
@@ -172,6 +175,26 @@ def _services(
         upkeep=upkeep,
         sandbox=sandbox,
     )
+
+
+def _issuer(settings: Settings, home: Home) -> Callable[[], Issuer | None]:
+    """Whose tokens count besides our own. Violation for half an issuer."""
+    asked = settings.identity
+    if not asked.issuer:
+        return lambda: None
+    if not (asked.audience and asked.keys and asked.claim):
+        raise Violation("identity.issuer needs identity.audience, keys and claim.", code="config")
+
+    def read() -> Issuer:
+        from leadglass.access.assertions import Issuer, read_keys
+
+        try:
+            keys = read_keys((home.root / asked.keys).read_bytes())
+        except (OSError, Violation) as error:
+            raise Unavailable("The identity provider's keys cannot be read.", code="identity-keys") from error
+        return Issuer(asked.issuer, asked.audience, asked.claim, keys)
+
+    return read
 
 
 def _session_limits(settings: Settings) -> SessionLimits:

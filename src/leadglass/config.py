@@ -62,7 +62,9 @@ def _checked_optional_address(text: str) -> str:
 
 def _checked_title(text: str) -> str:
     if not re.fullmatch(r"[ -\[\]-~]{1,16}", text) or text != text.strip():
-        raise ValueError("An AE title has 1 to 16 characters, none of them a backslash or a control character.")
+        raise ValueError(
+            "An AE title has 1 to 16 characters, none of them a backslash or a control character."
+        )
     return text
 
 
@@ -119,6 +121,22 @@ class Dicom(_Section):
 
     connections_per_address: Annotated[int, Field(ge=1, le=50_000)] = 256
     """The same for each address."""
+
+
+class Identity(_Section):
+    """Users for whom another system vouches: its JSON Web Token as the user identity of an association."""
+
+    issuer: str = ""
+    """The `iss` of its tokens. Empty: no other system's word counts."""
+
+    audience: str = ""
+    """The `aud` of tokens that are meant for this archive."""
+
+    keys: str = ""
+    """File with its public keys, a JWK Set. Read anew for each token."""
+
+    claim: str = "preferred_username"
+    """The claim that holds the name of a user here."""
 
 
 class Limits(_Section):
@@ -178,6 +196,7 @@ class Settings(BaseSettings):
 
     http: Http = Http()
     dicom: Dicom = Dicom()
+    identity: Identity = Identity()
     limits: Limits = Limits()
     sessions: Sessions = Sessions()
     storage: Storage = Storage()

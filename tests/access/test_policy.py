@@ -43,7 +43,7 @@ IMAGES = (
     Action.STUDY_SEARCH, Action.STUDY_VIEW, Action.STUDY_RETRIEVE, Action.STUDY_SEND, Action.ASIDE_REVIEW,
 )  # fmt: skip
 KINDS = {Role.OPERATOR: Kind.OPERATOR, Role.APPLICATION_ENTITY: Kind.AE}
-DOORS = {Kind.OPERATOR: Via.COMMAND, Kind.AE: Via.DIMSE}
+DOORS = {Kind.OPERATOR: Via.COMMAND, Kind.AE: Via.DIMSE, Kind.JWT: Via.DIMSE}
 PEOPLE = [role for role in Role if role not in KINDS]
 
 
@@ -139,8 +139,9 @@ def test_the_unknown_is_denied(principal: Principal, action: Any, via: Any, reas
 @pytest.mark.parametrize("role", PEOPLE)
 def test_a_token_has_exactly_its_user_s_rights(role: Role, action: Action) -> None:
     for department in (OWN, FOREIGN, None):
-        user, token = who(role), who(role, kind=Kind.TOKEN)
-        assert answer(user, action, department) == answer(token, action, department)
+        for kind in (Kind.TOKEN, Kind.JWT):
+            token = who(role, kind=kind)
+            assert answer(who(role), action, department) == answer(token, action, department)
 
 
 def test_every_kind_of_principal_has_listeners() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -10,16 +11,18 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from joserfc import jwk, jwt
 
 from leadglass.access.certificates import DAY, LIFETIME, found_authority, issue_to_ae
 from leadglass.access.plans import plan
 from leadglass.access.policy import Action, Resource, decide
 from leadglass.access.principal import Context, Kind, Role, Via, operator
 from leadglass.compose import open_home
-from leadglass.errors import Conflict, Denied, NotFound, StorageFull, Violation
+from leadglass.errors import Conflict, Denied, NotFound, StorageFull, Unavailable, Violation
 
 OPERATOR = operator(1000, "op")
 PEM = "-----BEGIN"
+NOW = 1_800_000_000_000
 
 
 @pytest.fixture
@@ -285,3 +288,88 @@ def test_under_a_new_authority_the_old_one_s_certificates_go_on(desk: Any) -> No
     assert fresh.authority != old.authority
     assert desk.peers.trusted() == (fresh.authority, old.certificate)
     assert desk.peers.authority_certificate(OPERATOR, desk.command) == fresh.authority
+
+
+# Another system's tokens
+
+
+class Provider:
+    """An identity provider, and a home that trusts it."""
+
+    def __init__(self, home: Any) -> None:
+        self.key = jwk.ECKey.generate_key("P-256", {"kid": "one"})
+        self.file = home.root / "provider.json"
+        self.write()
+        self.settings = {"issuer": "https://id.example.org", "audience": "leadglass", "keys": "provider.json"}
+
+    def write(self) -> None:
+        self.file.write_text(json.dumps({"keys": [self.key.as_dict(private=False)]}))
+
+    def token(self, user: str) -> str:
+        claims = {"iss": "https://id.example.org", "aud": "leadglass", "exp": NOW // 1000 + 60}
+        return jwt.encode({"alg": "ES256", "kid": "one"}, claims | {"preferred_username": user}, self.key)
+
+
+@pytest.fixture
+def provider(home: Any) -> Provider:
+    return Provider(home)
+
+
+@pytest.fixture
+def trusting(home: Any, provider: Provider) -> Any:
+    with open_home(home.root, os.environ, lambda: NOW, identity=provider.settings) as opened:
+        command = Context("", Via.COMMAND, NOW)
+        opened.services.accounts.add_user(OPERATOR, "dr.roth", Role.RADIOLOGIST, command)
+        yield opened.services
+
+
+def test_another_system_s_token_is_its_user(trusting: Any, provider: Provider) -> None:
+    who = trusting.peers.resolve_assertion(provider.token("dr.roth"), NOW)
+    assert (who.kind, who.name, who.role) == (Kind.JWT, "dr.roth", Role.RADIOLOGIST)
+    (own,) = who.departments
+    allowed = {
+        via: decide(who, Action.STUDY_SEARCH, Resource(own), Context("", via, NOW)).allowed for via in Via
+    }
+    assert [via for via in Via if allowed[via]] == [Via.DIMSE]
+    assert trusting.peers.resolve_assertion(provider.token("dr.nobody"), NOW) is None
+    assert trusting.peers.resolve_assertion("x", NOW) is None
+
+
+def test_a_disabled_user_s_does_not_count(trusting: Any, provider: Provider) -> None:
+    trusting.accounts.disable_user(OPERATOR, "dr.roth", Context("", Via.COMMAND, NOW))
+    assert trusting.peers.resolve_assertion(provider.token("dr.roth"), NOW) is None
+
+
+def test_new_keys_need_no_restart(trusting: Any, provider: Provider) -> None:
+    old = provider.token("dr.roth")
+    provider.key = jwk.ECKey.generate_key("P-256", {"kid": "one"})
+    provider.write()
+    assert trusting.peers.resolve_assertion(old, NOW) is None
+    assert trusting.peers.resolve_assertion(provider.token("dr.roth"), NOW) is not None
+
+
+@pytest.mark.parametrize("text", [None, "", '{"keys": []}'])
+def test_keys_that_cannot_be_read_are_not_an_answer(
+    trusting: Any, provider: Provider, text: str | None
+) -> None:
+    token = provider.token("dr.roth")
+    provider.file.unlink()
+    if text is not None:
+        provider.file.write_text(text)
+    with pytest.raises(Unavailable):
+        trusting.peers.resolve_assertion(token, NOW)
+
+
+def test_without_an_issuer_nobody_s_word_counts(desk: Any, provider: Provider) -> None:
+    desk.services.accounts.add_user(OPERATOR, "dr.roth", Role.RADIOLOGIST, desk.command)
+    assert desk.peers.resolve_assertion(provider.token("dr.roth"), NOW) is None
+
+
+@pytest.mark.parametrize("missing", ["audience", "keys", "claim"])
+def test_half_an_issuer_is_refused(home: Any, provider: Provider, missing: str) -> None:
+    settings = provider.settings | {missing: ""}
+    with (
+        pytest.raises(Violation, match="identity"),
+        open_home(home.root, os.environ, lambda: NOW, identity=settings),
+    ):
+        pass

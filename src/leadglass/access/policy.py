@@ -116,6 +116,7 @@ LISTENERS: Final[Mapping[Kind, frozenset[Via]]] = MappingProxyType(
         Kind.TOKEN: frozenset({Via.WEB, Via.DICOMWEB, Via.DIMSE}),
         Kind.OPERATOR: frozenset({Via.COMMAND}),
         Kind.AE: frozenset({Via.DIMSE, Via.RECEIVE}),
+        Kind.JWT: frozenset({Via.DIMSE}),
     }
 )
 

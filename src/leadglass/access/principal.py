@@ -25,6 +25,7 @@ class Kind(StrEnum):
     TOKEN = "token"  # noqa: S105 (a kind, no secret)
     OPERATOR = "operator"
     AE = "ae"
+    JWT = "jwt"  # another system's signed word for a user
 
 
 class Via(StrEnum):
@@ -42,8 +43,9 @@ class Principal:
     """Somebody whose identity is established.
 
     `id` numbers the principal within its kind: the user, the token, the AE, or the operator's uid. `user_id`
-    is the user behind a session or a token. `credential` names the session or token without being able to
-    open it. `actions` is all that this one principal was allowed out of its role's rights; None: all of them.
+    is the user behind a session or a token, whoever issued it. `credential` names the session or token
+    without being able to open it. `actions` is all that this one principal was allowed out of its role's
+    rights; None: all of them.
     """
 
     kind: Kind

@@ -43,6 +43,7 @@ _KINDS: Final[Mapping[Kind, str]] = {
     Kind.TOKEN: "an API token",
     Kind.OPERATOR: "an operator",
     Kind.AE: "an AE",
+    Kind.JWT: "a user by another system's word (JSON Web Token)",
 }
 _REASONS: Final[Mapping[Reason, str]] = {
     Reason.OWN_DEPARTMENT: "allowed: it belongs to one of the principal's departments",
@@ -75,7 +76,8 @@ column only what it was [allowed singly](../how-to/ae.md).
 
 {listeners}
 
-`dimse` is DICOM inside mutual TLS, `receive` the receive-only listener. An API token counts inside TLS only.
+`dimse` is DICOM inside mutual TLS, `receive` the receive-only listener. A token, ours or another system's,
+makes an association its user's inside TLS only.
 
 ## DICOM services
 

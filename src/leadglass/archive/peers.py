@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leadglass.access import authority, peers, tokens
 from leadglass.access.authority import AUTHORITY, SERVER
@@ -30,6 +30,9 @@ from leadglass.record.entry import format_time
 from leadglass.record.log import Entry
 from leadglass.store.keys import Keyring
 
+if TYPE_CHECKING:
+    from leadglass.access.assertions import Issuer
+
 __all__ = ["Added", "Ae", "Issued", "Known", "Peers"]
 
 
@@ -51,10 +54,18 @@ class Added:
 class Peers:
     """The AEs of one home."""
 
-    def __init__(self, doorkeeper: Doorkeeper, accounts: Accounts, keyring: Keyring) -> None:
+    def __init__(
+        self,
+        doorkeeper: Doorkeeper,
+        accounts: Accounts,
+        keyring: Keyring,
+        issuer: Callable[[], Issuer | None] = lambda: None,
+    ) -> None:
+        """`issuer` is whose tokens count besides our own; asked anew each time, for its keys change."""
         self._doorkeeper = doorkeeper
         self._accounts = accounts
         self._keyring = keyring
+        self._issuer = issuer
 
     # Who is it?
 
@@ -71,6 +82,18 @@ class Peers:
         """The user behind an API token, which alone counts inside an association; a password never does."""
         with self._doorkeeper.db.read() as connection:
             return tokens.resolve_token(connection, passcode, now)
+
+    def resolve_assertion(self, token: str, now: int) -> Principal | None:
+        """The user behind a JSON Web Token of the identity provider that the settings name, if they do.
+        Unavailable when its keys cannot be read.
+        """
+        from leadglass.access.assertions import resolve_assertion
+
+        issuer = self._issuer()
+        if issuer is None:
+            return None
+        with self._doorkeeper.db.read() as connection:
+            return resolve_assertion(connection, token, issuer, now)
 
     def find(self, title: str) -> Ae | None:
         """The AE of that title."""

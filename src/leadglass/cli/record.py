@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The access record: show, verify, export.", no_args_is_help=True)
 
-_ACTOR = re.compile(r"(user|token|operator|ae):\d+|system|nobody", re.ASCII)
+_ACTOR = re.compile(r"(user|token|operator|ae|jwt):\d+|system|nobody", re.ASCII)
 
 
 @app.command("show")

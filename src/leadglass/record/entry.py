@@ -44,7 +44,7 @@ class Entry:
     and a `close` one with the counts after the last.
     """
 
-    actor: str  # "user:3", "token:9", "operator:1000", "ae:2", "system"
+    actor: str  # "user:3", "token:9", "operator:1000", "ae:2", "jwt:3", "system"
     actor_name: str
     role: str
     action: str  # a slug such as "study.view"

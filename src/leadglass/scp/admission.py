@@ -29,6 +29,7 @@ from leadglass.ul.pdu import DICOM_APPLICATION_CONTEXT, AssociateRJ, AssociateRQ
 VOUCHED_MS: Final = 1000
 MAXIMUM_LENGTH: Final = 1 << 18  # bytes of a P-DATA-TF we take; none is held, so a large one costs nothing
 NAME_AND_PASSCODE: Final = 2  # the kind of User Identity whose passcode may be an API token
+JSON_WEB_TOKEN: Final = 5  # and the kind that is another system's word
 
 # Identifiers and other small data sets: any syntax that is not compressed.
 UNCOMPRESSED: Final = (
@@ -103,16 +104,19 @@ class Admitter:
         return known, self._user(identity, peer, now)
 
     def _user(self, identity: UserIdentity, peer: Peer, now: int) -> Principal | None:
-        """Inside TLS an API token as the passcode makes the association its user's (PS3.7 D.3.3.7). A
-        password never does, nor does any other kind of identity."""
-        if not peer.tls or identity.kind != NAME_AND_PASSCODE:
+        """Inside TLS an API token as the passcode, or one of the identity provider in the settings, makes
+        the association its user's (PS3.7 D.3.3.7). A password never does, nor any other identity.
+        """
+        if not peer.tls or identity.kind not in {NAME_AND_PASSCODE, JSON_WEB_TOKEN}:
             return None
         try:
-            name, token = identity.primary.decode("utf-8"), identity.secondary.decode("ascii")
+            primary, secondary = identity.primary.decode("utf-8"), identity.secondary.decode("ascii")
         except UnicodeDecodeError:
             return None
-        who = self._peers.resolve_user(token, now)
-        return who if who is not None and who.name == name else None
+        if identity.kind == JSON_WEB_TOKEN:
+            return self._peers.resolve_assertion(primary, now)
+        who = self._peers.resolve_user(secondary, now)
+        return who if who is not None and who.name == primary else None
 
     def _offer(self, request: AssociateRQ, session: Session) -> dict[str, Service]:
         context = session.context()
