@@ -160,6 +160,17 @@ class TestRoles:
         answer = AssociateAC("A", "B", (AnsweredContext(1, ContextResult.ACCEPTANCE, IMPLICIT),), user)
         assert negotiated(asked, answer)[1] == AcceptedContext(1, CT, IMPLICIT, as_scu=True, as_scp=False)
 
+    def test_a_role_nobody_asked_for_is_not_taken(self) -> None:
+        proposed = (RoleSelection(CT, True, False), RoleSelection(MR, False, True))
+        asked = request(
+            ProposedContext(1, CT, (IMPLICIT,)), ProposedContext(3, MR, (IMPLICIT,)), roles=proposed
+        )
+        user = UserInformation(0, "1.2", roles=(RoleSelection(CT, True, True), RoleSelection(MR, True, True)))
+        contexts = tuple(AnsweredContext(n, ContextResult.ACCEPTANCE, IMPLICIT) for n in (1, 3))
+        agreed = negotiated(asked, AssociateAC("A", "B", contexts, user))
+        assert (agreed[1].as_scu, agreed[1].as_scp) == (True, False)
+        assert (agreed[3].as_scu, agreed[3].as_scp) == (False, True)
+
     def test_no_answer_means_the_default(self) -> None:
         asked = request(ProposedContext(1, CT, (IMPLICIT,)), roles=(RoleSelection(CT, False, True),))
         answer = AssociateAC(

@@ -201,6 +201,12 @@ class TestMalformed:
             read(malformed(vector) + trailing, step)
         assert raised.value.code == vector["code"]
 
+    @pytest.mark.parametrize("vector", [v for v in BAD if "PDV" in v["name"]], ids=lambda v: v["name"])
+    def test_pdvs_decoded_whole(self, vector: dict[str, str]) -> None:
+        with pytest.raises(ProtocolViolation) as raised:
+            decode(4, raw(vector)[6:])
+        assert raised.value.code == vector["code"]
+
     @pytest.mark.parametrize("hole", ["APP CTX USER", "APP ACC USER"])
     def test_the_parts_are_right(self, hole: str) -> None:
         vector = {"hex": hole, ("request" if "CTX" in hole else "answer"): "yes"}
@@ -211,8 +217,18 @@ class TestMalformed:
             decode(0, b"")
         with pytest.raises(ProtocolViolation):
             decode(4, b"")
-        with pytest.raises(ProtocolViolation):
-            decode(1, bytes(67))
+        for kind, body in ((1, bytes(67)), (2, b""), (3, bytes(3)), (5, bytes(5)), (6, b""), (7, bytes(8))):
+            with pytest.raises(ProtocolViolation) as raised:
+                decode(kind, body)
+            assert raised.value.code == "pdu-length"
+
+    def test_unknown_items_are_skipped_everywhere(self) -> None:
+        """PS3.8 9.3; in the A-ASSOCIATE-RQ a golden vector has them."""
+        unknown = bytes.fromhex("ee00 0003 616263")
+        context = AnsweredContext(1, ContextResult.ACCEPTANCE, IMPLICIT)
+        assert AnsweredContext.decode(context.encode()[4:] + unknown) == context
+        user = UserInformation(16384, "1.2")
+        assert UserInformation.decode(unknown + user.encode()[4:] + unknown) == user
 
     def test_129_contexts(self) -> None:
         """There are 128 odd numbers in a byte."""
