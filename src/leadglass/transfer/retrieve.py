@@ -87,6 +87,12 @@ class Counts:
     def total(self) -> int:
         return self.remaining + self.completed + self.failed + self.warning
 
+    def joined(self, later: Counts) -> Counts:
+        """With those of the same retrieval on other contexts, where what came before fails again."""
+        done = self.completed + later.completed, self.warning + later.warning
+        failed = max(0, max(self.total, later.total) - sum(done))
+        return Counts(0, done[0], failed, done[1], later.status, later.comment, later.failed_uids)
+
     def take(self, command: Command) -> None:
         for name in ("remaining", "completed", "failed", "warning"):
             value = getattr(command, name)
@@ -105,13 +111,22 @@ async def get(endpoint: Endpoint, wanted: Wanted, receiver: Receiver, tell: Tell
     Refused when the other side does not do it at all; `receiver.stopped` is raised when we cannot go on.
     """
     kinds, modalities = await _kinds(endpoint, wanted)
-    counts = Counts()
+    counts: Counts | None = None
+    refused = receiver.received.refusals
     for proposals in rounds(kinds, modalities):
-        counts = await _get_once(endpoint, wanted, receiver, proposals, tell)
+        try:
+            these = await _get_once(endpoint, wanted, receiver, proposals, tell)
+        except Refused:
+            if counts is None:
+                raise
+            break  # it gave what it gives
+        counts = these if counts is None else counts.joined(these)
         if receiver.stopped is not None:
             raise receiver.stopped
-        if not counts.failed:
-            break
+        if counts.failed <= receiver.received.refusals - refused:
+            break  # what failed was for us to say
+    assert counts is not None
+    counts.failed_uids = [uid for uid in counts.failed_uids if uid not in receiver.received.seen]
     return counts
 
 
@@ -244,6 +259,8 @@ async def rows(
     matches = find(link, Query.of(level, keys, returned=asked), outcome, most=most)
     found = [{word: text_of(elements, word) for word in asked} async for elements in matches]
     query.require_success(outcome)
+    if outcome.untold:
+        raise Refused("There is more of it than can be asked for at once.", code="too-many")
     return found
 
 
