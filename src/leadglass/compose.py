@@ -18,6 +18,7 @@ from leadglass.archive.doorkeeper import Doorkeeper
 from leadglass.archive.ingest import Ingest
 from leadglass.archive.ledger import Ledger
 from leadglass.archive.objects import Objects, StudyKeys
+from leadglass.archive.migration import Migrations
 from leadglass.archive.peers import Peers
 from leadglass.archive.render import Renderer
 from leadglass.archive.rendering.sandbox import Sandbox
@@ -164,6 +165,7 @@ def _services(
         accounts=accounts,
         peers=Peers(doorkeeper, accounts, keyring, _issuer(settings, home)),
         commitments=Commitments(doorkeeper),
+        migrations=Migrations(doorkeeper),
         search=Search(doorkeeper),
         retrieve=Retrieve(doorkeeper, ledger, objects, limits),
         renderer=Renderer(doorkeeper, ledger, objects, sandbox),

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 import leadglass.access.schema
 import leadglass.index.commitments
 import leadglass.index.schema
+import leadglass.index.transfers
 import leadglass.record.schema
 import leadglass.store.schema  # noqa: F401 - each import adds its tables to `metadata`
 from leadglass.db import migrations
@@ -118,6 +119,57 @@ def test_another_key_is_refused(database: Path) -> None:
     migrations.upgrade(database, KEY)
     with pytest.raises(KeyWrong):
         migrations.upgrade(database, bytes(32))
+
+
+def test_what_was_kept_aside_before_stays_under_its_study_s_key(database: Path) -> None:
+    """And back again, but for what the older schema has no place for."""
+    migrations.migrate(database, KEY, "0004")
+
+    def fill(connection: sa.Connection) -> None:
+        run = connection.exec_driver_sql
+        run("INSERT INTO departments (id, name, created) VALUES (1, 'A', 0)")
+        run("INSERT INTO patients (id, patient_id, issuer, anchor, created) VALUES (1, '', '', '', 0)")
+        run(
+            "INSERT INTO studies (id, study_instance_uid, patient, department_id, received) "
+            "VALUES (7, '1.2', 1, 1, 0)"
+        )
+        run(f"INSERT INTO kept_aside VALUES (3, 'other-content', 7, 1, '1.2.3', 'x', 5, {_sealed('a')})")
+
+    in_database(database, fill)
+    migrations.upgrade(database, KEY)
+    kept = (
+        "SELECT id, study_id, department_id, sop_instance_uid, source, received, blob, size FROM kept_aside"
+    )
+    before = [(3, 7, 1, "1.2.3", "x", 5, "a", 9)]
+    assert in_database(database, lambda c: list(map(tuple, c.exec_driver_sql(kept)))) == before
+    assert in_database(database, lambda c: c.exec_driver_sql("SELECT own_key FROM kept_aside").scalar()) == 0
+    new = f"INSERT INTO kept_aside VALUES (4, 'unreadable', NULL, 1, 1, '', 'x', 5, {_sealed('b')})"
+    in_database(database, lambda c: c.exec_driver_sql(new))
+    back_to(database, "0004")
+    assert in_database(database, lambda c: list(map(tuple, c.exec_driver_sql(kept)))) == before
+
+
+def _sealed(blob: str) -> str:
+    return f"'{blob}', x'00', 9, x'{blob.encode().hex()}', '1.2.840.10008.1.2'"
+
+
+def back_to(database: Path, revision: str) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", os.path.dirname(migrations.__file__))
+
+    def down(connection: sa.Connection) -> None:
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
+
+    engine = migration_engine(database, KEY)
+    try:
+        with engine.connect() as connection:
+            down(connection)
+    finally:
+        engine.dispose()
 
 
 def test_a_revision_that_fails_leaves_the_database_as_it_was(database: Path) -> None:

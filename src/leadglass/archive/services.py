@@ -10,6 +10,7 @@ from leadglass.archive.commitment import Commitments
 from leadglass.archive.doorkeeper import Doorkeeper
 from leadglass.archive.ingest import Ingest
 from leadglass.archive.ledger import Ledger
+from leadglass.archive.migration import Migrations
 from leadglass.archive.peers import Peers
 from leadglass.archive.render import Renderer
 from leadglass.archive.rendering.sandbox import Sandbox
@@ -28,6 +29,7 @@ class Services:
     accounts: Accounts
     peers: Peers
     commitments: Commitments
+    migrations: Migrations
     search: Search
     retrieve: Retrieve
     renderer: Renderer
