@@ -56,9 +56,12 @@ class Clinic:
         department: int | None = None,
         who: Principal = OPERATOR,
         source: str = "import",
+        **options: Any,
     ) -> Outcome:
         via = Via.COMMAND if who.kind is Kind.OPERATOR else Via.WEB
-        incoming = self.services.ingest.open(who, department or self.own, source, self.context(via))
+        incoming = self.services.ingest.open(
+            who, department or self.own, source, self.context(via), **options
+        )
         with incoming:
             for piece in pieces:
                 incoming.write(piece)

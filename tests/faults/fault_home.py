@@ -118,8 +118,10 @@ def found(folder: Path) -> Site:
     return site
 
 
-def take_in(opened: Opened, file: bytes, *, department: int = 1, source: str = "test") -> Future[Outcome]:
-    incoming = opened.services.ingest.open(OPERATOR, department, source, context())
+def take_in(
+    opened: Opened, file: bytes, *, department: int = 1, source: str = "test", **options: Any
+) -> Future[Outcome]:
+    incoming = opened.services.ingest.open(OPERATOR, department, source, context(), **options)
     for at in range(0, len(file), 65536):
         incoming.write(file[at : at + 65536])
     return incoming.finish()

@@ -278,3 +278,22 @@ def test_what_is_kept_aside_survives_the_same_faults(step: str, fast_site: Site)
     with fast_site.open() as opened:
         report = check(opened)
         assert (report.ok, report.objects) == (True, 2)
+
+
+@pytest.mark.parametrize("persisted", [False, True])
+@pytest.mark.parametrize("step", ["write object", "fsync object", "insert kept_aside", "COMMIT"])
+def test_what_cannot_be_read_is_kept_aside_or_refused(step: str, persisted: bool, fast_site: Site) -> None:
+    """Half an object from a network door: whoever is told that it is kept aside finds it there."""
+    fault = Fault(step, ENOSPC, persisted)
+    half = next(iter(GROUP.values()))[:-1]
+    with breakable(fast_site, fault) as opened:
+        fault.armed = True
+        with pytest.raises(StorageFull):
+            take_in(opened, half, keep_unidentified=True).result(WAIT)
+        assert fault.fired == 1
+        assert take_in(opened, half, keep_unidentified=True).result(WAIT).kind is Kind.KEPT_ASIDE
+        assert check(opened).ok
+        assert contents(opened) == BEFORE
+    with fast_site.open() as opened:
+        report = check(opened, collect=True)
+        assert (report.ok, report.objects) == (True, 2)

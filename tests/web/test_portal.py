@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from leadglass.access.principal import Role
+from leadglass.access.principal import Role, Via
 
 SAME_ORIGIN = {"sec-fetch-site": "same-origin"}
 
@@ -153,6 +153,20 @@ def test_what_was_kept_aside_is_listed(fresh, helpers):
     page = client.get("/aside").text
     assert "1.2.3.1.1.1" in page
     assert "Roth, Anna" in page
+
+
+def test_what_nobody_can_identify_is_listed_without_a_study(fresh, helpers):
+    fresh.people()
+    ingest, here = fresh.services.ingest, fresh.departments["Radiology"]
+    sender, when = fresh.principal(Role.TECHNOLOGIST), fresh.context(Via.DICOMWEB)
+    incoming = ingest.open(sender, here, "C-STORE from CT1", when, keep_unidentified=True)
+    incoming.write(helpers.made_up()[:-1])
+    incoming.finish().result()
+    page = fresh.client(Role.PACS_ADMINISTRATOR).get("/aside").text
+    for shown in ("It cannot be read. Kept aside.", "unknown", "C-STORE from CT1", "1.2.3.1.1.1"):
+        assert shown in page
+    assert "/studies/" not in page.split("<main")[1]
+    assert "unreadable" in fresh.client(Role.AUDITOR).get("/record").text
 
 
 def test_nobody_sees_a_link_they_may_not_follow(signed_in):

@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from leadglass.archive.ingest import Incoming, Ingest, Kind, Outcome
+from leadglass.archive.ingest import Identity, Incoming, Ingest, Outcome
 from leadglass.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from leadglass.dicom.part10 import write_file_meta
 from leadglass.dimse.command import Command
@@ -111,16 +111,19 @@ class _Reception:
     def begin(self, chunks: list[memoryview], is_complete: bool) -> None:
         """The File Meta Information that an object from the network has none of, and what has arrived."""
         command, context = self._message.command, self._message.context
+        named = Identity(command.affected_sop_class_uid or "", command.affected_sop_instance_uid or "")
         with self._lock:
             self._incoming = self._ingest.open(
                 self._session.who,
                 self._session.ae.department_id,
                 f"C-STORE from {self._calling}",
                 self._session.context(),
+                expected=named,
+                keep_unidentified=True,
             )
             meta = write_file_meta(
-                sop_class_uid=command.affected_sop_class_uid,
-                sop_instance_uid=command.affected_sop_instance_uid,
+                sop_class_uid=named.sop_class_uid,
+                sop_instance_uid=named.sop_instance_uid,
                 transfer_syntax_uid=context.transfer_syntax,
                 implementation_class_uid=IMPLEMENTATION_CLASS_UID,
                 implementation_version=IMPLEMENTATION_VERSION_NAME,
@@ -147,8 +150,8 @@ class _Reception:
 
 
 def _answer(command: Command, outcome: Outcome) -> Command:
-    if outcome.kind is Kind.KEPT_ASIDE:
-        return command.respond(CANNOT_UNDERSTAND, error_comment="At odds with what is kept; kept aside")
+    if outcome.clash is not None:
+        return command.respond(outcome.status, error_comment=outcome.comment)
     return command.respond(SUCCESS)
 
 

@@ -11,9 +11,12 @@ branch_labels = None
 depends_on = None
 
 _KEPT = (
-    "id, reason, study_id, department_id, sop_instance_uid, source, received, blob, wrapped_key, size, digest, "
-    "transfer_syntax_uid"
+    *("id", "reason", "study_id", "department_id", "sop_instance_uid", "source", "received"),
+    *("blob", "wrapped_key", "size", "digest", "transfer_syntax_uid"),
 )
+_before = sa.table("kept_aside_before", *map(sa.column, _KEPT))
+_kept = sa.table("kept_aside", *map(sa.column, _KEPT))
+_after = sa.table("kept_aside_after", *map(sa.column, (*_KEPT, "own_key")))
 
 
 def upgrade() -> None:
@@ -24,7 +27,7 @@ def upgrade() -> None:
         sa.Column("own_key", sa.Boolean, nullable=False, server_default=sa.false()),
         unique=("sop_instance_uid", "digest", "reason", "department_id"),
     )
-    op.execute(f"INSERT INTO kept_aside ({_KEPT}) SELECT {_KEPT} FROM kept_aside_before")
+    op.execute(_kept.insert().from_select(_KEPT, sa.select(*_before.c)))
     op.drop_table("kept_aside_before")
 
 
@@ -33,9 +36,14 @@ def downgrade() -> None:
     op.drop_index("ix_kept_aside_study_id", "kept_aside")
     op.rename_table("kept_aside", "kept_aside_after")
     _table(sa.Column("study_id", sa.Integer, nullable=False), unique=("sop_instance_uid", "digest", "reason"))
+    first = sa.select(sa.func.min(_after.c.id)).group_by(
+        _after.c.sop_instance_uid, _after.c.digest, _after.c.reason
+    )
+    rows = sa.select(*(_after.c[name] for name in _KEPT))
     op.execute(
-        f"INSERT INTO kept_aside ({_KEPT}) SELECT {_KEPT} FROM kept_aside_after WHERE NOT own_key "
-        "AND id IN (SELECT min(id) FROM kept_aside_after GROUP BY sop_instance_uid, digest, reason)"
+        _kept.insert().from_select(
+            _KEPT, rows.where(_after.c.own_key == sa.literal(0), _after.c.id.in_(first))
+        )
     )
     op.drop_table("kept_aside_after")
 
