@@ -71,7 +71,7 @@ def pieces(workers: Workers, shelf: Shelf) -> list[tuple[str, bytes, bool, str |
         async with Ahead(workers, shelf, WAYS, None) as ahead:  # type: ignore[arg-type]
             while (piece := await ahead.next()) is not None:
                 error = piece.error.code if piece.error else None
-                found.append((piece.delivery.sop_instance_uid, b"".join(piece.data), piece.is_last, error))
+                found.append((piece.delivery.sop_instance_uid, piece.data, piece.is_last, error))
         return found
 
     return run(whole())  # type: ignore[no-any-return]

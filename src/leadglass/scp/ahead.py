@@ -58,7 +58,7 @@ class Piece:
     and no route is all there is of it. An `error` in a later piece leaves a data set that has no end."""
 
     delivery: Delivery
-    data: tuple[bytes, ...] = ()
+    data: bytes = b""
     is_last: bool = True
     error: LeadglassError | None = None
 
@@ -141,12 +141,12 @@ def _cut(delivery: Delivery, chunks: Iterator[bytes]) -> Iterator[Piece]:
             held.append(chunk)
             size += len(chunk)
             if size >= PIECE:
-                yield Piece(delivery, tuple(held), is_last=False)
+                yield Piece(delivery, b"".join(held), is_last=False)
                 held, size = [], 0
     except LeadglassError as error:
         yield Piece(delivery, error=error)
     else:
-        yield Piece(delivery, tuple(held))
+        yield Piece(delivery, b"".join(held))
 
 
 def _looked_at(step: asyncio.Future[Piece | None]) -> None:

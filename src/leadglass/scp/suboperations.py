@@ -42,7 +42,7 @@ MOST_LISTED: Final = 65_534  # bytes of Failed SOP Instance UID List: UI has 16 
 _FAILED_LIST: Final = TAG_BY_KEYWORD["FailedSOPInstanceUIDList"]
 
 # The narrowest class that fits decides; the comments are ours and name nothing of a patient's.
-_REFUSALS: Final[tuple[tuple[type[LeadglassError], int, str], ...]] = (
+REFUSALS: Final[tuple[tuple[type[LeadglassError], int, str], ...]] = (
     (Denied, NOT_AUTHORIZED, "Not authorized"),
     (LimitExceeded, NO_MATCHES, "More than one retrieval may be about"),
     (Violation, DOES_NOT_MATCH, "The identifier is not one of this SOP class"),
@@ -108,7 +108,7 @@ class Operation:
 
     async def refuse(self, error: LeadglassError) -> None:
         """The final response when there was no sub-operation at all."""
-        status, comment = next((s, c) for kind, s, c in _REFUSALS if isinstance(error, kind))
+        status, comment = next((s, c) for kind, s, c in REFUSALS if isinstance(error, kind))
         await self._respond(status, error_comment=comment)
 
     async def refuse_with(self, status: int, comment: str) -> None:
@@ -235,8 +235,7 @@ async def _stream(piece: Piece | None, ahead: Ahead) -> AsyncIterator[bytes]:
     while piece is not None:
         if piece.error is not None:
             raise piece.error
-        for chunk in piece.data:
-            yield chunk
+        yield piece.data
         if piece.is_last:
             return
         piece = await ahead.next()
