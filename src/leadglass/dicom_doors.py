@@ -27,6 +27,7 @@ from leadglass.scp.services import handlers, vouched
 from leadglass.ul.wire import UlLimits
 
 BACKLOG: Final = 1024
+LONGEST_CONTROL: Final = 128 << 10  # bytes: 128 contexts with every transfer syntax there is
 REPORT_SECONDS: Final = 10
 THREADS: Final = 8  # they wait for the disk more than for a processor
 
@@ -147,7 +148,7 @@ def open_doors(opened: Opened, clock: Callable[[], int]) -> Iterator[Doors]:
 
 def _manners(settings: Dicom) -> Manners:
     return Manners(
-        ul=UlLimits(p_data_pdu=MAXIMUM_LENGTH),
+        ul=UlLimits(control_pdu=LONGEST_CONTROL, p_data_pdu=MAXIMUM_LENGTH),
         connections=settings.connections,
         per_address=settings.connections_per_address,
     )
