@@ -15,7 +15,7 @@ from leadglass.db.reserve import release_to_open
 from leadglass.db.turnstile import Turnstile
 from leadglass.errors import HomeNewer, StorageFailed, StorageFull, Unavailable
 
-REVISIONS: Final = ("0001", "0002", "0006", "0004", "0003", "0005")  # oldest first; a test compares
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006")  # oldest first; a test compares
 HEAD: Final = REVISIONS[-1]
 
 _HAS_VERSION = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'"
