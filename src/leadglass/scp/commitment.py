@@ -52,7 +52,7 @@ NO_SUCH_INSTANCE: Final = 0x0112
 INVALID_ARGUMENT: Final = 0x0115
 NO_SUCH_CLASS: Final = 0x0118
 NO_SUCH_ACTION: Final = 0x0123
-_REFUSALS: Final[tuple[tuple[type[LeadglassError], int, str], ...]] = (
+REFUSALS: Final[tuple[tuple[type[LeadglassError], int, str], ...]] = (
     (Denied, 0x0124, "Not authorized"),
     (LimitExceeded, 0x0213, "More than one request may be about"),
     (Violation, INVALID_ARGUMENT, "Not a request for storage commitment"),
@@ -83,7 +83,7 @@ class Commitment:
         except (ProtocolViolation, Unreachable):
             raise  # of the association: there is nobody to answer
         except LeadglassError as error:
-            status, comment = next((s, c) for kind, s, c in _REFUSALS if isinstance(error, kind))
+            status, comment = next((s, c) for kind, s, c in REFUSALS if isinstance(error, kind))
             if isinstance(error, _Illegal):
                 status = error.status
             await link.send(message.context.id, command.respond(status, error_comment=comment))

@@ -40,7 +40,7 @@ NOT_AUTHORIZED: Final = 0x0124
 CLASS_NOT_SUPPORTED: Final = 0x0122
 
 # The narrowest class that fits decides. Comments are ours: no key's value gets into one.
-_FAILURES: Final[tuple[tuple[type[LeadglassError], int, str], ...]] = (
+FAILURES: Final[tuple[tuple[type[LeadglassError], int, str], ...]] = (
     (Denied, NOT_AUTHORIZED, "Not authorized"),
     (LimitExceeded, UNABLE, "The identifier is larger or deeper than is taken"),
     (MalformedDataSet, UNABLE, "The identifier cannot be read"),
@@ -131,7 +131,7 @@ def _encoder(asked: Asked, syntax: str, title: str) -> Callable[[object], bytes]
 
 def _failed(command: Command, error: LeadglassError) -> Command:
     """A Violation's code is the keyword at fault, if it is any one's."""
-    status, comment = next((s, c) for kind, s, c in _FAILURES if isinstance(error, kind))
+    status, comment = next((s, c) for kind, s, c in FAILURES if isinstance(error, kind))
     tag = TAG_BY_KEYWORD.get(error.code)
     if tag is None:
         return command.respond(status, error_comment=comment)
