@@ -41,7 +41,7 @@ CLASS_NOT_SUPPORTED: Final = 0x0122
 PROCESSING_FAILURE: Final = 0x0110
 
 # The narrowest class that fits decides. Comments are ours: what a data set holds never gets into one.
-_FAILURES: Final[tuple[tuple[type[LeadglassError], int, str], ...]] = (
+FAILURES: Final[tuple[tuple[type[LeadglassError], int, str], ...]] = (
     (Denied, NOT_AUTHORIZED, "Not authorized"),
     (Unavailable, OUT_OF_RESOURCES, "Cannot be kept now, try again later"),
     (IllegalIdentity, DOES_NOT_MATCH, "UIDs are missing or illegal"),
@@ -156,5 +156,5 @@ def _answer(command: Command, outcome: Outcome) -> Command:
 
 
 def _failed(command: Command, error: LeadglassError) -> Command:
-    status, comment = next((s, c) for kind, s, c in _FAILURES if isinstance(error, kind))
+    status, comment = next((s, c) for kind, s, c in FAILURES if isinstance(error, kind))
     return command.respond(status, error_comment=comment)
