@@ -88,3 +88,36 @@ def test_without_legal_uids_it_cannot_be_kept(dicom: Any, tag: int, uid: bytes) 
     with pytest.raises(IllegalIdentity) as caught:
         read(dicom, (tag, "UI", uid))
     assert str(caught.value).startswith("It")
+
+
+def item(dicom: Any, *elements: tuple[int, str, bytes]) -> bytes:
+    body = b"".join(dicom.element(*each) for each in elements)
+    return b"\xfe\xff\x00\xe0" + len(body).to_bytes(4, "little") + body
+
+
+def test_requests_are_the_items_of_their_sequence(dicom: Any) -> None:
+    items = (
+        item(dicom, (0x00400009, "SH", b"S1"), (0x00401001, "SH", b"R1")),
+        item(dicom, (0x00400009, "SH", b"S2")),
+        item(dicom, (0x00081030, "LO", b"nothing that is kept")),
+        item(dicom, (0x00080005, "CS", b"ISO_IR 192"), (0x00401001, "SH", "検査".encode())),
+        item(dicom, (0x00401001, "SH", b"x" * 100)),
+    )
+    facts = read(dicom, (0x00400275, "SQ", b"".join(items)))
+    assert facts.requests == (("R1", "S1"), ("", "S2"), ("検査", ""), ("x" * 64, ""))
+
+
+def test_more_requests_than_a_series_can_answer_are_left_out(dicom: Any) -> None:
+    items = (item(dicom, (0x00401001, "SH", f"R{number}".encode())) for number in range(40))
+    facts = read(dicom, (0x00400275, "SQ", b"".join(items)))
+    assert [procedure for procedure, _ in facts.requests] == [f"R{number}" for number in range(32)]
+
+
+def test_a_sequence_that_is_none_and_none_at_all(dicom: Any) -> None:
+    assert read(dicom, (0x00400275, "LO", b"R1")).requests == ()
+    assert read(dicom).requests == ()
+
+
+def test_when_the_performed_step_began(dicom: Any) -> None:
+    facts = read(dicom, (0x00400244, "DA", b"20260131"), (0x00400245, "TM", b"0930"))
+    assert (facts.performed_date, facts.performed_time) == ("20260131", "0930")

@@ -97,6 +97,39 @@ def test_downgrade_leaves_nothing_and_upgrade_brings_everything_back(database: P
     assert tables(database) == full == set(metadata.tables) | {"alembic_version"}
 
 
+def test_what_is_already_there_is_found_by_the_new_keys(database: Path) -> None:
+    """SOP classes of a study are gathered from its instances, and names folded as they are for new studies."""
+    from leadglass.index.names import name_key
+
+    names = ("", "B\u00c4R^J\u00f6rg^^Dr.^", "Stra\u00dfe^Otto", "Yamada^Tarou=\u5c71\u7530^\u592a\u90ce")
+    migrations.migrate(database, KEY, "0002")
+
+    def fill(connection: sa.Connection) -> None:
+        run = connection.exec_driver_sql
+        run("INSERT INTO departments (id, name, created) VALUES (1, 'A', 0)")
+        run("INSERT INTO patients (id, created) VALUES (1, 0)")
+        for study, name in enumerate(names):
+            values = (study, f"1.{study}", name)
+            run("INSERT INTO studies (id, study_instance_uid, patient, department_id, referring_physician, received)"
+                " VALUES (?, ?, 1, 1, ?, 0)", values)  # fmt: skip
+            run(
+                "INSERT INTO series (id, series_instance_uid, study_id) VALUES (?, ?, ?)",
+                (study, f"2.{study}", study),
+            )
+        for number, (series, sop_class) in enumerate([(1, "9.9"), (1, "9.1"), (1, "9.9"), (2, "8")]):
+            run("INSERT INTO instances (sop_instance_uid, series_id, sop_class_uid, received, blob, wrapped_key, size,"
+                " digest, transfer_syntax_uid) VALUES (?, ?, ?, 0, ?, x'00', 1, x'00', '1.2')",
+                (f"3.{number}", series, sop_class, str(number)))  # fmt: skip
+
+    in_database(database, fill)
+    migrations.upgrade(database, KEY)
+    read = "SELECT sop_classes, referring_key FROM studies ORDER BY id"
+    found = in_database(database, lambda c: c.exec_driver_sql(read).all())
+    assert [tuple(row) for row in found] == [  # type: ignore[attr-defined]
+        (classes, name_key(name)) for classes, name in zip(("", "9.1\\9.9", "8", ""), names, strict=True)
+    ]
+
+
 def test_a_second_upgrade_does_nothing_and_needs_no_alembic(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

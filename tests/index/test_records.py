@@ -8,8 +8,9 @@ import pytest
 
 from leadglass.index import asides, lookup, records, schema
 from leadglass.index.matching import Level, Query
-from leadglass.index.records import Clash, Misfit, Place, name_key, name_words
-from leadglass.index.rows import NO_STUDY
+from leadglass.index.names import name_key, name_words
+from leadglass.index.records import Clash, Misfit, Place
+from leadglass.index.rows import NO_STUDY, RequestRow
 
 
 def studies(shelf: Any) -> list[Any]:
@@ -37,6 +38,42 @@ def test_counts_grow_from_group_to_group(shelf: Any, facts: Any) -> None:
         shelf.seal()
     [study] = studies(shelf)
     assert (study.series_count, study.instance_count) == (1, 5)
+
+
+def test_a_study_lists_its_sop_classes_from_group_to_group(shelf: Any, facts: Any) -> None:
+    for number, sop_class in enumerate(("1.9", "1.2", "1.9", "1.10")):
+        shelf.add(facts(number, sop_class_uid=sop_class))
+        if number == 1:
+            shelf.seal()
+    shelf.seal()
+    [study] = studies(shelf)
+    assert study.sop_classes == ("1.10", "1.2", "1.9")
+
+
+def test_sop_classes_that_fit_no_more_are_not_listed(shelf: Any, facts: Any) -> None:
+    uids = [f"1.{number}.".ljust(64, "9") for number in range(100)]
+    for number, sop_class in enumerate(uids):
+        shelf.add(facts(number, sop_class_uid=sop_class))
+    shelf.seal()
+    [study] = studies(shelf)
+    assert study.instance_count == 100
+    assert study.sop_classes == tuple(sorted(uids[: records.MAX_SOP_CLASSES // 65]))
+
+
+def test_a_series_has_its_requests_and_its_performed_step(shelf: Any, facts: Any) -> None:
+    shelf.add(facts(1, requests=(("R1", "S1"), ("", "S2")), performed_date="20260130", performed_time="0930"))
+    shelf.add(facts(2, requests=(("other", "one"),)))  # the first object of a series speaks for it
+    shelf.add(facts(1, series_instance_uid="1.2.3.2"))
+    shelf.seal()
+    rows, _ = lookup.page(shelf.connection, Query(Level.SERIES), everything=True, departments=frozenset())
+    assert [(row.performed_date, row.performed_time) for row in rows] == [("20260130", "0930"), ("", "")]
+    assert [row.requests for row in rows] == [(RequestRow("R1", "S1"), RequestRow("", "S2")), ()]
+
+
+def test_the_referring_physician_is_folded_too(shelf: Any, facts: Any) -> None:
+    shelf.add(facts(1, referring_physician="BÄR^Jörg^^Dr."))
+    shelf.seal()
+    assert shelf.rows(schema.studies, "referring_key") == [("bar^jorg^^dr.",)]
 
 
 def test_within_a_group_only_the_first_object_of_a_study_makes_rows(shelf: Any, facts: Any) -> None:

@@ -227,10 +227,11 @@ class IdentifierEncoder:
     def encode(self, values: Sequence[str]) -> bytes:
         """One identifier."""
         out: list[bytes] = []
-        characters = DEFAULT if "".join(values).isascii() else self._announce(values, out)
+        plain = "".join(values).isascii()
+        characters = DEFAULT if plain else self._announce(values, out)
         for index, tag, vr, head, length, pad, is_text in self._fields:
             text = values[index]
-            if characters is DEFAULT and is_text:
+            if is_text and (plain or text.isascii()):
                 raw = text.encode("ascii")
                 if len(raw) & 1:
                     raw += pad

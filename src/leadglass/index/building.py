@@ -81,9 +81,13 @@ _middle = (  # an image from the middle shows more of a series than its first do
 
 def study_row(row: Sequence[Any]) -> StudyRow:
     values = list(row)
-    values[_MODALITIES] = tuple(filter(None, values[_MODALITIES].split("\\")))
-    values[_SOP_CLASSES] = tuple(filter(None, values[_SOP_CLASSES].split("\\")))
+    values[_MODALITIES] = _apart(values[_MODALITIES])
+    values[_SOP_CLASSES] = _apart(values[_SOP_CLASSES])
     return StudyRow(*values)
+
+
+def _apart(joined: str) -> tuple[str, ...]:
+    return tuple(joined.split("\\")) if joined else ()
 
 
 def series_row(row: Sequence[Any], **more: Any) -> SeriesRow:
