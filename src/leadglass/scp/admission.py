@@ -6,7 +6,7 @@ somebody we know follows from the policy: a service that it would be denied is n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -21,6 +21,7 @@ from leadglass.net.acceptor import Admission
 from leadglass.net.connection import Peer
 from leadglass.net.link import Link
 from leadglass.net.workers import Workers
+from leadglass.scp.extended import answers
 from leadglass.scp.session import Session
 from leadglass.ul.items import UserIdentity, UserInformation
 from leadglass.ul.negotiation import Service, negotiate
@@ -77,7 +78,8 @@ class Admitter:
         if who is None:
             return AssociateRJ.NO_REASON
         session = Session(who, known.ae, peer, self._via, self._clock, vouched=self._clock())
-        answer = negotiate(request, self._offer(request, session), self._ours(request))
+        offer = self._offer(request, session)
+        answer = negotiate(request, offer, self._ours(request, offer))
         return Admission(answer, session)
 
     async def vouch(self, link: Link) -> None:
@@ -134,11 +136,12 @@ class Admitter:
                 offer.update((uid, objects) for uid in proposed if uids.is_private(uid))
         return offer
 
-    def _ours(self, request: AssociateRQ) -> UserInformation:
+    def _ours(self, request: AssociateRQ, offer: Container[str]) -> UserInformation:
         identity = request.user_information.user_identity
         return UserInformation(
             maximum_length=MAXIMUM_LENGTH,
             implementation_class_uid=IMPLEMENTATION_CLASS_UID,
             implementation_version_name=IMPLEMENTATION_VERSION_NAME,
+            extended=answers(request, offer),
             user_identity_response=b"" if identity is not None and identity.response_requested else None,
         )

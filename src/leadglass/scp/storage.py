@@ -70,6 +70,8 @@ class Storage:
                 self._log.warning("object not kept", calling=link.calling, code=error.code)
             answer = _failed(message.command, error)
         else:
+            if outcome.clash is not None:  # somebody has to look at it; `status` says so too
+                self._log.warning("object kept aside", calling=link.calling, code=outcome.clash.value)
             answer = _answer(message.command, outcome)
         if message.data is not None:
             await message.data.drain()
