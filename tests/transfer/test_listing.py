@@ -158,9 +158,14 @@ def many(
     ids=["one moment", "one day, no times", "no dates", "a year, no times", "one day"],
 )
 def test_archives_that_stop_at_twenty(manner: str, studies: tuple[Study, ...]) -> None:
+    others = (Study(1000, "20200303", "12", "X"), Study(1001, "20200304", "12", "X"))
+    studies += others
     listing = Listing.of(roots(None, None, TODAY))
     assert list_all(Archive(studies, 20, manner), listing) == set(studies)
-    assert not listing.unsure and not listing.failed
+    assert not listing.unsure
+    assert len(listing.failed) == (
+        manner != "silent" and studies[0].time == "120000" and bool(studies[0].day)
+    )
 
 
 def test_studies_that_nothing_tells_apart_are_said_to_be_unsure() -> None:

@@ -37,7 +37,7 @@ class Listing:
     failed: list[Window] = field(default_factory=list)
     timed_days: int = 0  # days listed by time of day: studies of theirs without a time may be missing
     asked: int = 0
-    refusals: int = 0  # of what was asked
+    given: bool = False  # whether any study was ever told
 
     @classmethod
     def of(cls, windows: Iterable[Window], cap: int | None = None) -> Listing:
@@ -50,14 +50,14 @@ class Listing:
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether the other side fails whatever it is asked."""
-        return bool(self.failed) and (self.refusals == self.asked or len(self.failed) >= MOST_FAILED)
+        """Whether the other side fails however little it is asked."""
+        return bool(self.failed) and (not self.given or len(self.failed) >= MOST_FAILED)
 
     def answered(self, count: int, ended: Ended, *, untimed: int = 0) -> None:
         """The current window's answer: how many studies, `untimed` of them without a time, and its end."""
         window = self.pending.pop()
         self.asked += 1
-        self.refusals += ended is Ended.FAILED
+        self.given = self.given or count > 0
         cut = self._may_be_cut(count, ended)
         if ended is Ended.WHOLE:
             self.longest = max(self.longest, count)
@@ -72,7 +72,8 @@ class Listing:
         return count >= max(LEAST_CAP, self.longest)
 
     def _split(self, window: Window, ended: Ended, untimed: int) -> None:
-        parts = window.split()
+        # Nobody fails because of too many studies in one second.
+        parts = () if ended is Ended.FAILED and window.is_of_one_second else window.split()
         if not parts:
             (self.failed if ended is Ended.FAILED else self.unsure).append(window)
         elif window.is_of_a_whole_day:
@@ -89,7 +90,7 @@ class Listing:
             "failed": [window.to_row() for window in self.failed],
             "timed_days": self.timed_days,
             "asked": self.asked,
-            "refusals": self.refusals,
+            "given": self.given,
         }
 
     @classmethod

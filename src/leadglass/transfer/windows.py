@@ -45,6 +45,10 @@ class Window:
     def is_of_a_whole_day(self) -> bool:
         return self.is_of_one_day and self.end - self.begin == DAY - 1 and not self.prefix
 
+    @property
+    def is_of_one_second(self) -> bool:
+        return self.is_of_one_day and self.begin == self.end
+
     def keys(self) -> Mapping[str, str]:
         """The matching keys of the query."""
         keys: dict[str, str] = {}
