@@ -112,6 +112,8 @@ class Doors:
                 await self._reporter.run()
             except LeadglassError as error:
                 log.warning("commitments not reported", code=error.code)
+            except Exception:  # noqa: BLE001 - a bug in one report must not end them all
+                log.exception("commitments not reported")
 
 
 @contextmanager
