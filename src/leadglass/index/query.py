@@ -18,6 +18,8 @@ MAX_VALUE_LENGTH: Final = 400
 MAX_UIDS: Final = 10_000
 MAX_WILDCARDS: Final = 16
 
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]+")  # a space in what the index holds; PostgreSQL takes no NUL
+
 
 class Level(StrEnum):
     PATIENT = "PATIENT"
@@ -182,7 +184,7 @@ def same_form(dates: Match | None, times: Match | None) -> bool:
 def _parsed(kind: Kind, keyword: str, value: str) -> Match | None:
     if len(value) > _LONGEST.get(kind, MAX_VALUE_LENGTH):
         raise Violation(f"The value for {keyword} is too long.")
-    value = re.sub(r"\*+", "*", value.strip(" \0"))
+    value = re.sub(r"\*+", "*", _CONTROL.sub(" ", value).strip())
     if value in {"", "*"}:
         return None
     return _PARSERS[kind](keyword, value)
