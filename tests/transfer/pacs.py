@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
+from pydicom.multival import MultiValue
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 from pynetdicom import AE, AllStoragePresentationContexts, StoragePresentationContexts, evt
 from pynetdicom.sop_class import (
@@ -208,9 +210,7 @@ class Pacs:
 
 def _unsendable(match: Dataset) -> Dataset:
     """Of a class that nobody proposes a context for: the sub-operation fails."""
-    made = Dataset()
-    made.update(match)
-    made.file_meta = match.file_meta
+    made = deepcopy(match)
     made.SOPClassUID = "1.2.3.4.5"
     return made
 
@@ -224,7 +224,7 @@ def _match(image: Dataset, keyword: str, asked: Any) -> bool:
     ):
         return keyword != "ModalitiesInStudy" or asked in ("", None) or image.Modality == asked
     held = str(image.get(keyword, ""))
-    if not isinstance(asked, str) and hasattr(asked, "__iter__"):
+    if isinstance(asked, MultiValue):
         return held in [str(one) for one in asked]
     wanted = str(asked)
     if keyword in ("StudyDate", "StudyTime"):

@@ -232,7 +232,7 @@ def _shown(row: Any, word: str) -> str:
     """A value as people read it."""
     from leadglass.dicom.charset import charset_of
     from leadglass.dicom.dictionary import uid_name
-    from leadglass.dicom.values import texts
+    from leadglass.dicom.values import numbers, texts
     from leadglass.transfer.query import path_of
 
     path = path_of(word)
@@ -243,7 +243,7 @@ def _shown(row: Any, word: str) -> str:
         )
     if element is None:
         return ""
-    values = texts(element, charset_of(row))
+    values = texts(element, charset_of(row)) or tuple(map(str, numbers(element)))
     make = _FORMATS.get(element.vr, str)
     return ", ".join(uid_name(value) if word == "SOPClassUID" else make(value) for value in values)
 

@@ -87,7 +87,9 @@ def migrate(
         else:
             _show(report)
     if ran.stopped is not None:
-        show.complain(f"{ran.stopped} The same command goes on from here.")
+        way = "It does without when this home's server runs and the other side may send to it. "
+        advice = way if ran.stopped.code == "no-context" else ""
+        show.complain(f"{ran.stopped} {advice}The same command goes on from here.")
     if ran.interrupted:
         show.complain("Stopped on request. The same command goes on from here.")
     if not report["complete"]:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from leadglass.transfer.target import Endpoint
 
 THREADS = 4
+_SAFE = "What it counts as stored is safe."
+_ADVICE = {"no-context": "Try --move, if it knows this archive and may send to it."}
 
 DepartmentOption = Annotated[
     str | None,
@@ -91,7 +93,7 @@ def retrieve(
     else:
         retrieval.show(seconds)
     if retrieval.stopped is not None:
-        show.complain(f"{retrieval.stopped} What it counts as stored is safe.")
+        show.complain(f"{retrieval.stopped} {_ADVICE.get(retrieval.stopped.code, _SAFE)}")
     if not retrieval.clean:
         raise typer.Exit(1)
 
