@@ -39,7 +39,8 @@ from leadglass.dicom.implementation import IMPLEMENTATION_CLASS_UID
 from leadglass.dicom.writer import encode_dataset
 from leadglass.dimse.command import Field
 from leadglass.dimse.sop_classes import PATIENT_ROOT_FIND, STUDY_ROOT_FIND
-from leadglass.net.acceptor import Acceptor, Admission, Manners
+from leadglass.net.acceptor import alone
+from leadglass.net.attendant import Admission, Manners
 from leadglass.net.connection import Peer
 from leadglass.net.workers import Workers
 from leadglass.record.log import Log
@@ -84,7 +85,7 @@ async def serving(path: Path) -> None:
         ours = UserInformation(1 << 18, IMPLEMENTATION_CLASS_UID)
         return Admission(negotiate(request, offer, ours), session)
 
-    acceptor = Acceptor(Manners(), admit, {Field.C_FIND_RQ: Find(search, workers)})
+    acceptor = alone(Manners(), admit, {Field.C_FIND_RQ: Find(search, workers)})
     with socket.create_server(("127.0.0.1", 0)) as listening:
         print(listening.getsockname()[1], flush=True)
         await acceptor.serve(listening)

@@ -111,10 +111,13 @@ class Dicom(_Section):
     """Names and addresses, separated by commas, that the archive's own certificate is to carry."""
 
     receive_address: Annotated[str, AfterValidator(_checked_optional_address)] = ""
-    """Host and port of the plaintext receive-only listener: C-ECHO and C-STORE in, nothing out. Empty: none."""
+    """Host and port of the plaintext listener: C-ECHO and C-STORE in, nothing out. Empty: none."""
 
     receive_reason: str = ""
     """Why the receive-only listener has to stand off loopback; without a reason it does not."""
+
+    processes: Annotated[int, Field(ge=1, le=2)] = 2
+    """Processes that attend to DICOM connections: a second one makes use of a second processor."""
 
     connections: Annotated[int, Field(ge=4, le=50_000)] = 2048
     """DICOM connections at once on one listener; of more, the one that waits longest unassociated goes."""

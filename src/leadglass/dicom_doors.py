@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -16,8 +16,11 @@ from leadglass.access.principal import Via
 from leadglass.archive.peers import Peers
 from leadglass.compose import Opened
 from leadglass.config import Dicom, is_loopback, split_address
+from leadglass.dicom_second import SecondProcess
 from leadglass.errors import LeadglassError, Unavailable, Violation
-from leadglass.net.acceptor import Acceptor, Manners
+from leadglass.net.acceptor import Acceptor
+from leadglass.net.attendant import Attendant, Attending, Manners
+from leadglass.net.handover import Elsewhere
 from leadglass.net.tls import server_context
 from leadglass.net.workers import Workers
 from leadglass.scp.admission import MAXIMUM_LENGTH, Admitter
@@ -34,7 +37,7 @@ THREADS: Final = 8  # they wait for the disk more than for a processor
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """One listening socket and what answers on it."""
+    """One listening socket and what accepts on it."""
 
     name: str
     socket: socket.socket
@@ -44,6 +47,20 @@ class Door:
     def address(self) -> str:
         host, port = self.socket.getsockname()[:2]
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Attendance:
+    """What a process needs to attend to DICOM connections: `attendants` by the listener's name."""
+
+    attendants: Mapping[str, Attendant]
+    identity: Identity
+    reporter: Reporter
+
+    def reload(self) -> None:
+        """Certificates that have changed count from the next connection on."""
+        if Via.DIMSE.value in self.attendants:
+            self.identity.reload()
 
 
 class Identity:
@@ -78,10 +95,10 @@ class Doors:
     """All DICOM listeners of a server, and what it has to tell AEs of itself. `start` and `stop` belong to
     its event loop."""
 
-    def __init__(self, doors: tuple[Door, ...], identity: Identity, reporter: Reporter) -> None:
+    def __init__(self, doors: tuple[Door, ...], attendance: Attendance, second: SecondProcess | None) -> None:
         self._doors = doors
-        self._identity = identity
-        self._reporter = reporter
+        self._attendance = attendance
+        self._second = second
         self._tasks: list[asyncio.Task[None]] = []
 
     def addresses(self) -> dict[str, str]:
@@ -93,6 +110,8 @@ class Doors:
         self._tasks = [loop.create_task(door.acceptor.serve(door.socket)) for door in self._doors]
         if self._doors:
             self._tasks.append(loop.create_task(self._reporting()))
+        if self._doors and self._second is not None:
+            self._tasks.append(loop.create_task(self._second.keep()))
 
     async def stop(self) -> None:
         for task in self._tasks:
@@ -100,8 +119,7 @@ class Doors:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def reload(self) -> None:
-        if any(door.name == Via.DIMSE.value for door in self._doors):
-            self._identity.reload()
+        self._attendance.reload()
 
     async def _reporting(self) -> None:
         """What could not be told on the association that asked for it, also after a restart."""
@@ -109,10 +127,10 @@ class Doors:
         while True:
             await asyncio.sleep(REPORT_SECONDS)
             try:
-                await self._reporter.run()
+                await self._attendance.reporter.run()
             except LeadglassError as error:
                 log.warning("commitments not reported", code=error.code)
-            except Exception:  # noqa: BLE001 - a bug in one report must not end them all
+            except Exception:
                 log.exception("commitments not reported")
 
 
@@ -120,11 +138,33 @@ class Doors:
 def open_doors(opened: Opened, clock: Callable[[], int]) -> Iterator[Doors]:
     """Bind what the settings ask for; nothing answers before `start`. Unavailable when a port is taken,
     Violation for a listener that may not stand where it is asked for."""
+    settings = opened.settings.dicom
+    second = SecondProcess(opened.home.root, opened.settings) if settings.processes > 1 else None
+    doors: list[Door] = []
+    with attending(opened, clock) as attendance:
+        try:
+            for name, attendant in attendance.attendants.items():
+                attendants: list[Attending] = [attendant]
+                if second is not None:
+                    attendants.append(Elsewhere(lambda: second.colleague, name))
+                address = settings.receive_address if name == Via.RECEIVE.value else settings.tls_address
+                acceptor = Acceptor(_manners(settings), attendants, name)
+                doors.append(Door(name, _socket(address), acceptor))
+            yield Doors(tuple(doors), attendance, second)
+        finally:
+            for door in doors:
+                door.socket.close()
+
+
+@contextmanager
+def attending(opened: Opened, clock: Callable[[], int]) -> Iterator[Attendance]:
+    """Attendants for the listeners that the settings ask for, in this process."""
     settings, services = opened.settings.dicom, opened.services
-    workers, doors = Workers(THREADS), []
+    workers = Workers(THREADS)
     identity = Identity(services.peers, _names(settings), clock)
     dial = Dialler(services.peers, workers, clock)
     performing = handlers(services, dial, workers)
+    attendants = {}
     try:
         if settings.tls_address:
             identity.reload()
@@ -136,15 +176,12 @@ def open_doors(opened: Opened, clock: Callable[[], int]) -> Iterator[Doors]:
                 _require_named(settings, services.peers, via)
                 admit = Admitter(services.peers, settings.title, via, workers, clock)
                 performed = vouched(admit, performing)
-                acceptor = Acceptor(_manners(settings), admit, performed, tls, name=via.value)
-                doors.append(Door(via.value, _socket(address), acceptor))
+                attendants[via.value] = Attendant(_manners(settings), admit, performed, tls, via.value)
         reporter = Reporter(
             services.commitments, services.peers, workers, dial=dial, title=settings.title, clock=clock
         )
-        yield Doors(tuple(doors), identity, reporter)
+        yield Attendance(attendants, identity, reporter)
     finally:
-        for door in doors:
-            door.socket.close()
         workers.close()
 
 

@@ -17,7 +17,7 @@ import structlog
 import uvicorn
 
 from leadglass.compose import Opened, open_home
-from leadglass.config import Listener, is_loopback, listener
+from leadglass.config import Listener, Settings, is_loopback, listener
 from leadglass.dicom_doors import Doors, open_doors
 from leadglass.errors import LeadglassError, Unavailable, Violation
 from leadglass.home import clock, read_home, server_lock
@@ -57,8 +57,7 @@ def serve(opened: Opened, listening: Listening) -> None:
         opened.publish()
     door = listener(opened.settings.http, opened.home.root)
     context = tls_context(door)
-    settings = opened.settings
-    _allow_descriptors(settings.limits.connections + 2 * settings.dicom.connections + OTHER_DESCRIPTORS)
+    allow_descriptors(opened.settings)
     with _socket(door) as listening_socket, open_doors(opened, clock) as doors:
         url = door.url(listening_socket.getsockname()[1])
         app = create_app(opened.services, WebSettings(public_url=url), clock)
@@ -90,8 +89,9 @@ def tls_context(door: Listener) -> ssl.SSLContext | None:
     return context
 
 
-def _allow_descriptors(wanted: int) -> None:
+def allow_descriptors(settings: Settings) -> None:
     """The usual soft limit of 1,024 is there for programs that use select()."""
+    wanted = settings.limits.connections + 2 * settings.dicom.connections + OTHER_DESCRIPTORS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
@@ -147,7 +147,7 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         self._doors.start()
         self._housekeeping = [
-            asyncio.create_task(_every(seconds, name, job))
+            asyncio.create_task(every(seconds, name, job))
             for seconds, name, job in housekeeping(self._opened, self._doors)
         ]
         self._housekeeping.append(asyncio.create_task(self._announce()))
@@ -191,7 +191,7 @@ def housekeeping(opened: Opened, doors: Doors) -> tuple[tuple[float, str, Callab
     )
 
 
-async def _every(seconds: float, name: str, job: Callable[[], object]) -> None:
+async def every(seconds: float, name: str, job: Callable[[], object]) -> None:
     """Says once that a job fails and once that it works again: a full disk must not fill the log as well."""
     log, failing = structlog.get_logger("leadglass.serve"), ""
     while True:

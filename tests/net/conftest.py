@@ -12,7 +12,8 @@ import uvloop
 from leadglass.dicom.implementation import IMPLEMENTATION_CLASS_UID
 from leadglass.dimse import sop_classes as uids
 from leadglass.dimse.command import Field
-from leadglass.net.acceptor import Acceptor, Admission, Manners
+from leadglass.net.acceptor import Acceptor, alone
+from leadglass.net.attendant import Admission, Manners
 from leadglass.net.deadlines import Deadlines
 from leadglass.ul.items import ProposedContext, UserInformation
 from leadglass.ul.negotiation import Service, negotiate
@@ -65,7 +66,7 @@ class Kept:
 
 @asynccontextmanager
 async def listening(handlers=None, deadlines: Deadlines = PATIENT, **manners) -> AsyncIterator[Acceptor]:
-    acceptor = Acceptor(
+    acceptor = alone(
         Manners(deadlines=deadlines, **manners), admit_known, handlers or {Field.C_ECHO_RQ: echo}
     )
     with socket.create_server(("127.0.0.1", 0)) as sock:

@@ -7,6 +7,7 @@ and are those that people get.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import socket
@@ -21,10 +22,12 @@ from typing import Any
 import structlog
 from raw_peer import CT, PATIENCE, VERIFICATION, Peer, associate_rq
 
+from leadglass.access.plans import plan
 from leadglass.access.principal import Context, Via, operator
 from leadglass.dicom.implementation import IMPLEMENTATION_CLASS_UID
 from leadglass.dimse.command import Field
-from leadglass.net.acceptor import Acceptor, Admission, Manners
+from leadglass.net.acceptor import Acceptor, alone
+from leadglass.net.attendant import Admission, Manners
 from leadglass.net.deadlines import Deadlines
 from leadglass.ul.association import UlLimits
 from leadglass.ul.items import UserInformation
@@ -75,6 +78,7 @@ class Ground:
         self._thread.start()
         assert self._ready.wait(PATIENCE)
         self.echo()  # what is made on first use is there now
+        self.store()
         self.settle()
         self.tasks, self.descriptors = self.count()
 
@@ -113,10 +117,10 @@ class Ground:
         self.advance(0)
 
     def count(self) -> tuple[int, int]:
-        """Tasks of the loop and descriptors of the process."""
+        """Tasks of the loop, and descriptors of the process but those of the database, which keeps a few."""
         done: Future[int] = Future()
         self._loop.call_soon_threadsafe(lambda: done.set_result(len(asyncio.all_tasks(self._loop))))
-        return done.result(PATIENCE), len(os.listdir("/proc/self/fd"))
+        return done.result(PATIENCE), sum("/db/index.db" not in name for name in opened_files())
 
     def settle(self) -> None:
         """Until nobody is connected any more; as much time passes as the deadlines allow."""
@@ -145,6 +149,17 @@ class Ground:
         peer = Peer.associated(self.port, associate_rq(calling=SENDER.encode()))
         assert peer.echo() == 0
         peer.release()
+
+    def store(self) -> None:
+        peer = Peer.associated(self.port, associate_rq(calling=SENDER.encode()))
+        peer.store("1.2.3.1", b"no data set")
+        peer.release()
+
+
+def opened_files() -> Iterator[str]:
+    for number in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # the one that lists them is gone again
+            yield os.readlink(f"/proc/self/fd/{number}")
 
 
 @contextmanager
@@ -178,7 +193,7 @@ def edge() -> Iterator[Ground]:
     with structlog.testing.capture_logs() as lines, socket.create_server(("127.0.0.1", 0)) as listening:
         manners = Manners(ul=UlLimits(p_data_pdu=LONGEST_PDU))
         handlers = {Field.C_ECHO_RQ: done, Field.C_STORE_RQ: done}
-        with started(Ground(Acceptor(manners, admit, handlers), listening, lines)) as made:
+        with started(Ground(alone(manners, admit, handlers), listening, lines)) as made:
             made.unstick = lambda: (stuck.set(), stuck.clear())
             yield made
 
@@ -199,16 +214,15 @@ def archive(folder: Path) -> Iterator[Ground]:
     with structlog.testing.capture_logs() as lines, open_home(root, environ, clock, dicom=dicom) as opened:
         introduce(opened)
         with open_doors(opened, clock) as doors:
-            (door,) = doors.doors
+            (door,) = doors._doors  # the acceptor itself: its connections are counted
             with started(Ground(door.acceptor, door.socket, lines)) as made:
                 yield made
         opened.services.ingest.close()
 
 
 def introduce(opened: Any) -> None:
-    opened.services.peers.add(
-        OPERATOR, SENDER, context(), addresses=("127.0.0.1",), receive_only=True, reason="a test"
-    )
+    scanner = plan(f"{SENDER}@127.0.0.1", certified=False, receive_only=True)
+    opened.services.peers.add(OPERATOR, scanner, context())
 
 
 def context() -> Context:

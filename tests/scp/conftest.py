@@ -23,7 +23,8 @@ from leadglass.dicom.writer import encode_dataset, text_value
 from leadglass.dimse import sop_classes as uids
 from leadglass.dimse.command import Command, Field
 from leadglass.dimse.status import Category, category
-from leadglass.net.acceptor import Acceptor, Admission, Manners
+from leadglass.net.acceptor import alone
+from leadglass.net.attendant import Admission, Manners
 from leadglass.net.deadlines import Deadlines
 from leadglass.net.link import Link
 from leadglass.net.requestor import connected
@@ -168,7 +169,7 @@ class House:
             answer = negotiate(request, given, ours(extended=answers(request, given)))
             return Admission(answer, session)
 
-        acceptor = Acceptor(Manners(deadlines=DEADLINES), admit, handlers)
+        acceptor = alone(Manners(deadlines=DEADLINES), admit, handlers)
         with socket.create_server(("127.0.0.1", 0)) as listening:
             task = asyncio.get_running_loop().create_task(acceptor.serve(listening))
             try:

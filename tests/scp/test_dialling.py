@@ -15,7 +15,8 @@ from leadglass.access.principal import Via
 from leadglass.dimse.command import Command, Field
 from leadglass.dimse.sop_classes import VERIFICATION
 from leadglass.errors import LeadglassError, Refused, Unreachable
-from leadglass.net.acceptor import Acceptor, Admission, Manners
+from leadglass.net.acceptor import alone
+from leadglass.net.attendant import Admission, Manners
 from leadglass.net.tls import server_context
 from leadglass.scp.dialling import Dialler
 from leadglass.scp.verification import verify
@@ -37,7 +38,7 @@ async def workstation(tls: Any = None) -> AsyncIterator[tuple[int, list[bytes | 
         shown.append(peer.certificate)
         return Admission(negotiate(request, {VERIFICATION: Service()}, ours()), None)
 
-    acceptor = Acceptor(
+    acceptor = alone(
         Manners(deadlines=DEADLINES), admit, {Field.C_ECHO_RQ: verify}, None if tls is None else lambda: tls
     )
     with socket.create_server(("127.0.0.1", 0)) as listening:

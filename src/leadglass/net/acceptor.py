@@ -1,6 +1,6 @@
-"""The listening side: accept, admit, then one message after the other to its handler.
+"""The listening side: accept, count, and hand over to whoever has the least to attend to.
 
-The accept path never waits for a peer: a connection is counted and handed over at once, with TLS too.
+The accept path never waits for a peer: with TLS too, a connection is counted and handed over at once.
 """
 
 from __future__ import annotations
@@ -8,70 +8,25 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 import structlog
 
 from leadglass.dimse.command import Field
-from leadglass.dimse.message import DimseLimits
-from leadglass.errors import LeadglassError
-from leadglass.net.connection import Peer
-from leadglass.net.deadlines import Deadlines
-from leadglass.net.link import Link
-from leadglass.net.quota import Place, Quota
-from leadglass.net.stream import Message
-from leadglass.ul.association import Role
-from leadglass.ul.pdu import AssociateAC, AssociateRJ, AssociateRQ
-from leadglass.ul.wire import UlLimits
+from leadglass.net.attendant import Admit, Attendant, Attending, Handler, Manners
+from leadglass.net.quota import Quota
 
 ACCEPT_PAUSE: Final = 0.1  # s, when the process has no descriptor left
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """The peer may come in: our A-ASSOCIATE-AC, and what the handlers are to know of it."""
-
-    answer: AssociateAC
-    session: object
-
-
-Admit = Callable[[AssociateRQ, Peer], Awaitable[Admission | AssociateRJ]]
-Handler = Callable[[Link, Message], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Manners:
-    """What an acceptor holds its peers to."""
-
-    deadlines: Deadlines = field(default_factory=Deadlines)
-    ul: UlLimits = field(default_factory=UlLimits)
-    dimse: DimseLimits = field(default_factory=DimseLimits)
-    connections: int = 2048
-    per_address: int = 256
-
-
 class Acceptor:
-    """Listens on sockets it is given. `tls` is asked for each connection, so that certificates can change."""
+    """Listens on a socket it is given, for attendants here and elsewhere."""
 
-    def __init__(
-        self,
-        manners: Manners,
-        admit: Admit,
-        handlers: Mapping[Field, Handler],
-        tls: Callable[[], ssl.SSLContext] | None = None,
-        name: str = "dicom",
-    ) -> None:
-        self._manners = manners
-        self._admit = admit
-        self._handlers = handlers
-        self._tls = tls
+    def __init__(self, manners: Manners, attendants: Sequence[Attending], name: str = "dicom") -> None:
+        self._attendants = attendants
         self._log = structlog.get_logger("leadglass.net").bind(listener=name)
         self._quota = Quota(manners.connections, manners.per_address)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._links: set[Link] = set()
 
     @property
     def connections(self) -> int:
@@ -90,7 +45,7 @@ class Acceptor:
                     continue
                 self._take(connected, str(address[0]))
         finally:
-            await self._end()
+            await asyncio.gather(*(attendant.end() for attendant in self._attendants))
 
     def _take(self, connected: socket.socket, address: str) -> None:
         place = self._quota.enter(address, connected.close)
@@ -98,121 +53,15 @@ class Acceptor:
             self._log.warning("connection refused", address=address, code="quota")
             connected.close()
             return
-        task = asyncio.get_running_loop().create_task(self._connection(connected, place))
-        place.leave = lambda: _cancel(task)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _connection(self, connected: socket.socket, place: Place) -> None:
-        """From TCP to the end of the association. Whatever happens, the place is given back."""
-        address, link = place.address, None
-        try:
-            link = await self._open(connected)
-            place.leave = link.connection.drop
-            await self._association(link, place)
-        except LeadglassError as error:
-            self._note(error, address, link)
-        except (ssl.SSLError, OSError) as error:
-            self._log.info("connection ended", address=address, code=_transport_code(error))
-        except asyncio.CancelledError:
-            connected.close()
-            if link is not None:
-                link.abort()
-        except Exception:  # noqa: BLE001 - a bug ends this association and no other
-            self._log.exception("association failed", address=address)
-        finally:
-            if link is not None:
-                await self._closing(link)
-            self._quota.left(place)
-
-    async def _open(self, connected: socket.socket) -> Link:
-        """The connection with its association on it; with TLS, after the handshake."""
-        connected.setblocking(False)
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        manners = self._manners
-        link = Link(Role.ACCEPTOR, manners.deadlines, manners.ul, manners.dimse)
-        link.connection.socket = connected
-        link.connection.expect(manners.deadlines.association, "No association was asked for.")
-        handshake: dict[str, Any] = {}
-        if self._tls is not None:
-            handshake = {
-                "ssl": self._tls(),
-                "ssl_handshake_timeout": manners.deadlines.handshake,
-                "ssl_shutdown_timeout": manners.deadlines.release,
-            }
-        try:
-            await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: link.connection, connected, **handshake
-            )
-        except BaseException:
-            connected.close()
-            raise
-        return link
-
-    async def _association(self, link: Link, place: Place) -> None:
-        request = await link.negotiation
-        admission = await self._admit(request, link.peer)
-        if link.error is not None:
-            raise link.error
-        if isinstance(admission, AssociateRJ):
-            self._log.warning(
-                "association rejected",
-                address=link.peer.address,
-                calling=request.calling,
-                reason=admission.sentence,
-            )
-            link.reject(admission)
-            return
-        self._quota.associated(place)
-        self._links.add(link)
-        try:
-            link.accept(admission.answer, admission.session)
-            await self._messages(link)
-        finally:
-            self._links.discard(link)
-
-    async def _messages(self, link: Link) -> None:
-        while (message := await link.next_request()) is not None:
-            handler = self._handlers.get(message.command.field, _unrecognized)
-            with link.handling(message):
-                await handler(link, message)
-                if message.data is not None:
-                    await message.data.drain()
-        link.confirm_release()
-
-    async def _closing(self, link: Link) -> None:
-        """Wait for the other side to close, as long as it may take; then it is closed for it."""
-        if link.error is None:
-            link.connection.finish()
-        else:
-            link.abort(link.error)
-        with suppress(asyncio.CancelledError):
-            await link.closed()
-
-    async def _end(self) -> None:
-        for task in list(self._tasks):
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._manners.deadlines.release)
-
-    def _note(self, error: LeadglassError, address: str, link: Link | None) -> None:
-        quiet = error.code in {"closed", "released"} and (link is None or not link.contexts)
-        level = self._log.debug if quiet else self._log.info
-        level("association ended", address=address, code=error.code, calling=link.calling if link else "")
+        min(self._attendants, key=lambda attendant: attendant.load).attend(connected, place)
 
 
-def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-
-
-async def _unrecognized(link: Link, message: Message) -> None:
-    """PS3.7 C.5.23: an operation that no listener of this kind performs."""
-    if message.data is not None:
-        await message.data.drain()
-    await link.send(message.context.id, message.command.respond(0x0211))
-
-
-def _transport_code(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "handshake-deadline"
-    return "tls" if isinstance(error, ssl.SSLError) else "connection"
+def alone(
+    manners: Manners,
+    admit: Admit,
+    handlers: Mapping[Field, Handler],
+    tls: Callable[[], ssl.SSLContext] | None = None,
+    name: str = "dicom",
+) -> Acceptor:
+    """An acceptor that attends to its connections itself."""
+    return Acceptor(manners, [Attendant(manners, admit, handlers, tls, name)], name)

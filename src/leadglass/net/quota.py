@@ -8,15 +8,25 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
 
 
-@dataclass(eq=False, slots=True)
 class Place:
     """One accepted connection. `leave` makes its connection go, whatever state it is in."""
 
-    address: str
-    leave: Callable[[], None]
+    __slots__ = ("_quota", "address", "leave")
+
+    def __init__(self, address: str, leave: Callable[[], None], quota: Quota) -> None:
+        self.address = address
+        self.leave = leave
+        self._quota = quota
+
+    def associated(self) -> None:
+        """It is somebody we know: it goes for nobody."""
+        self._quota.associated(self)
+
+    def left(self) -> None:
+        """The connection is gone. Calling it again changes nothing."""
+        self._quota.left(self)
 
 
 class Quota:
@@ -37,7 +47,7 @@ class Quota:
             return None
         if self._count >= self._in_all and not self._make_room(self._oldest):
             return None
-        place = Place(address, leave)
+        place = Place(address, leave, self)
         self._count += 1
         self._counts[address] += 1
         self._strangers.setdefault(address, {})[place] = None
@@ -45,7 +55,6 @@ class Quota:
         return place
 
     def associated(self, place: Place) -> None:
-        """It is somebody we know: it goes for nobody."""
         self._oldest.pop(place, None)
         strangers = self._strangers.get(place.address, {})
         strangers.pop(place, None)
@@ -53,7 +62,6 @@ class Quota:
             self._strangers.pop(place.address, None)
 
     def left(self, place: Place) -> None:
-        """The connection is gone. Calling it again changes nothing."""
         self.associated(place)
         if place.address and self._counts[place.address]:
             self._count -= 1

@@ -17,7 +17,7 @@ from leadglass.archive.peers import Known, Peers
 from leadglass.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from leadglass.dimse import sop_classes as uids
 from leadglass.errors import Unavailable, Unreachable
-from leadglass.net.acceptor import Admission
+from leadglass.net.attendant import Admission
 from leadglass.net.connection import Peer
 from leadglass.net.link import Link
 from leadglass.net.workers import Workers

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from leadglass.archive.services import Services
 from leadglass.dimse.command import Field
-from leadglass.net.acceptor import Handler
+from leadglass.net.attendant import Handler
 from leadglass.net.link import Link
 from leadglass.net.stream import Message
 from leadglass.net.workers import Workers

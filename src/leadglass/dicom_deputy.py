@@ -1,0 +1,54 @@
+"""`python -m leadglass.dicom_deputy HOME DESCRIPTOR`: the second process (see `dicom_second`).
+
+Its limits, its mask for new files and its environment are those of the server that starts it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import sys
+from pathlib import Path
+
+import uvloop
+
+from leadglass import server_log
+from leadglass.compose import Opened, open_home
+from leadglass.dicom_doors import Attendance, attending
+from leadglass.errors import LeadglassError
+from leadglass.home import clock
+from leadglass.net.handover import Deputy
+from leadglass.serve import every
+
+
+def main() -> int:
+    root, channel = Path(sys.argv[1]), socket.socket(fileno=int(sys.argv[2]))
+    asked = json.loads(os.environ.pop("LEADGLASS_SECOND_PROCESS"))
+    server_log.set_up(asked["log"]["format"])
+    try:
+        with open_home(root, os.environ, clock, **asked) as opened, attending(opened, clock) as attendance:
+            uvloop.run(_serve(channel, opened, attendance))
+    except LeadglassError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+async def _serve(channel: socket.socket, opened: Opened, attendance: Attendance) -> None:
+    loop = asyncio.get_running_loop()
+    jobs = (
+        (2.0, "reload-certificates", attendance.reload),
+        (5.0, "close-accesses", lambda: opened.services.ledger.expire(clock())),
+    )
+    housekeeping = [loop.create_task(every(seconds, name, job)) for seconds, name, job in jobs]
+    try:
+        await Deputy(channel, attendance.attendants).serve()
+    finally:
+        for task in housekeeping:
+            task.cancel()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
