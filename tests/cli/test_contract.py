@@ -15,6 +15,7 @@ import typer.main
 from leadglass.cli.main import app
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "reference" / "commands.md"
+CALLING = {"--calling", "--tls", "--certificate", "--key", "--ca", "--plaintext"}
 PROMISED = {
     "demo": {"--home", "--http"},
     "init": {"--home", "--recover", "--json"},
@@ -42,6 +43,13 @@ PROMISED = {
     "ae renew": {"--issue-certificate", "--certificate", "--home", "--json"},
     "ae remove": {"--home", "--json"},
     "ae authority": {"--home", "--json"},
+    "echo": {*CALLING, "--home", "--json"},
+    "find": {*CALLING, "--level", "--patient", "--limit", "--home", "--json"},
+    "retrieve": {*CALLING, "--study", "--move", "--rate", "--department", "--home", "--as", "--json"},
+    "send": {*CALLING, "--study", "--home", "--as", "--json"},
+    "store": {*CALLING, "--study", "--home", "--as", "--json"},
+    "migrate": {*CALLING, "--rate", "--hours", "--cap", "--department", "--home", "--as", "--json"},
+    "connect": {"--listen", "--certificate", "--key", "--ca"},
     "status": {"--home", "--json"},
     "check": {"--deep", "--collect-orphans", "--home", "--json"},
     "log show": {"--patient", "--home", "--json"},

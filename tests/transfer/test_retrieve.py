@@ -16,10 +16,11 @@ from pydicom.uid import CTImageStorage, EncapsulatedPDFStorage, RLELossless
 from leadglass.archive.selection import Keys
 from leadglass.dimse.sop_classes import STORAGE
 from leadglass.errors import Refused, StorageFull
+from leadglass.transfer.association import request
 from leadglass.transfer.contexts import BY_MODALITY, COMPRESSED, ROOM, UNCOMPRESSED, all_classes, rounds
 from leadglass.transfer.receive import Receiver
 from leadglass.transfer.retrieve import Counts, Wanted, get, move
-from leadglass.transfer.target import Endpoint, parse_target
+from leadglass.transfer.target import Endpoint, Target, parse_target
 
 CT = str(CTImageStorage)
 
@@ -61,7 +62,8 @@ def test_a_study(opened: Any, receiver: Receiver) -> None:
     with Pacs([*images, image(2)]).running() as pacs:
         counts, told = received(pacs, Wanted(study="1.2.1"), receiver)
     assert (counts.completed, counts.failed, receiver.received.stored) == (6, 0, 6)
-    assert told[-1] == 6 and pacs.retrievals == 1
+    assert told[-1] == 6
+    assert len(pacs.callers) == 2 and pacs.retrievals == 1  # one to find out what it is made of
     assert _held(opened, "1.2.1") == 6 and _held(opened, "1.2.2") == 0
 
 
@@ -180,6 +182,14 @@ def all_rounds(kinds: Any = None, modalities: Any = ()) -> Iterator[list[Any]]:
 def test_no_association_has_more_contexts_than_numbers(modalities: tuple[str, ...]) -> None:
     several = list(all_rounds(modalities=modalities))
     assert all(0 < len(contexts) <= ROOM for contexts in several)
+
+
+@pytest.mark.parametrize("modalities", [(), ("CT", "MR", "US", "SR", "XA", "MG", "OT")])
+def test_no_request_is_longer_than_others_take(modalities: tuple[str, ...]) -> None:
+    where = Endpoint(Target("PACS", "localhost", 104), "LEADGLASS")
+    for contexts in all_rounds(modalities=modalities):
+        asked = request(where, [(CT, UNCOMPRESSED), *contexts], as_scp=[uid for uid, _ in contexts])
+        assert len(asked.encode()) < 64 << 10
 
 
 def test_nothing_is_proposed_twice() -> None:

@@ -19,6 +19,7 @@ from leadglass.transfer.association import Proposal
 from leadglass.ul.pdu import MOST_CONTEXTS
 
 ROOM: Final = MOST_CONTEXTS - 1  # one is for the C-GET itself
+LONGEST: Final = 48_000  # bytes of contexts in one A-ASSOCIATE-RQ
 
 Kinds = Mapping[
     str, frozenset[str]
@@ -119,8 +120,23 @@ def rounds(kinds: Kinds, modalities: Sequence[str]) -> Iterator[list[Proposal]]:
             if left:
                 fresh.append((uid, left))
             done.update((uid, syntax) for syntax in left)
-        if fresh:
-            yield fresh
+        yield from _fitting(fresh)
+
+
+def _fitting(contexts: list[Proposal]) -> Iterator[list[Proposal]]:
+    """In requests that are not longer than what others take."""
+    part: list[Proposal] = []
+    size = 0
+    for abstract, syntaxes in contexts:
+        # PS3.8 Tables 9-13 to 9-15, and PS3.7 Table D.3-9 for the role.
+        needed = 8 + 2 * (4 + len(abstract)) + 4 + sum(4 + len(syntax) for syntax in syntaxes)
+        if part and size + needed > LONGEST:
+            yield part
+            part, size = [], 0
+        part.append((abstract, syntaxes))
+        size += needed
+    if part:
+        yield part
 
 
 def _rounds(kinds: Kinds, modalities: Sequence[str]) -> Iterator[list[Proposal]]:

@@ -94,6 +94,8 @@ class Counts:
         return Counts(0, done[0], failed, done[1], later.status, later.comment, later.failed_uids)
 
     def take(self, command: Command) -> None:
+        """A response. Only one that is pending, or cancelled, has sub-operations that remain."""
+        self.remaining = 0
         for name in ("remaining", "completed", "failed", "warning"):
             value = getattr(command, name)
             if value is not None:
