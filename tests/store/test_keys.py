@@ -34,6 +34,7 @@ def test_rfc_5649_vector():
 
 def test_derivation_is_hkdf_expand_with_the_documented_labels():
     assert RING.database_key == expand(MASTER, "database")
+    assert RING.aside_wrapping_key == expand(MASTER, "kept aside")
     assert keys.key_check(MASTER) == expand(MASTER, "key check")[:8]
     study_key = bytes(32)
     assert keys.unwrap_object_key(expand(MASTER, "study keys"), RING.wrap_study_key(study_key)) == study_key

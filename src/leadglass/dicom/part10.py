@@ -11,8 +11,9 @@ from typing import Final
 from leadglass.dicom.dataset import DatasetParser
 from leadglass.dicom.dictionary import TransferSyntax, format_tag, transfer_syntax
 from leadglass.dicom.elements import DataSet, Element, Limits
-from leadglass.dicom.encoding import LONG_VRS, SHORT_VRS, UNDEFINED, encoding, read_head
+from leadglass.dicom.encoding import UNDEFINED, encoding, read_head
 from leadglass.dicom.window import Window
+from leadglass.dicom.writer import padded, writer
 from leadglass.errors import LimitExceeded, MalformedDataSet, NotDicom
 
 HEAD_SIZE: Final = 132
@@ -139,15 +140,12 @@ def _uid(element: Element | None) -> str:
 # --- writing ----------------------------------------------------------------------------------------------
 
 
+_TO: Final = writer(explicit=True, little_endian=True)
+
+
 def _explicit(tag: int, vr: str, value: bytes) -> bytes:
-    """One element in explicit VR little endian, padded to even length (PS3.5 7.1.2, 6.2)."""
-    if len(value) % 2:
-        value += b"\0" if vr in ("UI", "OB") else b" "
-    head = (tag >> 16).to_bytes(2, "little") + (tag & 0xFFFF).to_bytes(2, "little") + vr.encode()
-    if vr.encode() in SHORT_VRS:
-        return head + len(value).to_bytes(2, "little") + value
-    assert vr.encode() in LONG_VRS
-    return head + b"\0\0" + len(value).to_bytes(4, "little") + value
+    value = padded(vr, value)
+    return _TO.head(tag, vr, len(value)) + value
 
 
 def write_file_meta(
