@@ -17,8 +17,8 @@ from leadglass.archive.commitment import Commitments
 from leadglass.archive.doorkeeper import Doorkeeper
 from leadglass.archive.ingest import Ingest
 from leadglass.archive.ledger import Ledger
-from leadglass.archive.objects import Objects, StudyKeys
 from leadglass.archive.migration import Migrations
+from leadglass.archive.objects import Objects, StudyKeys
 from leadglass.archive.peers import Peers
 from leadglass.archive.render import Renderer
 from leadglass.archive.rendering.sandbox import Sandbox

@@ -13,7 +13,8 @@ from leadglass.access.principal import Kind, Principal, Role, operator
         (Kind.USER, 3, "user:3"),
         (Kind.TOKEN, 9, "token:9"),
         (Kind.OPERATOR, 1000, "operator:1000"),
-        (Kind.AE, 2, "ae:2"), (Kind.JWT, 3, "jwt:3"),
+        (Kind.AE, 2, "ae:2"),
+        (Kind.JWT, 3, "jwt:3"),
     ],
 )
 def test_actor_is_what_the_record_writes(kind: Kind, number: int, actor: str) -> None:

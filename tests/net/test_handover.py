@@ -86,15 +86,14 @@ def test_a_stranger_is_rejected_there():
 
 def test_the_one_that_waits_longest_makes_room_also_there():
     async def play():
-        async with two(per_address=2) as both:
-            async with connected("127.0.0.1", both.port, request()) as known:
-                reader, writer = await asyncio.open_connection("127.0.0.1", both.port)
-                await until(lambda: both.attendant.load == 2)
-                async with connected("127.0.0.1", both.port, request()) as late:
-                    assert (await late.request(1, echo_command(late))).command.status == 0
-                    assert (await known.request(1, echo_command(known))).command.status == 0
-                assert await reader.read() == b""
-                writer.close()
+        async with two(per_address=2) as both, connected("127.0.0.1", both.port, request()) as known:
+            reader, writer = await asyncio.open_connection("127.0.0.1", both.port)
+            await until(lambda: both.attendant.load == 2)
+            async with connected("127.0.0.1", both.port, request()) as late:
+                assert (await late.request(1, echo_command(late))).command.status == 0
+                assert (await known.request(1, echo_command(known))).command.status == 0
+            assert await reader.read() == b""
+            writer.close()
 
     run(play())
 

@@ -76,7 +76,7 @@ class Progress:
     def note(self, listing: Any, found: Iterable[tuple[str, int | None]]) -> int:
         """An answer of the other side, and where its listing goes on; how many studies of it are new."""
         rows = list(found)
-        return self._write(lambda tx: transfers.note(tx, self.migration.id, listing, rows))
+        return self._write(lambda tx: transfers.note(tx, self.migration.id, listing, rows))  # type: ignore[no-any-return]
 
     def settle(self, listed: Listed) -> None:
         self._write(lambda tx: transfers.settle(tx, self.migration.id, listed))

@@ -113,7 +113,7 @@ def begin(tx: Transaction, made: Migration) -> int:
         "listing": json.dumps(made.listing),
         "started": made.started,
     }
-    return int(tx.execute(sa.insert(migrations), values).inserted_primary_key[0])
+    return int(tx.execute(sa.insert(migrations), values).inserted_primary_key[0])  # type: ignore[index]
 
 
 def note(tx: Transaction, migration_id: int, listing: Any, found: Iterable[tuple[str, int | None]]) -> int:
