@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import shutil
@@ -9,19 +10,71 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pydicom.data
 import pytest
 
+from leadglass.cli.demo import demo
+
 ROOT = Path(__file__).resolve().parent.parent
+OWN_BIN = Path(sys.executable).parent
 COMMAND = re.compile(r"^    (leadglass [^#\n]*?)\s*(?:#.*)?$", re.MULTILINE)
+SESSION = re.compile(r"^    \$ (.+)\n((?:    (?!\$ ).+\n)*)", re.MULTILINE)
+ADDRESS = re.compile(r"127\.0\.0\.1:\d+")
+DEMO_PORT = "11112"
+WAIT = 300  # seconds; only something that hangs ever takes them
 
 
-def commands(section: str) -> list[str]:
+def section(title: str) -> str:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    return COMMAND.findall(readme.partition(f"## {section}\n")[2].partition("\n## ")[0])
+    return readme.partition(f"## {title}\n")[2].partition("\n## ")[0]
+
+
+def commands(title: str) -> list[str]:
+    return COMMAND.findall(section(title))
+
+
+def serves(command: str) -> bool:
+    """Whether it does not end by itself."""
+    return command.split()[1] == "serve"
+
+
+def sessions(title: str) -> list[tuple[str, list[str]]]:
+    """Other people's commands, and the lines that are shown of what they say."""
+    played = SESSION.findall(section(title))
+    return [(command, [line.strip() for line in shown.splitlines()]) for command, shown in played]
+
+
+def dcmtk(name: str) -> str:
+    """Debian's, and not one of the same name that stands beside this Python. CI fails without it."""
+    places = [each for each in os.environ["PATH"].split(os.pathsep) if Path(each).resolve() != OWN_BIN]
+    found = shutil.which(name, path=os.pathsep.join(places))
+    if found is None:
+        reason = f"NOT TRIED: no {name} here. Install dcmtk."
+        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+    return found
+
+
+@contextmanager
+def running(command: list[str], env: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """A server with its output as one; ended by its number."""
+    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    watchdog = threading.Timer(WAIT, process.kill)
+    watchdog.start()
+    try:
+        yield process
+    finally:
+        watchdog.cancel()
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
 
 
 @pytest.fixture
@@ -39,13 +92,16 @@ def test_the_section_has_commands() -> None:
     found = commands("Use it")
     assert found[0] == "leadglass init"
     assert "leadglass serve" in found
+    assert sum(map(serves, found)) == 2
+    assert [command.split()[0] for command, _ in sessions("See it")] == ["storescu", "findscu", "findscu"]
+    assert inspect.signature(demo).parameters["dicom"].default == f"127.0.0.1:{DEMO_PORT}"
 
 
 @pytest.mark.slow
 def test_every_command_of_the_readme_works(stranger: dict[str, str]) -> None:
     for command in commands("Use it"):
-        if command == "leadglass serve":
-            continue  # does not end by itself: below
+        if serves(command):
+            continue  # below
         done = subprocess.run(
             command.split(), cwd=stranger["HOME"], env=stranger, capture_output=True, text=True, timeout=120
         )
@@ -53,28 +109,51 @@ def test_every_command_of_the_readme_works(stranger: dict[str, str]) -> None:
 
 
 @pytest.mark.slow
-def test_serve_answers_and_stops_cleanly(stranger: dict[str, str]) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+@pytest.mark.parametrize("command", [command for command in commands("Use it") if serves(command)])
+def test_serve_answers_and_stops_cleanly(stranger: dict[str, str], command: str) -> None:
     subprocess.run(["leadglass", "init"], env=stranger, check=True, capture_output=True, timeout=60)
-    server = subprocess.Popen(
-        ["leadglass", "serve", "--http", f"127.0.0.1:{port}"],
-        env=stranger,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
+    asked = [*ADDRESS.sub("127.0.0.1:0", command).split(), "--http", "127.0.0.1:0"]
+    with running(asked, stranger) as server:
         assert server.stdout is not None
-        said = next(line for line in server.stdout if f"http://localhost:{port}" in line)
-        with urllib.request.urlopen(f"http://localhost:{port}/healthz", timeout=10) as answer:
+        said = [next(line for line in server.stdout if "http://localhost:" in line)]
+        port = re.search(r"localhost:(\d+)", said[0])
+        assert port is not None
+        with urllib.request.urlopen(f"http://localhost:{port[1]}/healthz", timeout=10) as answer:
             assert answer.status == 200
+        for _ in ADDRESS.findall(command):
+            said.append(server.stdout.readline())
+            listening = ADDRESS.search(said[-1])
+            assert said[-1].startswith("DICOM") and listening is not None
+            socket.create_connection(("127.0.0.1", int(listening[0].partition(":")[2])), timeout=10).close()
+        server.send_signal(signal.SIGINT)
+        said.append(server.stdout.read())
+        assert server.wait(timeout=30) == 0
+        assert "Traceback" not in "".join(said)
+
+
+@pytest.mark.slow
+@pytest.mark.peer
+def test_the_demo_s_scanner_may_send_and_nobody_may_ask(stranger: dict[str, str], tmp_path: Path) -> None:
+    """What the README shows of DCMTK is what it says, line by line."""
+    shutil.copy(tmp_path / "images" / "CT_small.dcm", tmp_path / "image.dcm")
+    programs = {name: dcmtk(name) for name in ("storescu", "findscu")}
+    started = ["leadglass", "demo", "--http", "127.0.0.1:0", "--dicom", "127.0.0.1:0"]
+    with running(started, stranger | {"COLUMNS": "200"}) as server:
+        assert server.stdout is not None
+        welcome = next(line for line in server.stdout if line.startswith("DICOM"))
+        address = ADDRESS.search(welcome)
+        assert address is not None
+        port = address[0].partition(":")[2]
+        for command, shown in sessions("See it"):
+            name, *words = [port if word == DEMO_PORT else word for word in command.split()]
+            assert port in words
+            done = subprocess.run(
+                [programs[name], *words], cwd=tmp_path, capture_output=True, text=True, timeout=60
+            )
+            said = done.stdout + done.stderr
+            assert shown == [line for line in shown if line in said], f"{command}: {said}"
+            assert (done.returncode != 0) is any(line.startswith("E:") for line in shown), said
         server.send_signal(signal.SIGINT)
         rest = server.stdout.read()
-        assert server.wait(timeout=30) == 0
-        assert "Traceback" not in said + rest
-    finally:
-        if server.poll() is None:
-            server.kill()
-        server.wait()
+        assert server.wait(timeout=60) == 0
+        assert "Traceback" not in rest
