@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,7 +15,8 @@ import typer.main
 
 from leadglass.cli.main import app
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "reference" / "commands.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "reference" / "commands.md"
 CALLING = {"--calling", "--tls", "--certificate", "--key", "--ca", "--plaintext"}
 PROMISED = {
     "demo": {"--home", "--http"},
@@ -95,6 +97,25 @@ def test_nothing_is_documented_that_is_not_there() -> None:
     ]
     documented = {" ".join(takewhile(str.islower, title.split()[1:])) for title in titles}
     assert documented == set(COMMANDS)
+
+
+def shown() -> Iterator[tuple[str, str]]:
+    """Commands as pages show them: indented, a backslash at the end for more of it."""
+    for page in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
+        text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+        for line in re.findall(r"^    (?:\$ )?(leadglass .+)$", text, re.MULTILINE):
+            yield page.name, line.partition("  #")[0]
+
+
+def test_what_pages_show_exists() -> None:
+    lines = list(shown())
+    assert len(lines) > 50
+    for page, line in lines:
+        words = line.split()[1:]
+        name = next((name for name in (" ".join(words[:2]), words[0]) if name in COMMANDS), None)
+        assert name is not None, f"{page}: {line}"
+        asked = {word for word in words if word.startswith("--")}
+        assert asked <= options(COMMANDS[name]), f"{page}: {line}"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
