@@ -14,11 +14,12 @@ import pytest
 from pynetdicom import AE
 from pynetdicom.sop_class import CTImageStorage, Verification
 
-sys.path.insert(
-    0, str(Path(__file__).parents[1] / "transfer")
-)  # helpers beside the tests of what is tested here
+# Helpers beside the tests of what is tested here.
+sys.path.insert(0, str(Path(__file__).parents[1] / "transfer"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "interop"))
 
-from pacs import image
+from interop_programs import free_port
+from pacs import Pacs, image
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,32 @@ def test_without_a_certificate_nobody_gets_in(run: Callable[..., Any], served: S
 def test_another_title_with_that_certificate_is_a_stranger(run: Callable[..., Any], served: Served) -> None:
     said = run("echo", served.ae, "--calling", "WS2", *served.files)
     assert said.code == 1 and "add WS2" in said.err
+
+
+def test_a_known_ae_is_known_by_its_certificate(run: Callable[..., Any], home: Any, tmp_path: Path) -> None:
+    """Its host's name is in no certificate: another one of the same authority is not the AE for all that."""
+    port = free_port()
+    for title in ("PACS", "OTHER"):
+        added = run(
+            "ae",
+            "add",
+            f"{title}@127.0.0.1:{port}",
+            "--issue-certificate",
+            tmp_path / title,
+            "--allow",
+            "none",
+        )
+        assert added.code == 0, added.err
+    for title, code in (("PACS", 0), ("OTHER", 1)):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tmp_path / title / f"{title}.crt.pem", tmp_path / title / f"{title}.key.pem")
+        context.load_verify_locations(tmp_path / title / f"{title}.ca.pem")
+        context.verify_mode = ssl.CERT_REQUIRED
+        with Pacs([image()]).running(port=port, ssl_context=context) as pacs:
+            said = run("find", "PACS", "--json")
+            assert said.code == code, said.err
+            assert len(pacs.asked) == 1 - code
+    assert "another certificate" in said.err
 
 
 def test_tls_below_1_2_is_not_spoken(served: Served) -> None:

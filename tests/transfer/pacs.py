@@ -176,6 +176,7 @@ class Pacs:
         *,
         classes: tuple[Any, ...] = (*FIND, *GET, *MOVE),
         callers: list[str] | None = None,
+        port: int = 0,
         **start: Any,
     ) -> Iterator[Pacs]:
         """On a port of its own. `classes` are those of query and retrieval that it offers."""
@@ -197,7 +198,7 @@ class Pacs:
             (evt.EVT_C_STORE, self.on_store),
             (evt.EVT_ACCEPTED, self.on_accepted),
         ]
-        server = made.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers, **start)
+        server = made.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers, **start)
         self.port = server.socket.getsockname()[1]
         try:
             yield self

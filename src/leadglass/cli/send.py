@@ -70,8 +70,8 @@ def send(
     options = reach(
         ae, calling=calling, tls=tls, certificate=certificate, key=key, ca=ca, plaintext=plaintext
     )
-    began = monotonic()
     with reached(options, home, as_user, at_home_anyway=bool(uids)) as (endpoint, work):
+        began = monotonic()
         if paths:
             sent, stopped = _send_files(endpoint, paths, json)
         else:
@@ -140,9 +140,11 @@ async def _in_batches(sender: Sender, found: Iterator[Found]) -> None:
     from leadglass.transfer.send import Files
 
     while batch := await asyncio.to_thread(lambda: list(islice(found, BATCH))):
-        heads = await asyncio.to_thread(_heads, sender, batch)
-        if heads:
-            await sender.send(Files(heads))
+        files = Files(await asyncio.to_thread(_heads, sender, batch))
+        try:
+            await sender.send(files)
+        finally:
+            files.close()
 
 
 def _heads(sender: Sender, batch: list[Found]) -> list[Outgoing]:

@@ -37,13 +37,14 @@ def outgoing_file(name: str, opened: Callable[[], Stream], limits: Limits | None
     stream = opened()
     try:
         parser, head = _head(stream, limits or Limits())
+        sop_class, uid = _identity(parser)
     except BaseException:
         stream.close()
         raise
     assert parser.transfer_syntax is not None and parser.dataset_offset is not None
-    sop_class, uid = _identity(parser)
     rest = bytes(memoryview(head)[parser.dataset_offset :])
-    return Outgoing(name, (sop_class, parser.transfer_syntax.uid), uid, lambda: _data_set(rest, stream))
+    kind = sop_class, parser.transfer_syntax.uid
+    return Outgoing(name, kind, uid, lambda: _data_set(rest, stream), close=stream.close)
 
 
 def _head(stream: Stream, limits: Limits) -> tuple[Part10Parser, bytearray]:

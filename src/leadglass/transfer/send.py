@@ -42,6 +42,7 @@ class Outgoing:
     sop_instance_uid: str
     data_set: Callable[[], Iterator[bytes]] | None
     error: str = ""
+    close: Callable[[], None] = lambda: None
 
 
 class Load(Protocol):
@@ -273,10 +274,14 @@ def _counted(delivery: Delivery) -> Iterator[bytes]:
 
 
 class Files:
-    """Some files whose heads have been read."""
+    """Some files whose heads have been read. They are open until they are sent, or closed."""
 
     def __init__(self, files: list[Outgoing]) -> None:
         self._files = files
+
+    def close(self) -> None:
+        for file in self._files:
+            file.close()
 
     @property
     def kinds(self) -> Iterable[Kind]:
