@@ -163,7 +163,8 @@ def attending(opened: Opened, clock: Callable[[], int]) -> Iterator[Attendance]:
     workers = Workers(THREADS)
     identity = Identity(services.peers, _names(settings), clock)
     dial = Dialler(services.peers, workers, clock)
-    performing = handlers(services, dial, workers)
+    largest = opened.settings.limits.object_mib << 20
+    performing = handlers(services, dial, workers, largest)
     attendants = {}
     try:
         if settings.tls_address:

@@ -35,7 +35,7 @@ def store(
     """Status and Error Comment for each (SOP Instance UID, data set), all on one association."""
 
     async def whole() -> list[tuple[int, str]]:
-        handlers = {Field.C_STORE_RQ: Storage(house.services.ingest, house.workers)}
+        handlers = {Field.C_STORE_RQ: Storage(house.services.ingest, house.workers, LARGEST)}
         ae = house.ae(department=department)
         async with (
             house.listening(handlers, ae, Via.DIMSE) as port,
@@ -62,6 +62,9 @@ def store(
 def rows(house: Any, sql: str) -> list[tuple[Any, ...]]:
     with house.services.db.read() as connection:
         return [tuple(row) for row in connection.execute(sa.text(sql))]
+
+
+LARGEST = 4 << 20
 
 
 def aside(house: Any) -> list[tuple[Any, ...]]:
@@ -124,3 +127,11 @@ def test_without_room_for_more_of_that_it_is_out_of_resources(house: Any) -> Non
     assert [status for status, _ in answers] == [UNREADABLE[0], NO_ROOM, 0]
     assert len(aside(house)) == 1
     assert [e.entry.detail.get("lost", 0) for e in house.entries("object.store")] == [0, 1, 0]
+
+
+def test_more_than_an_object_may_have_is_let_pass_by_and_the_next_is_unaffected(house: Any) -> None:
+    one = data_set(house.dicom.file(1))
+    answers = store(house, ("1.2.7", bytes(LARGEST + 2)), (UID, one))
+    assert [status for status, _ in answers] == [UNREADABLE[0], 0]
+    assert rows(house, "SELECT sop_instance_uid FROM instances") == [(UID,)]
+    assert len(list(house.services.upkeep._blobs.names())) == 1

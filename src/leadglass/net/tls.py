@@ -26,7 +26,9 @@ def server_context(certificate: str, key: str, trusted: Iterable[str]) -> ssl.SS
     context = _context(ssl.PROTOCOL_TLS_SERVER, certificate, key, trusted)
     context.verify_mode = ssl.CERT_REQUIRED
     context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
-    context.num_tickets = 0  # a session that is resumed would outlive the removal of its certificate
+    # A session that is resumed would outlive the removal of its certificate.
+    context.options |= ssl.OP_NO_TICKET
+    context.num_tickets = 0
     return context
 
 

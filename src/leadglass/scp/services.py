@@ -20,11 +20,11 @@ from leadglass.scp.storage import Storage
 from leadglass.scp.verification import verify
 
 
-def handlers(services: Services, dial: Dial, workers: Workers) -> Mapping[Field, Handler]:
-    """The same on every listener: `decide` tells them apart."""
+def handlers(services: Services, dial: Dial, workers: Workers, largest: int) -> Mapping[Field, Handler]:
+    """The same on every listener: `decide` tells them apart. `largest`: bytes of an object that is taken."""
     return {
         Field.C_ECHO_RQ: verify,
-        Field.C_STORE_RQ: Storage(services.ingest, workers),
+        Field.C_STORE_RQ: Storage(services.ingest, workers, largest),
         Field.C_FIND_RQ: Find(services.search, workers),
         Field.C_GET_RQ: Get(services.retrieve, workers),
         Field.C_MOVE_RQ: Move(services.retrieve, services.peers, dial, workers),

@@ -52,11 +52,12 @@ FAILURES: Final[tuple[tuple[type[LeadglassError], int, str], ...]] = (
 
 
 class Storage:
-    """The C-STORE handler of a listener."""
+    """The C-STORE handler of a listener. `largest`: bytes of a data set that is taken in."""
 
-    def __init__(self, ingest: Ingest, workers: Workers) -> None:
+    def __init__(self, ingest: Ingest, workers: Workers, largest: int) -> None:
         self._ingest = ingest
         self._workers = workers
+        self._largest = largest
         self._log = structlog.get_logger("leadglass.scp")
 
     async def __call__(self, link: Link, message: Message) -> None:
@@ -85,12 +86,16 @@ class Storage:
             raise IllegalIdentity("A C-STORE without a data set.")
         reception = _Reception(self._ingest, session, message, link.calling)
         run = self._workers.run
+        length = 0
         try:
-            chunks = await stream.batch()
-            await run(reception.begin, chunks, stream.is_complete)
+            work = reception.begin
             while reception.committed is None:
                 chunks = await stream.batch()
-                await run(reception.write, chunks, stream.is_complete)
+                length += sum(map(len, chunks))
+                if length > self._largest:
+                    raise LimitExceeded("The object is larger than one may be.", code="object-bytes")
+                await run(work, chunks, stream.is_complete)
+                work = reception.write
         except BaseException:
             await asyncio.shield(run(reception.abandon))
             raise
