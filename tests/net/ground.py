@@ -19,7 +19,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import structlog
 from raw_peer import CT, PATIENCE, VERIFICATION, Peer, associate_rq
 
 from leadglass.access.plans import plan
@@ -79,6 +78,10 @@ class Ground:
         assert self._ready.wait(PATIENCE)
         self.echo()  # what is made on first use is there now
         self.store()
+        self.remember()
+
+    def remember(self) -> None:
+        """What is there now is the baseline."""
         self.settle()
         self.tasks, self.descriptors = self.count()
 
@@ -172,7 +175,7 @@ def started(made: Ground) -> Iterator[Ground]:
 
 
 @contextmanager
-def edge() -> Iterator[Ground]:
+def edge(lines: list[Any]) -> Iterator[Ground]:
     """`net` alone: who is admitted and what is answered is the test's."""
     ours = UserInformation(maximum_length=LONGEST_PDU, implementation_class_uid=IMPLEMENTATION_CLASS_UID)
     offer = {VERIFICATION: Service(), CT: Service()}
@@ -190,7 +193,7 @@ def edge() -> Iterator[Ground]:
             await message.data.drain()
         await link.send(message.context.id, message.command.respond(0))
 
-    with structlog.testing.capture_logs() as lines, socket.create_server(("127.0.0.1", 0)) as listening:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
         manners = Manners(ul=UlLimits(p_data_pdu=LONGEST_PDU))
         handlers = {Field.C_ECHO_RQ: done, Field.C_STORE_RQ: done}
         with started(Ground(alone(manners, admit, handlers), listening, lines)) as made:
@@ -199,7 +202,7 @@ def edge() -> Iterator[Ground]:
 
 
 @contextmanager
-def archive(folder: Path) -> Iterator[Ground]:
+def archive(folder: Path, lines: list[Any]) -> Iterator[Ground]:
     """The receive-only listener of a new home with one known sender."""
     from leadglass.compose import found_home, open_home
     from leadglass.dicom_doors import open_doors
@@ -211,7 +214,7 @@ def archive(folder: Path) -> Iterator[Ground]:
     }
     root, dicom = folder / "home", {"receive_address": "127.0.0.1:0"}
     found_home(root, environ, clock())
-    with structlog.testing.capture_logs() as lines, open_home(root, environ, clock, dicom=dicom) as opened:
+    with open_home(root, environ, clock, dicom=dicom) as opened:
         introduce(opened)
         with open_doors(opened, clock) as doors:
             (door,) = doors._doors  # the acceptor itself: its connections are counted

@@ -5,6 +5,7 @@ Nothing of ours is used: what a test expects on the wire is written down here a 
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import struct
@@ -156,6 +157,10 @@ class Peer:
         except OSError:
             return False
         return True
+
+    def has_heard(self) -> bool:
+        """Whether there is something to read, a close included."""
+        return bool(self.waiting or select.select([self.socket], [], [], 0)[0])
 
     def read(self) -> tuple[int, bytes]:
         """The next PDU; Ended when there is none any more. TimeoutError: the other side hangs."""
