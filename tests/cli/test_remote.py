@@ -297,6 +297,39 @@ def test_send_a_study(run: Callable[..., Any], home: object, inbox: Path) -> Non
     assert sent["counts"]["instances"] == 2
 
 
+def test_a_receive_only_ae_is_sent_nothing(run: Callable[..., Any], home: object, inbox: Path) -> None:
+    written(inbox, 1)
+    run("import", inbox)
+    run("user", "add", "dr.roth", "--role", "radiologist")
+    with Pacs([]).running() as pacs:
+        added = run(
+            "ae", "add", f"PACS@127.0.0.1:{pacs.port}", "--receive-only", "--allow", "store,commitment"
+        )
+        assert added.code == 0, added.err
+        assert run("echo", "PACS").code == 0
+        said = run("send", "PACS", "--study", "1.2.7", "--as", "dr.roth")
+        assert said.code == 1 and "receive-only" in said.err
+    assert not pacs.received
+
+
+def test_a_known_ae_is_sent_its_own_departments_studies(
+    run: Callable[..., Any], home: object, inbox: Path, tmp_path: Path
+) -> None:
+    written(inbox, 1)
+    run("import", inbox, "--department", "Radiology")
+    run("user", "add", "dr.roth", "--role", "radiologist", "--department", "Radiology")
+    with Pacs([], title="MINE").running() as mine, Pacs([], title="OTHERS").running() as others:
+        for pacs, department in ((mine, "Radiology"), (others, "Surgery")):
+            place = f"{pacs.title}@127.0.0.1:{pacs.port}"
+            files = ("--issue-certificate", tmp_path / pacs.title, "--plain", "--allow", "none")
+            added = run("ae", "add", place, "--department", department, *files)
+            assert added.code == 0, added.err
+        assert run("send", "OTHERS", "--study", "1.2.7", "--as", "dr.roth").code == 1
+        assert run("send", "MINE", "--study", "1.2.7", "--as", "dr.roth").code == 0
+    assert (len(mine.received), len(others.received)) == (1, 0)
+    assert [entry["detail"]["to"] for entry in record(run, "study.send")] == ["MINE", "OTHERS"]
+
+
 # --- migrate ----------------------------------------------------------------------------------------------
 
 

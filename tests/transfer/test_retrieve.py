@@ -123,8 +123,8 @@ def test_what_we_cannot_keep_is_counted_and_does_not_keep_the_rest_back(receiver
     with Pacs([image(1, 1, 1), broken, image(1, 1, 3)]).running() as pacs:
         received(pacs, Wanted(study="1.2.1"), receiver)
         assert pacs.retrievals == 1
-    assert (receiver.received.stored, receiver.received.refusals) == (2, 1)
-    assert "not a legal UID" in receiver.received.refused[0][1]
+    assert (receiver.received.stored, receiver.received.kept_aside) == (2, 1)
+    assert "UIDs is missing or illegal" in receiver.received.refused[0][1]
 
 
 def test_a_full_disk_stops_it_at_once(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:

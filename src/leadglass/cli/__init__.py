@@ -10,5 +10,7 @@ record    log show, verify, export
 intake    import: its options and its report
 sources   files, folders and zips as streams
 pipeline  streams into the archive, several at a time
+reach     another application entity: the options that say where and how
+echo, find, retrieve, send, migrate, connect   the commands of those names
 demo      the first five minutes; demo_people, demo_images: made-up people, real images
 """

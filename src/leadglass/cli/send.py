@@ -25,7 +25,7 @@ from leadglass.cli.reach import (
     run,
 )
 from leadglass.cli.work import AsOption, HomeOption, JsonOption, Work
-from leadglass.errors import LeadglassError, NotFound, Violation
+from leadglass.errors import Denied, LeadglassError, NotFound, Violation
 
 if TYPE_CHECKING:
     from leadglass.archive.selection import Keys, Selection
@@ -109,7 +109,9 @@ def _selected(endpoint: Endpoint, work: Work, keys: Keys) -> Selection:
     from leadglass.access.policy import Action
     from leadglass.archive.doorkeeper import ABSENT
 
-    known = work.services.peers.find(endpoint.target.title) if endpoint.is_known else None
+    known = work.services.peers.destination(endpoint.target.title) if endpoint.is_known else None
+    if endpoint.is_known and known is None:
+        raise Denied("A receive-only AE is sent nothing out of the archive.", code="receive-only")
     selection = work.services.retrieve.select(
         work.who,
         Action.STUDY_SEND,

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from leadglass.access.principal import Context, Principal
-from leadglass.archive.ingest import Incoming, Ingest, Kind, Outcome
+from leadglass.archive.ingest import Incoming, Ingest
+from leadglass.archive.outcome import Identity, Kind, Outcome
 from leadglass.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from leadglass.dicom.part10 import write_file_meta
 from leadglass.dimse.command import Command, Field
@@ -57,7 +58,8 @@ class Received:
         elif outcome.kind is Kind.DUPLICATE:
             self.duplicates += 1
         else:
-            self.kept_aside += 1
+            self.kept_aside += outcome.kind is Kind.KEPT_ASIDE
+            self.refusals += outcome.kind is Kind.REFUSED
             self._list(uid, outcome.reason)
 
     def refuse(self, uid: str, error: LeadglassError) -> None:
@@ -106,7 +108,7 @@ class Receiver:
             return SUCCESS
         before = self.received.bytes
         try:
-            self.received.note(uid, await self._take(link, message))
+            outcome = await self._take(link, message)
         except (ProtocolViolation, Unreachable):
             raise
         except Violation as error:
@@ -115,9 +117,11 @@ class Receiver:
         except LeadglassError as error:
             self.stopped = error
             return OUT_OF_RESOURCES
+        self.received.note(uid, outcome)
         now = asyncio.get_running_loop().time()
         await asyncio.sleep(self.pace.took(self.received.bytes - before, now))
-        return SUCCESS
+        # What is kept aside is safe: a person decides here, and there is nothing more to be done there.
+        return CANNOT_UNDERSTAND if outcome.kind is Kind.REFUSED else SUCCESS
 
     async def _take(self, link: Link, message: Message) -> Outcome:
         if message.data is None:
@@ -178,11 +182,14 @@ class _Reception:
     def _open(self) -> Incoming:
         """With the File Meta Information that an object from the network has none of (PS3.10 7.1)."""
         to, command = self._receiver, self._command
-        incoming = to.ingest.open(to.who, to.department_id, to.source, to.context())
+        named = Identity(command.affected_sop_class_uid, command.affected_sop_instance_uid)
+        incoming = to.ingest.open(
+            to.who, to.department_id, to.source, to.context(), expected=named, keep_unidentified=True
+        )
         incoming.write(
             write_file_meta(
-                sop_class_uid=command.affected_sop_class_uid,
-                sop_instance_uid=command.affected_sop_instance_uid,
+                sop_class_uid=named.sop_class_uid,
+                sop_instance_uid=named.sop_instance_uid,
                 transfer_syntax_uid=self._syntax,
                 implementation_class_uid=IMPLEMENTATION_CLASS_UID,
                 implementation_version=IMPLEMENTATION_VERSION_NAME,
