@@ -79,6 +79,16 @@ class Archive:
         assert said.status == 0, said.text
         return json.loads(said.out)
 
+    def introduce(self, where: str, *options: object) -> Path:
+        """A known AE with a certificate, added while the server runs; the folder of what it was issued."""
+        title = where.partition("@")[0]
+        folder = self.folder / "identities" / title
+        files = self.answer("ae", "add", where, "--issue-certificate", folder, *options)["files"]
+        for name, ours in (("certificate", "certificate"), ("key", "key"), ("authority", "ca")):
+            Path(files[name]).rename(folder / f"{ours}.pem")
+        self.identities[title] = folder
+        return folder
+
     # What it holds, by another door than DICOM's.
 
     def get(self, path: str, **headers: str) -> httpx.Response:

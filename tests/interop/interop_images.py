@@ -12,19 +12,20 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
-# Of pydicom's own package: nothing is fetched. Each in another transfer syntax.
+# Of pydicom's own package: nothing is fetched. No two have the same SOP Instance UID.
 REAL = (
-    "CT_small.dcm",
-    "MR_small_implicit.dcm",
-    "MR_small_bigendian.dcm",
+    "CT_small.dcm",  # explicit VR
+    "rtplan.dcm",  # implicit VR
+    "ExplVR_BigEnd.dcm",
+    "image_dfl.dcm",  # deflated
     "MR_small_RLE.dcm",
-    "JPEG2000.dcm",
     "JPEG-LL.dcm",
-    "SC_rgb_jpeg_gdcm.dcm",
-    "MR_small_jpeg_ls_lossless.dcm",
-    "image_dfl.dcm",
-    "rtplan.dcm",
+    "SC_rgb_small_odd_jpeg.dcm",  # baseline
+    "JPEGLSNearLossless_08.dcm",
+    "US1_J2KR.dcm",
+    "JPEG2000.dcm",
     "reportsi.dcm",
+    "waveform_ecg.dcm",
 )
 
 

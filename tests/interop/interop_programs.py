@@ -165,10 +165,10 @@ def dcmjs_scp(**asked: Any) -> Iterator[Running]:
 
 
 @contextmanager
-def storescp(folder: Path, *options: object) -> Iterator[Running]:
+def storescp(folder: Path, *options: object, port: int = 0) -> Iterator[Running]:
     """Keeps what it gets in `folder`, bit for bit as it came."""
     folder.mkdir(exist_ok=True)
-    port = free_port()
+    port = port or free_port()
     command = [dcmtk("storescp"), "-d", "+B", "+xa", "-od", folder, *options, port]
     with listening(*command, port=port) as made:
         yield made

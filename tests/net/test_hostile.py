@@ -111,7 +111,8 @@ def goes(place: Ground, peer: Peer) -> None:
 
 
 def lines(place: Ground) -> list[Any]:
-    return [line for line in place.lines if line["log_level"] != "debug"]
+    """What was said of associations; of an object that was kept aside there is a line of its own."""
+    return [line for line in place.lines if line["log_level"] != "debug" and "listener" in line]
 
 
 # --- before an association -----------------------------------------------------------------------------------
