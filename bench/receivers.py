@@ -212,10 +212,8 @@ def introduce(env: dict[str, str], folder: Path) -> None:
 
 def arrange(folder: Path) -> None:
     """The issued files under the names that the sender knows."""
-    for wanted, having in (("ca.pem", "*ca*.pem"), ("key.pem", "*key*.pem"), ("certificate.pem", "*.pem")):
-        if not (folder / wanted).exists():
-            rest = [path for path in sorted(folder.glob(having)) if path.name not in {"ca.pem", "key.pem"}]
-            rest[0].rename(folder / wanted)
+    for ending, name in ((".ca.pem", "ca.pem"), (".key.pem", "key.pem"), (".crt.pem", "certificate.pem")):
+        next(folder.glob(f"*{ending}")).rename(folder / name)
 
 
 Start = Callable[[], AbstractContextManager[Receiver]]
