@@ -18,10 +18,10 @@ REAL = (
     "rtplan.dcm",  # implicit VR
     "ExplVR_BigEnd.dcm",
     "image_dfl.dcm",  # deflated
-    "MR_small_RLE.dcm",
+    "SC_rgb_rle.dcm",
     "JPEG-LL.dcm",
     "SC_rgb_small_odd_jpeg.dcm",  # baseline
-    "JPEGLSNearLossless_08.dcm",
+    "MR_small_jpeg_ls_lossless.dcm",
     "US1_J2KR.dcm",
     "JPEG2000.dcm",
     "reportsi.dcm",
