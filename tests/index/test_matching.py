@@ -198,3 +198,40 @@ def test_a_study_and_a_series_by_number_are_narrowed_too(filled: Any) -> None:
         query = Query(Level.SERIES, study_id=study.id)
         rows, _ = lookup.page(filled.connection, query, everything=False, departments=departments)
         assert len(rows) == expected
+
+
+MOMENTS = {
+    # date, time, in 2026-01-30 10 to 2026-02-01 18
+    "a": ("20260130", "095959", False),
+    "b": ("20260130", "100000", True),
+    "c": ("20260131", "030000", True),
+    "d": ("20260201", "185959.9", True),
+    "e": ("20260201", "190000", False),
+    "f": ("20260202", "000000", False),
+    "g": ("20260129", "230000", False),
+    "h": ("20260130", "", True),
+    "i": ("20260201", "", True),
+    "j": ("20260202", "", False),
+    "k": ("", "120000", False),
+}
+
+
+@pytest.mark.parametrize(
+    ("dates", "times", "skipped"),
+    [
+        (Range("20260130", "20260201"), Range("10", "18"), ""),
+        (Range("20260130", ""), Range("10", ""), "efj"),
+        (Range("", "20260201"), Range("", "18"), "ag"),
+    ],
+)
+def test_a_date_and_its_time_as_one_range(
+    shelf: Any, facts: Any, dates: Range, times: Range, skipped: str
+) -> None:
+    """C.2.2.2.5.4. `skipped` are outside only at the end that is open here."""
+    for number, (date, time, _) in enumerate(MOMENTS.values()):
+        shelf.add(facts(study_instance_uid=f"1.8.{number}", study_date=date, study_time=time))
+    shelf.seal()
+    query = Query(Level.STUDY, (("StudyDate", dates), ("StudyTime", times)), moments=("StudyDate",))
+    rows, _ = lookup.page(shelf.connection, query, everything=True, departments=frozenset())
+    names = {list(MOMENTS)[int(row.study_instance_uid.rpartition(".")[2])] for row in rows}
+    assert names == {name for name, (_, _, within) in MOMENTS.items() if within} | set(skipped)

@@ -161,9 +161,13 @@ PATIENTS = {
 }
 
 
+@pytest.mark.parametrize("departments", [ONE, THREE], ids=["1 department", "3 departments"])
 @pytest.mark.parametrize("kind", PATIENTS)
-def test_patients_are_one_walk_with_a_look_at_the_other_studies_of_each(plans: Plans, kind: str) -> None:
-    *_, walk, _, _, _ = plans.of(PATIENTS[kind], THREE)
+def test_patients_are_one_walk_with_a_look_at_the_other_studies_of_each(
+    plans: Plans, kind: str, departments: frozenset[int]
+) -> None:
+    *_, walk, _, _, counts = plans.of(PATIENTS[kind], departments)
+    assert counts[0].startswith("SEARCH studies USING INDEX ix_studies_patient_recent (patient=?"), counts
     assert " studies USING INDEX ix_studies_" in walk[0]
     newer = [step for step in walk if "newer" in step]
     assert newer == ["SEARCH newer USING INDEX ix_studies_patient_recent (patient=? AND study_date>?)"]

@@ -57,23 +57,24 @@ class Search:
         """All that matches, in the order of the query's level: a small page first, then large ones.
 
         Each page is read in a transaction of its own and is on the record, at its own time, before it is
-        handed out. While the entry becomes durable the next page is read; that one is recorded when it is
-        asked for. Denied and Unavailable come from asking for a page.
+        handed out. From the second on the next one is read while the entry becomes durable; it is recorded
+        when it is asked for. Denied and Unavailable come from asking for a page.
         """
         query = replace(query, limit=FIRST_PAGE)
-        ahead = self._read(who, query, now())
+        page, ahead = self._read(who, query, now()), False
         while True:
-            page, context = ahead, now()
+            context, following = now(), None
             with or_nothing_is_shown():
                 recorded = self._doorkeeper.append(self._entry(who, query, page, context), context.now)
             if page.more:
                 query = replace(query, limit=MAX_LIMIT, after=place(page.rows[-1]))
-                ahead = self._read(who, query, context)
+                following = self._read(who, query, context) if ahead else None
             with or_nothing_is_shown():
                 recorded.result()
             yield page
             if not page.more:
                 return
+            page, ahead = following or self._read(who, query, now()), True
 
     def _page(self, who: Principal, query: Query, context: Context) -> Page[Any]:
         page = self._read(who, query, context)

@@ -115,6 +115,7 @@ def _patient_page(connection: sa.Connection, query: Query, where: _Where, hint: 
     newest = _studies_of(connection, ids[: query.limit])
     owner = {row[0]: row[1] for row in connection.execute(_patient_of, {"ids": ids})} if ids else {}
     counted = sa.select(_studies.c.patient, *_COUNTS).where(*where, _studies.c.patient.in_(owner.values()))
+    counted = counted.with_hint(_studies, "INDEXED BY ix_studies_patient_recent", "sqlite")
     counts = {row[0]: row[1:] for row in connection.execute(counted.group_by(_studies.c.patient))}
     rows = [PatientRow(owner[row.id], row, *counts[owner[row.id]]) for row in newest]
     return rows, len(ids) > query.limit

@@ -58,6 +58,8 @@ STUDY_LIST = (
     "accession_number",
     "modalities",
     "description",
+    "birth_date",
+    "sex",
 )
 
 studies = sa.Table(

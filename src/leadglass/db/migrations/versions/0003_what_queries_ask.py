@@ -15,6 +15,17 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
+_LIST = (
+    "study_date",
+    "study_time",
+    "id",
+    "department_id",
+    "name_key",
+    "patient_id",
+    "accession_number",
+    "modalities",
+    "description",
+)
 _FILL_SOP_CLASSES = """
     UPDATE studies SET sop_classes = coalesce((
         SELECT group_concat(uid, '\\') FROM (
@@ -42,6 +53,8 @@ def upgrade() -> None:
     op.add_column("studies", _text("referring_key", 400))
     op.execute(_FILL_SOP_CLASSES)
     _fill_referring_keys()
+    op.drop_index("ix_studies_list", "studies")
+    op.create_index("ix_studies_list", "studies", [*_LIST, "birth_date", "sex"])
     op.create_index("ix_studies_birth_date", "studies", ["birth_date"])
     op.create_index("ix_studies_study_id", "studies", ["study_id"])
     op.create_index("ix_studies_patient_recent", "studies", ["patient", "study_date", "study_time", "id"])
@@ -79,8 +92,9 @@ def _name_key(name: str) -> str:
 def downgrade() -> None:
     op.drop_table("series_requests")
     op.create_index("ix_studies_patient", "studies", ["patient"])
-    for name in ("patient_recent", "study_id", "birth_date"):
+    for name in ("patient_recent", "study_id", "birth_date", "list"):
         op.drop_index(f"ix_studies_{name}", "studies")
+    op.create_index("ix_studies_list", "studies", list(_LIST))
     op.drop_column("series", "performed_time")
     op.drop_column("series", "performed_date")
     op.drop_column("studies", "referring_key")
