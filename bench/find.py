@@ -5,6 +5,10 @@
 The server is a process of its own with the listener, the handler, the policy, the record and a sealed index of
 made-up rows, but without TLS; the client is raw sockets that count. Every response is a page's, on the record
 before it leaves. `--index FILE` keeps the large index there for the next time.
+
+An archive fills as time passes, so that neighbours in a list are neighbours in the index and on the record: that
+is what is measured. With dates at random every row is a page to decrypt and every entry's subject one to
+encrypt; printed for comparison, and the large index is of that kind.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+import sqlalchemy as sa
 import uvloop
 from common import held, spread
 from search import KEY, fill
@@ -243,11 +248,20 @@ def first_of(association: Association, data: bytes, model: str, context: int) ->
                 return taken or (time.perf_counter() - started) * 1000
 
 
-def index(path: Path, count: int) -> Path:
+_AS_TIME_PASSES = (
+    "UPDATE studies SET study_date = strftime('%Y%m%d', '2010-01-01', '+' || (id * 6000 / :count) || ' days')",
+    "UPDATE study_modalities SET study_date = (SELECT study_date FROM studies WHERE id = study_id)",
+)
+
+
+def index(path: Path, count: int, *, in_order: bool = False) -> Path:
     if not path.exists():
         upgrade(path, KEY)
         engine = migration_engine(path, KEY)
         fill(engine, count)
+        with engine.begin() as connection:
+            for statement in _AS_TIME_PASSES if in_order else ():
+                connection.execute(sa.text(statement), {"count": count} if ":count" in statement else {})
         engine.dispose()
     return path
 
@@ -266,10 +280,12 @@ def main() -> int:
         uvloop.run(serving(asked.serve))
         return 0
     with tempfile.TemporaryDirectory(prefix="leadglass-bench-") as folder:
-        small = round(asked.matches / SHARE)
-        print(f"{small:,} studies, of which an AE may see {SHARE:.0%}")
-        with server(index(Path(folder) / "small.db", small)) as (port, pid):
-            kept = rates(port, pid, small, asked.rounds)
+        small, kept = round(asked.matches / SHARE), True
+        for title, in_order in (("as an archive fills", True), ("dates at random", False)):
+            print(f"{small:,} studies, of which an AE may see {SHARE:.0%}; {title}")
+            path = index(Path(folder) / f"{in_order}.db", small, in_order=in_order)
+            with server(path) as (port, pid):
+                kept = (rates(port, pid, small, asked.rounds) or not in_order) and kept
         large = index(asked.index or Path(folder) / "large.db", asked.studies)
         print(f"first response among {asked.studies:,} studies    bound ≤ {FIRST_MS:.0f} ms")
         with server(large) as (port, _):

@@ -30,6 +30,10 @@ def filled(clinic: Any) -> Any:
     return clinic
 
 
+def itself(page: Any) -> Any:
+    return page
+
+
 def uids(page: Any) -> set[str]:
     return {row.study_instance_uid for row in page.rows}
 
@@ -141,7 +145,7 @@ def test_a_whole_list_comes_in_pages_each_on_the_record_first(
     many: Any, level: Level, sizes: list[int]
 ) -> None:
     seen: list[Any] = []
-    pages = many.services.search.pages(many.doctor, Query(level), many.context)
+    pages = many.services.search.pages(many.doctor, Query(level), many.context, itself)
     for number, page in enumerate(pages):
         entries = [recorded.entry for recorded in many.entries("study.search")]
         assert len(entries) == number + 1, "recorded before it is handed out, and not sooner"
@@ -155,14 +159,14 @@ def test_a_whole_list_comes_in_pages_each_on_the_record_first(
 
 
 def test_who_stops_asking_leaves_no_further_entry(many: Any) -> None:
-    pages = many.services.search.pages(many.doctor, Query(Level.STUDY), many.context)
+    pages = many.services.search.pages(many.doctor, Query(Level.STUDY), many.context, itself)
     next(pages)
     pages.close()
     assert len(many.entries("study.search")) == 1
 
 
 def test_a_page_that_cannot_be_recorded_is_not_handed_out(many: Any, mute: Callable[[], None]) -> None:
-    pages = many.services.search.pages(many.doctor, Query(Level.STUDY), many.context)
+    pages = many.services.search.pages(many.doctor, Query(Level.STUDY), many.context, itself)
     next(pages)
     mute()
     with pytest.raises(RecordUnavailable):
@@ -171,7 +175,7 @@ def test_a_page_that_cannot_be_recorded_is_not_handed_out(many: Any, mute: Calla
 
 
 def test_an_entry_has_the_time_of_its_page(many: Any) -> None:
-    for _ in many.services.search.pages(many.doctor, Query(Level.STUDY), many.context):
+    for _ in many.services.search.pages(many.doctor, Query(Level.STUDY), many.context, itself):
         many.now += 5000
     times = [recorded.time for recorded in many.entries("study.search")]
     assert [time - times[0] for time in times] == [0, 5000, 10_000]
@@ -179,18 +183,18 @@ def test_an_entry_has_the_time_of_its_page(many: Any) -> None:
 
 def test_a_right_that_is_gone_ends_the_list(many: Any) -> None:
     with pytest.raises(Denied):
-        next(many.services.search.pages(many.people[Role.AUDITOR], Query(Level.STUDY), many.context))
+        next(many.services.search.pages(many.people[Role.AUDITOR], Query(Level.STUDY), many.context, itself))
     assert many.entries("study.search")[-1].entry.outcome == "denied"
 
 
 def test_an_empty_list_is_one_page_on_the_record(clinic: Any) -> None:
-    [page] = clinic.services.search.pages(clinic.doctor, Query(Level.PATIENT), clinic.context)
+    [page] = clinic.services.search.pages(clinic.doctor, Query(Level.PATIENT), clinic.context, itself)
     assert page.rows == () and not page.more
     assert len(clinic.entries("study.search")) == 1
 
 
 def test_patients_of_others_are_not_counted(filled: Any) -> None:
     filled.take_in(1, study="1.6", series="1.6.1", instance="1.6.1.1", department=filled.foreign)
-    [page] = filled.services.search.pages(filled.doctor, Query(Level.PATIENT), filled.context)
+    [page] = filled.services.search.pages(filled.doctor, Query(Level.PATIENT), filled.context, itself)
     found = {row.study.patient_id: (row.study.study_instance_uid, row.study_count) for row in page.rows}
     assert found == {"P-1": ("1.2.3", 1), "P-4": ("1.4", 1)}

@@ -32,6 +32,7 @@ __all__ = [
 FIRST_PAGE = 50  # of a list that is taken whole: its first answer is not to wait
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +54,19 @@ class Search:
     def instances(self, who: Principal, query: Query, context: Context) -> Page[InstanceRow]:
         return self._page(who, replace(query, level=Level.INSTANCE), context)
 
-    def pages(self, who: Principal, query: Query, now: Callable[[], Context]) -> Iterator[Page[Any]]:
+    def pages(
+        self,
+        who: Principal,
+        query: Query,
+        now: Callable[[], Context],
+        prepare: Callable[[Page[Any]], T],
+    ) -> Iterator[T]:
         """All that matches, in the order of the query's level: a small page first, then large ones.
 
-        Each page is read in a transaction of its own and is on the record, at its own time, before it is
-        handed out. From the second on the next one is read while the entry becomes durable; it is recorded
-        when it is asked for. Denied and Unavailable come from asking for a page.
+        Each page is read in a transaction of its own and is on the record, at its own time, before what
+        `prepare` made of it is handed out. That is done while the entry becomes durable, and from the second
+        page on the next one is read too; it is recorded when it is asked for. Denied and Unavailable come
+        from asking for a page.
         """
         query = replace(query, limit=FIRST_PAGE)
         page, ahead = self._read(who, query, now()), False
@@ -66,12 +74,13 @@ class Search:
             context, following = now(), None
             with or_nothing_is_shown():
                 recorded = self._doorkeeper.append(self._entry(who, query, page, context), context.now)
+            prepared = prepare(page)
             if page.more:
                 query = replace(query, limit=MAX_LIMIT, after=place(page.rows[-1]))
                 following = self._read(who, query, context) if ahead else None
             with or_nothing_is_shown():
                 recorded.result()
-            yield page
+            yield prepared
             if not page.more:
                 return
             page, ahead = following or self._read(who, query, now()), True

@@ -1,7 +1,7 @@
 """Query/Retrieve FIND as SCP (PS3.4 C.4.1): pages of matches, each on the record before it leaves.
 
-A thread reads, records and encodes a page; the loop writes it at once and then asks for the next, so a slow
-peer holds no transaction and never more than a page of ours.
+A thread reads, records and encodes a page while the loop writes the one before, so a slow peer holds no
+transaction and never more than two pages of ours. What is on the record is sent, after a cancel too.
 """
 
 from __future__ import annotations
@@ -80,12 +80,18 @@ class Find:
             return command.respond(CLASS_NOT_SUPPORTED)
         asked = await self._read(link, message)
         responses = self._responses(link, message, asked)
-        while not link.is_cancelled(command.message_id or 0):
-            batch = await self._workers.run(next, responses, None)
-            if batch is None:
-                return command.respond(SUCCESS)
-            await link.send_many(context.id, batch)
-        return command.respond(CANCEL)
+        upcoming = self._workers.run(next, responses, None)
+        try:
+            while (batch := await upcoming) is not None:
+                is_cancelled = link.is_cancelled(command.message_id or 0)
+                if not is_cancelled:
+                    upcoming = self._workers.run(next, responses, None)
+                await link.send_many(context.id, batch)
+                if is_cancelled:
+                    return command.respond(CANCEL)
+        finally:
+            upcoming.cancel()
+        return command.respond(SUCCESS)
 
     async def _read(self, link: Link, message: Message) -> Asked:
         assert message.data is not None  # a C-FIND-RQ without a data set is none
@@ -106,10 +112,12 @@ class Find:
         encode = _encoder(asked, message.context.transfer_syntax, link.called)
         status = PENDING_WITH_WARNING if asked.is_partial else PENDING
         pending = message.command.respond(status, has_dataset=True).encode()
-        pages: Iterator[Page[object]] = self._search.pages(session.who, asked.query, session.context)
-        for page in pages:
-            if page.rows:
-                yield [(pending, encode(row)) for row in page.rows]
+
+        def prepare(page: Page[object]) -> list[Response]:
+            return [(pending, encode(row)) for row in page.rows]
+
+        pages = self._search.pages(session.who, asked.query, session.context, prepare)
+        return filter(None, pages)  # nothing found is a page too, and on the record
 
 
 def _encoder(asked: Asked, syntax: str, title: str) -> Callable[[object], bytes]:
