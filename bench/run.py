@@ -14,7 +14,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ORDER = (
-    "header", "sealed", "record", "ingest", "receive", "getscu", "associations", "server", "search", "growth", "render",
+    "header", "sealed", "record", "ingest", "receive", "getscu", "associations", "find", "server", "search", "growth",
+    "render",
 )  # fmt: skip
 LIBRARIES = ("pydicom", "cryptography", "tink", "sqlalchemy", "sqlcipher3", "uvicorn")
 

@@ -194,7 +194,9 @@ def searches(count: int) -> dict[str, Callable[[random.Random], Query]]:
         ),
         "study UID": lambda rng: pairs(("StudyInstanceUID", f"1.2.826.0.1.3680043.10.1561.{some(rng)}")),
         "birth date": lambda rng: pairs(("PatientBirthDate", f"{rng.randint(1930, 2020)}0101")),
-        "birth dates": lambda rng: pairs(("PatientBirthDate", f"{(y := rng.randint(1930, 2020))}0101-{y}1231")),
+        "birth dates": lambda rng: pairs(
+            ("PatientBirthDate", f"{(y := rng.randint(1930, 2020))}0101-{y}1231")
+        ),
         "sex, description": lambda rng: pairs(("PatientSex", "F"), ("StudyDescription", "*knie*")),
         "description of nobody": lambda rng: pairs(("StudyDescription", "*xyz*")),
         "study ID of nobody": lambda rng: pairs(("StudyID", "none")),
