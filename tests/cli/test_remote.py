@@ -152,6 +152,12 @@ def test_find_stops_when_it_is_enough(run: Callable[..., Any], pacs: Pacs, place
     assert len(said.json) == 1 and "There are more" in said.err
 
 
+def test_find_says_when_the_other_side_has_had_enough(run: Callable[..., Any], place: object) -> None:
+    with Pacs([image(1), image(2)], cap=1, manner="cancel").running() as pacs:
+        said = run("find", pacs.ae, "--json")
+    assert (said.code, len(said.json)) == (0, 1) and "the other side's limit" in said.err
+
+
 @pytest.mark.parametrize("json_", [True, False])
 def test_find_that_fails_shows_what_came_and_why(run: Callable[..., Any], place: object, json_: bool) -> None:
     with Pacs([image(1), image(2)], cap=1, manner="fail").running() as pacs:

@@ -59,7 +59,8 @@ def image(study: int = 1, series: int = 1, number: int = 1, **more: Any) -> Data
 
 @dataclass
 class Pacs:
-    """What it holds and how it behaves. `cap`: studies of one answer; `manner`: silent, fail or refuse."""
+    """What it holds and how it behaves. `cap`: studies of one answer; `manner`: silent, fail, cancel or
+    refuse."""
 
     images: list[Dataset]
     cap: int | None = None
@@ -97,8 +98,8 @@ class Pacs:
                 yield 0xFE00, None
                 return
             yield 0xFF00, row
-        if len(rows) > cut and self.manner == "fail":
-            yield 0xC001, None
+        if len(rows) > cut and self.manner in ("fail", "cancel"):
+            yield (0xC001 if self.manner == "fail" else 0xFE00), None
 
     def on_get(self, event: Any) -> Iterator[Any]:
         self.retrievals += 1

@@ -108,6 +108,14 @@ def test_a_query_that_fails_says_why_and_keeps_what_came(manner: str, rows_: int
         query.require_success(outcome)
 
 
+def test_a_limit_that_is_called_a_cancellation_is_a_limit() -> None:
+    """As Orthanc does it."""
+    with Pacs([image(n) for n in range(1, 5)], cap=2, manner="cancel").running() as pacs:
+        found, outcome = asyncio.run(asked(endpoint(pacs), Query.of(Level.STUDY, {})))
+    assert len(found) == 2 and outcome.untold and not outcome.is_whole
+    query.require_success(outcome)
+
+
 def test_an_archive_that_answers_no_queries() -> None:
     with Pacs([]).running(classes=GET) as pacs, pytest.raises(Refused, match="does not offer queries"):
         asyncio.run(asked(endpoint(pacs), Query.of(Level.STUDY, {})))

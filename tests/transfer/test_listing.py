@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leadglass.transfer.listing import LEAST_CAP, Ended, Listing
+from leadglass.transfer.migrate import _is_folded
 from leadglass.transfer.windows import Window, roots
 
 TODAY = date(2026, 3, 1)
@@ -34,9 +35,10 @@ class Archive:
     studies: tuple[Study, ...]
     cap: int | None = None
     manner: str = "silent"  # silent: as if that were all; partial: and fails then; refuse: fails at once
+    folds: bool = False  # patient IDs match whatever their letters' case
 
     def find(self, keys: dict[str, str]) -> tuple[list[Study], Ended]:
-        found = [study for study in self.studies if matches(study, keys)]
+        found = [study for study in self.studies if matches(study, keys, self.folds)]
         if self.cap is None or len(found) <= self.cap:
             return found, Ended.WHOLE
         if self.manner == "refuse":
@@ -44,7 +46,20 @@ class Archive:
         return found[: self.cap], Ended.WHOLE if self.manner == "silent" else Ended.FAILED
 
 
-def matches(study: Study, keys: dict[str, str]) -> bool:
+class Orthanc(Archive):
+    """Stops at what its database finds, in which _ is a wildcard, and gives what of that really matches."""
+
+    def find(self, keys: dict[str, str]) -> tuple[list[Study], Ended]:
+        asked = keys.get("PatientID", "")
+        candidates = [
+            s for s in self.studies if matches(s, {**keys, "PatientID": asked.replace("_", "?")}, True)
+        ]
+        cut = self.cap is not None and len(candidates) > self.cap
+        found = [study for study in candidates[: self.cap] if matches(study, keys, True)]
+        return found, Ended.CUT if cut else Ended.WHOLE
+
+
+def matches(study: Study, keys: dict[str, str], folds: bool = False) -> bool:
     """PS3.4 C.2.2.2 as far as windows use it: single values, ranges, wildcards."""
     for value, asked in (
         (study.day, keys.get("StudyDate", "")),
@@ -58,7 +73,19 @@ def matches(study: Study, keys: dict[str, str]) -> bool:
         if asked and not dash and value != asked:
             return False
     asked = keys.get("PatientID", "")
-    return not asked or fnmatchcase(study.patient, asked.replace("[", "[[]"))
+    held = study.patient
+    if folds:
+        held, asked = held.casefold(), asked.casefold()
+    return not asked or fnmatchcase(held, asked.replace("[", "[[]"))
+
+
+def answer(listing: Listing, window: Window, found: list[Study], ended: Ended) -> None:
+    listing.answered(
+        len(found),
+        ended,
+        untimed=sum(not study.time for study in found),
+        folds=any(_is_folded(study.patient, window.prefix) for study in found),
+    )
 
 
 def list_all(archive: Archive, listing: Listing, most: int = 200_000, page: int = 10**9) -> set[Study]:
@@ -71,7 +98,7 @@ def list_all(archive: Archive, listing: Listing, most: int = 200_000, page: int 
         if len(found) > page:
             found, ended = found[:page], Ended.CUT
         seen |= set(found)
-        listing.answered(len(found), ended, untimed=sum(not study.time for study in found))
+        answer(listing, window, found, ended)
     raise AssertionError("does not end")
 
 
@@ -81,7 +108,9 @@ days = st.one_of(
     st.just(date(2020, 2, 2)),
 ).map(lambda day: day.strftime("%Y%m%d"))
 times = st.one_of(st.just("120000"), st.times().map(lambda t: t.strftime("%H%M%S")), st.just("120000.500000"))
-patients = st.one_of(st.text("AB1-", min_size=1, max_size=4), st.integers(0, 10**6).map(lambda n: f"P{n:07}"))
+patients = st.one_of(
+    st.text("AaB1-_", min_size=1, max_size=4), st.integers(0, 10**6).map(lambda n: f"P{n:07}")
+)
 
 
 @st.composite
@@ -95,7 +124,11 @@ def archives(draw: st.DrawFn, dated: bool = False) -> Archive:
     copies = draw(st.integers(1, 3))
     studies = [Study(n, *row) for n, row in enumerate(rows * copies)]
     cap = draw(st.one_of(st.none(), st.integers(LEAST_CAP, 40)))
-    return Archive(tuple(studies), cap, draw(st.sampled_from(["silent", "partial", "refuse"])))
+    if draw(st.booleans()):
+        return Orthanc(tuple(studies), cap)
+    return Archive(
+        tuple(studies), cap, draw(st.sampled_from(["silent", "partial", "refuse"])), draw(st.booleans())
+    )
 
 
 @settings(max_examples=150, deadline=None)
@@ -132,7 +165,7 @@ def test_going_on_after_a_stop_asks_what_was_left(archive: Archive, stop: int) -
             break
         found, ended = archive.find(dict(window.keys()))
         seen |= set(found)
-        listing.answered(len(found), ended, untimed=sum(not study.time for study in found))
+        answer(listing, window, found, ended)
     listing = Listing.from_json(json.loads(json.dumps(listing.to_json())))
     seen |= list_all(archive, listing)
     assert seen == everything
@@ -166,6 +199,23 @@ def test_archives_that_stop_at_twenty(manner: str, studies: tuple[Study, ...]) -
     assert len(listing.failed) == (
         manner != "silent" and studies[0].time == "120000" and bool(studies[0].day)
     )
+
+
+def test_an_archive_that_does_not_mind_the_case_is_not_asked_twice_for_each_letter() -> None:
+    studies = many(120, day="", patient="PATIENT{n:03}")
+    listing, other = (Listing.of([Window()], cap=20) for _ in range(2))
+    assert list_all(Archive(studies, 20, folds=True), listing) == set(studies)
+    assert list_all(Archive(studies, 20), other) == set(studies)
+    assert listing.folds and not other.folds
+    assert listing.asked < 1.2 * other.asked
+
+
+def test_a_wildcard_of_the_database_leads_nowhere() -> None:
+    studies = many(60, day="", patient="PAT{n:03}")
+    listing = Listing.of([Window()])
+    assert list_all(Orthanc(studies, 20), listing) == set(studies)
+    assert listing.asked < 3000
+    assert {window.prefix[-1] for window in listing.unsure} == {"_"}
 
 
 def test_studies_that_nothing_tells_apart_are_said_to_be_unsure() -> None:
@@ -220,9 +270,9 @@ def test_a_day_that_is_cut_is_split_by_time() -> None:
         (Window(date.min, date(1989, 12, 31)), {"StudyDate": "-19891231"}, "… to 1989-12-31"),
         (Window(date(2026, 3, 2), date.max), {"StudyDate": "20260302-"}, "2026-03-02 to …"),
         (Window(TODAY, TODAY), {"StudyDate": "20260301"}, "2026-03-01"),
-        (Window(prefix="Rö"), {"PatientID": "Rö*"}, "all days, some patients"),
+        (Window(prefix="Rö"), {"PatientID": "Rö*"}, "no date, some patient IDs"),
         (Window(TODAY, TODAY, prefix="R", exact=True), {"StudyDate": "20260301", "PatientID": "R"},
-         "2026-03-01, some patients"),
+         "2026-03-01, some patient IDs"),
     ],
 )  # fmt: skip
 def test_the_keys_of_a_window(window: Window, keys: dict[str, str], said: str) -> None:

@@ -83,7 +83,7 @@ def archive(studies: int, **more: Any) -> Pacs:
     return Pacs(images, **more)
 
 
-@pytest.mark.parametrize("manner", ["silent", "fail", "refuse"])
+@pytest.mark.parametrize("manner", ["silent", "fail", "cancel", "refuse"])
 def test_everything_is_here_afterwards(here: Here, manner: str) -> None:
     with archive(25, cap=12, manner=manner).running() as pacs:
         ran = here.run(pacs)

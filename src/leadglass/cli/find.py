@@ -118,7 +118,12 @@ def find(
         _record(work, endpoint, query)
         outcome = run((_print_json if json else _print_table)(endpoint, query, limit, extra))
     if outcome.untold:
-        show.note(f"There are more than these {outcome.rows:,}. Narrow it down, or raise --limit.")
+        way = (
+            "Narrow it down, or raise --limit."
+            if outcome.rows >= limit
+            else "That is the other side's limit."
+        )
+        show.note(f"There are more than these {outcome.rows:,}. {way}")
 
 
 def _query(level: str, given: dict[str, str | None], pairs: list[str]) -> tuple[Query, list[str]]:

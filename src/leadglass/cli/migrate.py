@@ -295,7 +295,7 @@ def _known(number: int | None) -> str:
 
 def _doubts(report: dict[str, Any]) -> Iterator[str]:
     """What may be missing from the list itself."""
-    cut, failed = report["windows_perhaps_cut"], report["windows_failed"]
+    cut, failed = (list(dict.fromkeys(report[key])) for key in ("windows_perhaps_cut", "windows_failed"))
     if cut:
         yield f"These may hold more studies than the other side tells: {'; '.join(cut[:5])}. See --json."
     if failed:

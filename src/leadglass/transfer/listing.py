@@ -38,6 +38,7 @@ class Listing:
     timed_days: int = 0  # days listed by time of day: studies of theirs without a time may be missing
     asked: int = 0
     given: bool = False  # whether any study was ever told
+    folds: bool = False  # whether the other side matches patient IDs without regard to case
 
     @classmethod
     def of(cls, windows: Iterable[Window], cap: int | None = None) -> Listing:
@@ -53,16 +54,20 @@ class Listing:
         """Whether the other side fails however little it is asked."""
         return bool(self.failed) and (not self.given or len(self.failed) >= MOST_FAILED)
 
-    def answered(self, count: int, ended: Ended, *, untimed: int = 0) -> None:
-        """The current window's answer: how many studies, `untimed` of them without a time, and its end."""
+    def answered(self, count: int, ended: Ended, *, untimed: int = 0, folds: bool = False) -> None:
+        """The current window's answer: how many studies, `untimed` of them without a time, and its end.
+        `folds`: it has patient IDs that begin in other letter case than was asked for."""
         window = self.pending.pop()
+        if folds and not self.folds:
+            self.folds = True  # then half of the windows would bring the same again, at each letter
+            self.pending = [each for each in self.pending if not each.is_in_lower_case]
         self.asked += 1
         self.given = self.given or count > 0
-        cut = self._may_be_cut(count, ended)
+        cut = self._may_be_cut(count, ended) and not self._is_twin(window)
         if ended is Ended.WHOLE:
             self.longest = max(self.longest, count)
         if cut:
-            self._split(window, ended, untimed)
+            self._split(window, self._parts(window, count, ended), ended, untimed)
 
     def _may_be_cut(self, count: int, ended: Ended) -> bool:
         if ended is not Ended.WHOLE:
@@ -71,15 +76,27 @@ class Listing:
             return count >= self.cap
         return count >= max(LEAST_CAP, self.longest)
 
-    def _split(self, window: Window, ended: Ended, untimed: int) -> None:
-        # Nobody fails because of too many studies in one second.
-        parts = () if ended is Ended.FAILED and window.is_of_one_second else window.split()
+    def _split(self, window: Window, parts: tuple[Window, ...], ended: Ended, untimed: int) -> None:
         if not parts:
             (self.failed if ended is Ended.FAILED else self.unsure).append(window)
         elif window.is_of_a_whole_day:
             self.timed_days += 1
-            parts += window.by_patient() if untimed else ()
+            parts += self._asked(window.by_patient()) if untimed else ()
         self.pending.extend(reversed(parts))
+
+    def _parts(self, window: Window, count: int, ended: Ended) -> tuple[Window, ...]:
+        if ended is Ended.FAILED and window.is_of_one_second:
+            return ()  # nobody fails because of too many studies in one second
+        if ended is Ended.CUT and window.prefix and not count:
+            return ()  # Orthanc counts what a database's wildcard (_) matches, and gives what it means
+        return self._asked(window.split())
+
+    def _asked(self, windows: tuple[Window, ...]) -> tuple[Window, ...]:
+        return tuple(each for each in windows if not self._is_twin(each))
+
+    def _is_twin(self, window: Window) -> bool:
+        """Whether another window brings the same."""
+        return self.folds and window.is_in_lower_case
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -91,6 +108,7 @@ class Listing:
             "timed_days": self.timed_days,
             "asked": self.asked,
             "given": self.given,
+            "folds": self.folds,
         }
 
     @classmethod

@@ -26,6 +26,7 @@ from leadglass.transfer.query import Level, Outcome, Query, find
 from leadglass.transfer.receive import Received, Receiver
 from leadglass.transfer.retrieve import Counts, Wanted, get, move, rows, text_of
 from leadglass.transfer.target import Endpoint
+from leadglass.transfer.windows import Window
 
 PAGE: Final = 5000  # studies of one answer that are taken before a smaller window is asked for
 TRIES: Final = 3  # of calling an archive that does not answer, before the run ends
@@ -33,7 +34,10 @@ WAIT: Final = 30.0  # seconds before the second, twice as many before the third
 
 # Refusals that the next study would meet as well.
 _FOR_ALL: Final = frozenset({"calling-not-recognized", "called-not-recognized", "congested", "no-context"})
-_ASKED: Final = ("StudyInstanceUID", "StudyDate", "StudyTime", "NumberOfStudyRelatedInstances")
+_ASKED: Final = (
+    "StudyInstanceUID", "StudyDate", "StudyTime", "PatientID", "NumberOfStudyRelatedInstances",
+)  # fmt: skip
+SAVED_EVERY: Final = 20  # answers without a study; those with one are saved at once
 
 
 def judge(expected: int | None, held: int) -> State:
@@ -111,22 +115,25 @@ class Migrator:
         async with associated(self._endpoint, query.PROPOSALS) as link:
             while (window := self.listing.window) is not None and self._is_time():
                 self.run.doing = f"listing {window}"
-                await self._ask(link, Query.of(Level.STUDY, dict(window.keys()), returned=_ASKED))
+                await self._ask(link, window)
                 self._tell(self.run)
 
-    async def _ask(self, link: Link, asked: Query) -> None:
-        outcome, untimed = Outcome(), 0
+    async def _ask(self, link: Link, window: Window) -> None:
+        outcome, untimed, folds = Outcome(), 0, False
+        asked = Query.of(Level.STUDY, dict(window.keys()), returned=_ASKED)
         found: dict[str, int | None] = {}
         async with aclosing(find(link, asked, outcome, most=self._manner.page)) as matches:
             async for row in matches:
                 untimed += not text_of(row, "StudyTime")
+                folds = folds or _is_folded(text_of(row, "PatientID"), window.prefix)
                 found[text_of(row, "StudyInstanceUID")] = _number(
                     text_of(row, "NumberOfStudyRelatedInstances")
                 )
         found.pop("", None)
-        self.listing.answered(outcome.rows, _ended(outcome), untimed=untimed)
-        kept = self.listing.to_json()
-        self.run.listed += await asyncio.to_thread(self._progress.note, kept, found.items())
+        self.listing.answered(outcome.rows, _ended(outcome), untimed=untimed, folds=folds)
+        if found or self.listing.window is None or not self.listing.asked % SAVED_EVERY:
+            kept = self.listing.to_json()
+            self.run.listed += await asyncio.to_thread(self._progress.note, kept, found.items())
         if self.listing.is_hopeless:
             query.require_success(outcome)
 
@@ -235,6 +242,11 @@ def _ended(outcome: Outcome) -> Ended:
     if category(outcome.status) is Category.FAILURE:
         return Ended.FAILED
     return Ended.WHOLE if outcome.is_whole else Ended.CUT
+
+
+def _is_folded(patient_id: str, prefix: str) -> bool:
+    """Whether it begins with `prefix`, but for the letters' case."""
+    return not patient_id.startswith(prefix) and patient_id.casefold().startswith(prefix.casefold())
 
 
 def _number(value: str) -> int | None:

@@ -37,7 +37,8 @@ _LIMITS: Final = Limits(
     depth=8, elements=10_000, header_bytes=MOST_IDENTIFIER * 4, value_bytes=MOST_IDENTIFIER
 )
 _TAG: Final = re.compile(r"\(?([0-9A-Fa-f]{4}),?([0-9A-Fa-f]{4})\)?")
-_LIMIT_REACHED: Final = 0xB001  # PS3.4 Table C.4-1: there is more, and it stops here
+# There is more, and it stops here (PS3.4 Table C.4-1). Orthanc, at its limit, says that it was cancelled.
+_THERE_IS_MORE: Final = frozenset({0xB001, CANCEL})
 
 
 class Level(StrEnum):
@@ -194,12 +195,12 @@ async def find(
 def _end(message: Message, outcome: Outcome) -> None:
     outcome.status = message.command.status or 0
     outcome.comment = message.command.error_comment
-    outcome.untold = outcome.untold or outcome.status == _LIMIT_REACHED
+    outcome.untold = outcome.untold or outcome.status in _THERE_IS_MORE
 
 
 def require_success(outcome: Outcome, service: Service = Service.FIND) -> None:
     """Refused, with the other side's reason, unless the query ended well or as we wanted it to."""
-    if category(outcome.status) is Category.FAILURE or (outcome.status == CANCEL and not outcome.untold):
+    if category(outcome.status) is Category.FAILURE:
         raise Refused(
             explained(service, outcome.status, outcome.comment), code=f"status-{outcome.status:04x}"
         )

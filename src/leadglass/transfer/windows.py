@@ -13,9 +13,9 @@ from typing import Any, Final
 DAY: Final = 86_400  # seconds
 LONGEST_PREFIX: Final = 20
 
-# What patient IDs are made of: the default repertoire without wildcards and the delimiter of values. An ID
-# with other characters is found by its date only. A space stands nowhere in front.
-_CHARACTERS: Final = tuple(chr(code) for code in range(0x21, 0x7F) if chr(code) not in "*?\\")
+# What patient IDs are made of: the default repertoire without wildcards, those of databases too, and the
+# delimiter of values. An ID with other characters is found by its date only. A space stands nowhere in front.
+_CHARACTERS: Final = tuple(chr(code) for code in range(0x21, 0x7F) if chr(code) not in "*?%\\")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,11 @@ class Window:
     @property
     def is_of_one_second(self) -> bool:
         return self.is_of_one_day and self.begin == self.end
+
+    @property
+    def is_in_lower_case(self) -> bool:
+        """Whether its patient IDs are among those of another window, for who does not mind the case."""
+        return self.prefix != self.prefix.upper()
 
     def keys(self) -> Mapping[str, str]:
         """The matching keys of the query."""
@@ -100,12 +105,13 @@ class Window:
 
     def __str__(self) -> str:
         """For people: which studies. Without the prefix, which is of a patient's ID."""
-        days = "all days" if self.is_of_all_days else f"{_bound(self.first)} to {_bound(self.last)}"
+        days = "no date" if self.prefix and self.is_of_all_days else "all days"
+        days = days if self.is_of_all_days else f"{_bound(self.first)} to {_bound(self.last)}"
         if self.is_of_one_day:
             days = self.first.isoformat()
         if self.end - self.begin < DAY - 1:
             days += f" {_time(self.begin)} to {_time(self.end)}"
-        return f"{days}, some patients" if self.prefix else days
+        return f"{days}, some patient IDs" if self.prefix else days
 
 
 def _day(day: date) -> str:
