@@ -197,7 +197,16 @@ def serving(root: Path, env: dict[str, str], name: str, *, tls: bool = False) ->
     door = "--dicom-tls" if tls else "--dicom"
     command = [LEADGLASS, "serve", "--http", f"127.0.0.1:{http}", door, f"127.0.0.1:{port}"]
     with running(command, port, env=env) as process:
+        settle(process.pid)
         yield Receiver(name, "LEADGLASS", port, process, folder if tls else None, (root, env))
+
+
+def settle(pid: int) -> None:
+    """Wait until all of its processes have started: how long a start takes is measured elsewhere."""
+    before, until = -1.0, time.monotonic() + 30
+    while (now := processor(pid)) > before + 0.05 and time.monotonic() < until:
+        before = now
+        time.sleep(1)
 
 
 def introduce(env: dict[str, str], folder: Path) -> None:
