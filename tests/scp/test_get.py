@@ -245,7 +245,7 @@ def test_foreign_and_absent_are_answered_alike(filled: Any, study: str) -> None:
         (frozenset({"store", "find", "move"}), Via.DIMSE),
         (frozenset({"get"}), Via.RECEIVE),
     ],
-    ids=str,
+    ids=["nothing", "all but get", "at the receive-only listener"],
 )
 def test_who_was_not_allowed_it_hears_so(filled: Any, allow: frozenset[str], via: Via) -> None:
     answer, receiver = got(filled, ae=filled.ae(allow=allow), via=via)

@@ -204,7 +204,7 @@ def test_cancelled_after_the_first(filled: Any) -> None:
     class Cancelling(Receiver):
         async def __call__(self, link: Any, message: Any) -> None:
             await self.asking.send(1, Command(Field.C_CANCEL_RQ, responding_to=5))  # type: ignore[attr-defined]
-            while not self.asked.is_cancelled(5):  # type: ignore[attr-defined]  # noqa: ASYNC110
+            while not self.asked.is_cancelled(5):  # type: ignore[attr-defined]
                 await asyncio.sleep(0)
             await super().__call__(link, message)
 
