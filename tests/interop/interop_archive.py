@@ -153,3 +153,15 @@ def serving(made: Archive) -> Iterator[Running]:
     with listening(*LEADGLASS, "serve", *words, port=made.tls, env=made.environ) as server:
         made.server = server
         yield server
+
+
+@contextmanager
+def tunnel(made: Archive, title: str) -> Iterator[int]:
+    """`leadglass connect` for a program that knows no TLS: the port at which it calls the archive as `title`."""
+    own, port = made.identities[title], free_port()
+    words = ["--certificate", own / "certificate.pem", "--key", own / "key.pem", "--ca", own / "ca.pem"]
+    words += ["--listen", f"127.0.0.1:{port}"]
+    with listening(
+        *LEADGLASS, "connect", f"{TITLE}@localhost:{made.tls}", *words, port=port, env=made.environ
+    ):
+        yield port

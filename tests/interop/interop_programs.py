@@ -158,8 +158,8 @@ def dcmjs(operation: str, **asked: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def dcmjs_scp(**asked: Any) -> Iterator[Running]:
-    port = free_port()
+def dcmjs_scp(port: int = 0, **asked: Any) -> Iterator[Running]:
+    port = port or free_port()
     with listening(node(), DCMJS / "peer.js", "serve", json.dumps({"port": port} | asked), port=port) as made:
         yield made
 

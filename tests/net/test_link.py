@@ -16,7 +16,9 @@ from .conftest import CT, Kept, echo, listening, request, run
 
 
 def echo_command(link) -> Command:
-    return Command(Field.C_ECHO_RQ, message_id=link.next_message_id(), affected_sop_class_uid=uids.VERIFICATION)
+    return Command(
+        Field.C_ECHO_RQ, message_id=link.next_message_id(), affected_sop_class_uid=uids.VERIFICATION
+    )
 
 
 def store_command(link, uid="1.2.3") -> Command:
@@ -147,9 +149,7 @@ def test_responses_until_the_final_one_and_a_cancel():
                 async for message in link.responses(1, command, b"identifier"):
                     statuses.append(message.command.status)
                     if len(statuses) == 5:
-                        await link.send(
-                            1, Command(Field.C_CANCEL_RQ, responding_to=command.message_id)
-                        )
+                        await link.send(1, Command(Field.C_CANCEL_RQ, responding_to=command.message_id))
                 assert statuses[:5] == [0xFF00] * 5
                 assert statuses[-1] == 0xFE00
 
@@ -209,5 +209,3 @@ def test_a_response_nobody_asked_for_ends_the_association():
             assert isinstance(link.error, ProtocolViolation)
 
     run(play())
-
-
