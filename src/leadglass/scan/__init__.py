@@ -1,0 +1,1 @@
+"""What answers strangers: a survey that counts and never copies. It knows nothing of the archive."""
