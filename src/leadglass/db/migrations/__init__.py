@@ -5,6 +5,7 @@ Alembic is only imported when there is something to do: a start asks one query.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -15,8 +16,28 @@ from leadglass.db.reserve import release_to_open
 from leadglass.db.turnstile import Turnstile
 from leadglass.errors import HomeNewer, StorageFailed, StorageFull, Unavailable
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006")  # oldest first; a test compares
-HEAD: Final = REVISIONS[-1]
+_HERE: Final = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The revisions of one kind of database, oldest first, and the folder here that has them."""
+
+    folder: str
+    revisions: tuple[str, ...]
+
+    @property
+    def head(self) -> str:
+        return self.revisions[-1]
+
+    @property
+    def scripts(self) -> Path:
+        return _HERE / self.folder
+
+
+# A test compares them with the folders.
+ARCHIVE: Final = History("versions", ("0001", "0002", "0003", "0004", "0005", "0006"))
+REGISTER: Final = History("register", ("0001",))
 
 _HAS_VERSION = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'"
 _VERSION = "SELECT version_num FROM alembic_version"
@@ -39,7 +60,7 @@ def current(path: Path, key: bytes) -> str | None:
         engine.dispose()
 
 
-def upgrade(path: Path, key: bytes) -> None:
+def upgrade(path: Path, key: bytes, history: History = ARCHIVE) -> None:
     """Bring the database at `path` to this version's schema.
 
     HomeNewer, and nothing touched, when a later version of the program has been here. On a full disk the
@@ -51,23 +72,25 @@ def upgrade(path: Path, key: bytes) -> None:
         if not release_to_open(path.parent):
             raise
         revision = current(path, key)
-    if revision == HEAD:
+    if revision == history.head:
         return
-    if revision is not None and revision not in REVISIONS:
+    if revision is not None and revision not in history.revisions:
         raise HomeNewer(
-            "This home's database was written by a later version of Leadglass. Install that version. "
+            "This database was written by a later version of Leadglass. Install that version. "
             "Nothing was touched."
         )
-    migrate(path, key, HEAD)
+    migrate(path, key, history.head, history)
 
 
-def migrate(path: Path, key: bytes, target: str) -> None:
+def migrate(path: Path, key: bytes, target: str, history: History = ARCHIVE) -> None:
     """Go up to the revision `target`, or down to "base". One transaction, no other writer at work."""
     from alembic import command
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.set_main_option("script_location", str(_HERE).replace("%", "%%"))
+    config.set_main_option("version_locations", str(history.scripts).replace("%", "%%"))
+    config.set_main_option("path_separator", "newline")
     turnstile = Turnstile(path.parent)
     engine = migration_engine(path, key)
     try:
