@@ -136,7 +136,7 @@ def test_a_second_upgrade_does_nothing_and_needs_no_alembic(
     migrations.upgrade(database, KEY)
     monkeypatch.setattr(migrations, "migrate", None)
     migrations.upgrade(database, KEY)
-    assert migrations.current(database, KEY) == migrations.HEAD
+    assert migrations.current(database, KEY) == migrations.ARCHIVE.head
 
 
 def test_a_database_of_a_later_version_is_not_touched(database: Path) -> None:
@@ -219,7 +219,7 @@ def test_a_full_disk_is_called_that(database: Path, monkeypatch: pytest.MonkeyPa
     sa.event.listen(engine, "connect", lambda raw, _: raw.execute("PRAGMA max_page_count = 4"))
     monkeypatch.setattr(migrations, "migration_engine", lambda *_: engine)
     with pytest.raises(StorageFull):
-        migrations.migrate(database, KEY, migrations.HEAD)
+        migrations.migrate(database, KEY, migrations.ARCHIVE.head)
 
 
 def test_the_list_of_revisions_is_that_of_the_files() -> None:
@@ -230,5 +230,5 @@ def test_the_list_of_revisions_is_that_of_the_files() -> None:
     config.set_main_option("script_location", os.path.dirname(migrations.__file__))
     scripts = ScriptDirectory.from_config(config)
     oldest_first = tuple(reversed([script.revision for script in scripts.walk_revisions()]))
-    assert oldest_first == migrations.REVISIONS
-    assert scripts.get_current_head() == migrations.HEAD
+    assert oldest_first == migrations.ARCHIVE.revisions
+    assert scripts.get_current_head() == migrations.ARCHIVE.head

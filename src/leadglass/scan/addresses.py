@@ -138,9 +138,10 @@ def all_private(ranges: Iterable[Range]) -> bool:
 
 
 def network_24(address: str) -> str:
-    """The /24 an address is counted with when rates are kept; for IPv6 its /64."""
-    found = ip_address(address)
-    return str(ip_network((found, 24 if found.version == 4 else 64), strict=False))
+    """A word for the /24 an address is counted with when rates are kept; for IPv6 its /64."""
+    if ":" in address:
+        return str(ip_network((address, 64), strict=False))
+    return address.rpartition(".")[0]  # once for every connection: ipaddress would cost ten times as much
 
 
 def in_order(addresses: Iterable[str]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""How fast a survey may go, in all and in each network, and how long it waits for an answer. No clock here."""
+"""How fast a survey may go, in all and in each network, and how long it waits for an answer. No clock."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class Plan:
         """What `to_json` gave. Violation for anything else."""
         try:
             return cls(
-                AddressSet.of(range_of(text) for text in members["ranges"]),
+                AddressSet.of(range_of(str(text)) for text in members["ranges"]),
                 tuple(port_of(each) for each in members["ports"]),
                 tuple((str(each), tuple(map(port_of, ports))) for each, ports in members["singles"]),
             )
