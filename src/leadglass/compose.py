@@ -34,9 +34,9 @@ from leadglass.db.reserve import Reserve
 from leadglass.dicom.dataset import Limits
 from leadglass.errors import StorageFailed, Unavailable, Violation
 from leadglass.home import Founding, Home, founding, open_master, read_home
+from leadglass.note import VerifierKey
 from leadglass.record.keys import load_signer, store_key
 from leadglass.record.log import Log, read_head
-from leadglass.record.note import VerifierKey
 from leadglass.record.published import Publisher
 from leadglass.store.blobs import Blobs
 from leadglass.store.keys import Keyring, new_key

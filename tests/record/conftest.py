@@ -16,7 +16,7 @@ from leadglass.record import schema
 from leadglass.record.chain import Verdict
 from leadglass.record.entry import Entry
 from leadglass.record.log import Log
-from leadglass.record.note import Signer
+from leadglass.note import Signer
 from leadglass.record.published import Publisher
 from leadglass.record.verify import verify
 

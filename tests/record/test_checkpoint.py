@@ -10,7 +10,7 @@ import pytest
 
 from leadglass.errors import Tampered, Violation
 from leadglass.record.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
-from leadglass.record.note import Signer, VerifierKey
+from leadglass.note import Signer, VerifierKey
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors/record/checkpoints.json").read_text())
 KEY = VerifierKey.decode(VECTORS["key"])

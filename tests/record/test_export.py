@@ -26,7 +26,7 @@ from leadglass.record.export import (
     verify_export,
 )
 from leadglass.record.log import expire, read_head
-from leadglass.record.note import Signer
+from leadglass.note import Signer
 from leadglass.record.reader import Row
 
 from .conftest import Records

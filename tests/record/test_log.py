@@ -15,7 +15,7 @@ from leadglass.record.checkpoint import open_checkpoint
 from leadglass.record.entry import decode_body
 from leadglass.record.log import Log, expire, read_head
 from leadglass.record.merkle import Frontier, leaf_hash, tree_root
-from leadglass.record.note import Signer
+from leadglass.note import Signer
 from leadglass.record.reader import rows
 from leadglass.record.verify import verify
 

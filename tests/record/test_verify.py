@@ -12,7 +12,7 @@ from leadglass.record.checkpoint import Checkpoint, sign_checkpoint
 from leadglass.record.entry import commitment_of, encode_body
 from leadglass.record.log import expire
 from leadglass.record.merkle import Frontier, leaf_hash
-from leadglass.record.note import Signer
+from leadglass.note import Signer
 from leadglass.record.published import Publisher
 from leadglass.record.verify import verify
 

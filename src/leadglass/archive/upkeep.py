@@ -19,9 +19,9 @@ from leadglass.dicom.part10 import Part10Parser
 from leadglass.errors import StorageFailed, Tampered, Violation
 from leadglass.index import lookup
 from leadglass.index.lookup import Holding
+from leadglass.note import VerifierKey
 from leadglass.record.chain import Verdict
 from leadglass.record.log import read_head
-from leadglass.record.note import VerifierKey
 from leadglass.record.verify import verify
 from leadglass.store.blobs import Blobs
 

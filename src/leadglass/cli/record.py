@@ -166,8 +166,8 @@ def verify(
 
 
 def _verify_file(file: Path, key: str) -> Verdict:
+    from leadglass.note import VerifierKey
     from leadglass.record.export import read_lines, verify_export
-    from leadglass.record.note import VerifierKey
 
     with file.open("rb") as lines:
         return verify_export(read_lines(lines), VerifierKey.decode(key))

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from leadglass.errors import Tampered, Violation
+from leadglass.note import VerifierKey
 from leadglass.record.checkpoint import Checkpoint, open_checkpoint
 from leadglass.record.merkle import HASH_SIZE, Frontier
-from leadglass.record.note import VerifierKey
 from leadglass.record.reader import Row
 from leadglass.record.tiles import Tile, TileBuilder
 

@@ -14,8 +14,8 @@ import re
 from dataclasses import dataclass
 
 from leadglass.errors import LimitExceeded, Tampered, Violation
+from leadglass.note import Note, Signer, VerifierKey, from_base64
 from leadglass.record.merkle import HASH_SIZE, MAX_SIZE
-from leadglass.record.note import Note, Signer, VerifierKey, from_base64
 
 MAX_ORIGIN = 255
 

@@ -19,11 +19,11 @@ import orjson
 import sqlalchemy as sa
 
 from leadglass.errors import LimitExceeded, Tampered, Violation
+from leadglass.note import VerifierKey, from_base64
 from leadglass.record.chain import Chain, Findings, Verdict
 from leadglass.record.entry import MAX_BODY, MAX_NUMBER, MAX_SALT, decode_body
 from leadglass.record.log import read_head
 from leadglass.record.merkle import HASH_SIZE
-from leadglass.record.note import VerifierKey, from_base64
 from leadglass.record.reader import Row, open_row, rows
 
 MAX_LINE: Final = 2 * MAX_BODY + 4096

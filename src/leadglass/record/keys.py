@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from leadglass.db.engine import Transaction
 from leadglass.errors import KeyMissing, Tampered
-from leadglass.record.note import Signer, VerifierKey
+from leadglass.note import Signer, VerifierKey
 from leadglass.record.schema import log_key
 
 _NEWEST = sa.select(log_key.c.public_key, log_key.c.wrapped).order_by(log_key.c.id.desc()).limit(1)

@@ -20,10 +20,10 @@ import sqlalchemy as sa
 
 from leadglass.db.engine import Transaction
 from leadglass.errors import BrokenInvariant, Tampered, Violation
+from leadglass.note import Signer
 from leadglass.record.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from leadglass.record.entry import MIN_SALT, Entry, commitment_of, encode_body
 from leadglass.record.merkle import EMPTY_ROOT, Frontier, leaf_hash
-from leadglass.record.note import Signer
 from leadglass.record.schema import log_entries, log_head, log_subjects
 
 __all__ = ["Entry", "Head", "Log", "expire", "read_head"]

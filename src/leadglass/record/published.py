@@ -19,10 +19,10 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from leadglass.errors import LimitExceeded, StorageFailed, StorageFull, Tampered, Violation
+from leadglass.note import MAX_NOTE, VerifierKey
 from leadglass.record.checkpoint import Checkpoint, open_checkpoint
 from leadglass.record.log import read_head
 from leadglass.record.merkle import EMPTY_ROOT, HASH_SIZE
-from leadglass.record.note import MAX_NOTE, VerifierKey
 from leadglass.record.reader import rows
 from leadglass.record.tiles import WIDTH, Tile, TileBuilder, partial_tiles
 

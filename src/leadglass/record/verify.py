@@ -12,11 +12,11 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from leadglass.errors import Tampered, Violation
+from leadglass.note import VerifierKey
 from leadglass.record.chain import Chain, Findings, Verdict, no_tiles
 from leadglass.record.checkpoint import Checkpoint
 from leadglass.record.log import Head, read_head
 from leadglass.record.merkle import Frontier
-from leadglass.record.note import VerifierKey
 from leadglass.record.published import Read, read_checkpoint, read_tile
 from leadglass.record.reader import Row, open_row, rows
 from leadglass.record.schema import log_subjects

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leadglass.errors import BrokenInvariant, LeadglassError, LimitExceeded, Tampered, Violation
-from leadglass.record.note import MAX_NOTE, Note, Signer, VerifierKey
+from leadglass.note import MAX_NOTE, Note, Signer, VerifierKey
 
 # The example of golang.org/x/mod/sumdb/note, where the format comes from.
 GO_KEY = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
