@@ -49,7 +49,7 @@ from leadglass.net.attendant import Admission, Manners
 from leadglass.net.connection import Peer
 from leadglass.net.workers import Workers
 from leadglass.record.log import Log
-from leadglass.record.note import Signer
+from leadglass.note import Signer
 from leadglass.scp.find import Find
 from leadglass.scp.session import Session
 from leadglass.ul.items import UserInformation

@@ -20,7 +20,7 @@ from leadglass.db.engine import Database, metadata, migration_engine
 from leadglass.record import schema
 from leadglass.record.entry import Entry
 from leadglass.record.log import Log
-from leadglass.record.note import Signer
+from leadglass.note import Signer
 from leadglass.record.published import Publisher
 from leadglass.record.reader import entries
 from leadglass.record.verify import verify

@@ -31,7 +31,7 @@ from leadglass.index import schema
 from leadglass.index.matching import Level
 from leadglass.index.names import name_key, name_words
 from leadglass.record.log import Log
-from leadglass.record.note import Signer
+from leadglass.note import Signer
 
 Clock = Callable[[], float]
 

@@ -97,7 +97,12 @@ def master_key_path(home_id: str, environ: Mapping[str, str]) -> Path:
     """`$LEADGLASS_MASTER_KEY_FILE`, else the user's configuration folder (XDG)."""
     if environ.get("LEADGLASS_MASTER_KEY_FILE"):
         return Path(environ["LEADGLASS_MASTER_KEY_FILE"])
-    return _user_folder(environ, "XDG_CONFIG_HOME", ".config") / "leadglass" / f"{home_id}.key"
+    return config_folder(environ) / f"{home_id}.key"
+
+
+def config_folder(environ: Mapping[str, str]) -> Path:
+    """Ours in the user's configuration folder (XDG)."""
+    return _user_folder(environ, "XDG_CONFIG_HOME", ".config") / "leadglass"
 
 
 def _user_folder(environ: Mapping[str, str], variable: str, fallback: str) -> Path:

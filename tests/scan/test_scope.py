@@ -186,7 +186,9 @@ def test_hosts_that_are_none(text: str) -> None:
 
 
 def test_the_scope_we_write_ourselves_is_one() -> None:
-    found = read_scope(local_scope([("127.0.0.1", 4242), ("::1", 104)], "root@here", NOW).encode(), NOW)
+    found = read_scope(
+        local_scope([Named("127.0.0.1", (4242,)), Named("::1", (104,))], "root@here", NOW).encode(), NOW
+    )
     assert found.hosts == (Named("127.0.0.1", (4242,)), Named("::1", (104,)))
     assert (found.max_level, found.options, found.needs_signature) == (Level.ANSWERS, frozenset(), False)
 

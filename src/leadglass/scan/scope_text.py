@@ -6,17 +6,18 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
+from leadglass.scan.addresses import in_order
+from leadglass.scan.scope import Named
 
-def local_scope(endpoints: Iterable[tuple[str, int]], contact: str, now: int) -> str:
+
+def local_scope(hosts: Iterable[Named], contact: str, now: int) -> str:
     """The text of the small scope for what stands in front of somebody: addresses that the internet does not
     reach, for one day, as far as the question whether a stranger is answered."""
-    hosts = sorted(endpoints)
-    ranges = sorted({address for address, _ in hosts})
+    named = list(hosts)
     today = datetime.fromtimestamp(now / 1000, UTC).date()
-    shown = ", ".join(f'"{with_port(address, port)}"' for address, port in hosts)
     return _LOCAL.format(
-        ranges=", ".join(f'"{address}"' for address in ranges),
-        hosts=shown,
+        ranges=_list(in_order(host.host for host in named)),
+        hosts=_list(text for host in named for text in _texts(host)),
         contact=contact,
         today=today,
         tomorrow=today + timedelta(days=1),
@@ -26,6 +27,14 @@ def local_scope(endpoints: Iterable[tuple[str, int]], contact: str, now: int) ->
 def template(today: date) -> str:
     """What `leadglass scan init` writes, to be filled in."""
     return _TEMPLATE.format(today=today, until=today + timedelta(days=90))
+
+
+def _list(texts: Iterable[str]) -> str:
+    return ", ".join(f'"{text}"' for text in texts)
+
+
+def _texts(host: Named) -> list[str]:
+    return [host.host] if host.ports is None else [with_port(host.host, port) for port in host.ports]
 
 
 def with_port(address: str, port: int) -> str:
