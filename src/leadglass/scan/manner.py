@@ -10,6 +10,7 @@ from typing import Final
 from leadglass.scan.observation import Level
 
 CALLING: Final = "LEADGLASS-SCAN"
+MADE_UP: Final = "LGSCAN"  # how AE titles begin that nobody has
 IMPLEMENTATION_VERSION: Final = "LEADGLASS_SCAN"
 MOST_TITLES: Final = 10  # of others' AE titles that are tried at one port: more is guessing
 
@@ -63,7 +64,7 @@ class Manner:
     def made_up_title(self, purpose: str, address: str, port: int) -> str:
         """An AE title that nobody can have: 16 characters, the same for one purpose, port and run."""
         digest = hmac.digest(self.secret, f"{purpose} {address} {port}".encode(), "sha256")
-        return f"LGSCAN{digest.hex()[:10].upper()}"
+        return f"{MADE_UP}{digest.hex()[:10].upper()}"
 
     @property
     def user_agent(self) -> str:

@@ -129,6 +129,10 @@ _FOREIGN: Final = {"looks_like": Form.WORD}
 # Of the connection, for every probe: how long until it stood, why it misbehaves.
 _ALWAYS: Final = {"connect_us": Form.NUMBER, "fault": Form.WORD, "tls": Form.YES, **_FOREIGN}
 _TITLES: Final = {"called": Form.TITLE, "calling": Form.TITLE}
+# Abstract syntaxes. One below MADE_UP_ROOT is made up for the probe: nobody knows what it means, so who takes
+# it takes anything (scan.doubts).
+MADE_UP_ROOT: Final = "2.25."
+_PROPOSAL: Final = {**_TITLES, "proposed": Form.UIDS}
 _ANSWER: Final = {
     "implementation_class_uid": Form.UID,
     "implementation_version_name": Form.PRODUCT,
@@ -146,14 +150,14 @@ _ALL: Final = (
         "associate",
         Level.ASSOCIATES,
         "A-ASSOCIATE-RQ for Verification under AE titles made up for this probe",
-        _TITLES,
+        _PROPOSAL,
         _ANSWER,
     ),
     Probe(
         "associate-named",
         Level.ASSOCIATES,
         "A-ASSOCIATE-RQ for Verification under an AE title that the scope names",
-        _TITLES,
+        _PROPOSAL,
         _ANSWER,
         opt_in=True,
     ),
@@ -162,7 +166,7 @@ _ALL: Final = (
         "offers",
         Level.ASSOCIATES,
         "A-ASSOCIATE-RQ for query, retrieve, storage, worklist and other services; none is used",
-        _TITLES,
+        _PROPOSAL,
         _ANSWER,
     ),
     Probe(
@@ -195,6 +199,7 @@ _ALL: Final = (
             "people": Form.NUMBER,
             "cause": Form.WORD,
             "rate": Form.NUMBER,  # matches a second
+            "windows": Form.NUMBERS,  # matches of the first windows of dates that were asked for
         },
     ),
     Probe(

@@ -1,0 +1,85 @@
+"""Observations by the port they are about. A door is one port of one address, and all that was seen of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from leadglass.scan.observation import Observation, Outcome, Value
+from leadglass.scan.words import About
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An observation and its index among those that were given: what a proof refers to."""
+
+    index: int
+    what: Observation
+
+    @property
+    def outcome(self) -> Outcome:
+        return self.what.outcome
+
+    def said(self, name: str) -> Value | None:
+        return self.what.said.get(name)
+
+    def sent(self, name: str) -> Value | None:
+        return self.what.sent.get(name)
+
+    def number(self, name: str) -> int:
+        """What was said as a number; 0 for nothing."""
+        value = self.what.said.get(name)
+        return value if isinstance(value, int) else 0
+
+    def text(self, name: str) -> str:
+        value = self.what.said.get(name)
+        return value if isinstance(value, str) else ""
+
+    def uids(self, name: str = "accepted") -> frozenset[str]:
+        value = self.what.said.get(name)
+        return frozenset(str(each) for each in value) if isinstance(value, tuple) else frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    address: str
+    port: int
+    seen: tuple[Seen, ...]
+
+    def of(self, *probes: str) -> tuple[Seen, ...]:
+        return tuple(each for each in self.seen if each.what.probe in probes)
+
+    def http(self, *about: About) -> tuple[Seen, ...]:
+        """HTTP responses to requests about that, or to any."""
+        wanted = {str(word) for word in about}
+        return tuple(
+            each
+            for each in self.of("http")
+            if each.outcome is Outcome.RESPONDED and (not wanted or each.sent("about") in wanted)
+        )
+
+    def first(self, fits: Callable[[Seen], bool], *probes: str) -> Seen | None:
+        return next((each for each in self.of(*probes) if fits(each)), None)
+
+
+def doors(observations: Sequence[Observation]) -> tuple[Door, ...]:
+    """By address, then port; within a door in the order given."""
+    found: dict[tuple[str, int], list[Seen]] = {}
+    for index, what in enumerate(observations):
+        found.setdefault((what.address, what.port), []).append(Seen(index, what))
+    return tuple(Door(*key, tuple(found[key])) for key in sorted(found, key=_order))
+
+
+def hosts(all_doors: Sequence[Door]) -> Iterator[tuple[str, tuple[Door, ...]]]:
+    """Doors of one address together, addresses in the order given."""
+    by_address: dict[str, list[Door]] = {}
+    for door in all_doors:
+        by_address.setdefault(door.address, []).append(door)
+    for address, mine in by_address.items():
+        yield address, tuple(mine)
+
+
+def _order(key: tuple[str, int]) -> tuple[int, int, int]:
+    address = ip_address(key[0])
+    return address.version, int(address), key[1]
