@@ -1,6 +1,8 @@
+"""Helpers beside the tests have names of their own."""
+
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))  # helpers beside the tests have names of their own
+sys.path.insert(0, str(Path(__file__).parent))
