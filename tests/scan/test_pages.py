@@ -13,8 +13,9 @@ from leadglass.scan.http import Reply
 
 SECRET = bytes(16)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(),
-    lambda each: st.lists(each) | st.dictionaries(st.text(), each),
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda each: st.lists(each, max_size=3) | st.dictionaries(st.text(max_size=4), each, max_size=3),
+    max_leaves=8,
 )
 
 
