@@ -16,7 +16,6 @@ CT = "1.2.840.10008.5.1.4.1.1.2"
 SC = "1.2.840.10008.5.1.4.1.1.7"
 WORKLIST = "1.2.840.10008.5.1.4.31"
 MPPS = "1.2.840.10008.3.1.2.3.3"
-MADE_UP = "2.25.123456789"
 DCMTK = {
     "implementation_class_uid": "1.2.276.0.7230010.3.0.3.6.7",
     "implementation_version_name": "OFFIS_DCMTK_367",
@@ -53,11 +52,7 @@ def named(
 def offers(
     *accepted: str, outcome: Outcome = Outcome.ACCEPTED, called: str = CALLED, **said: Any
 ) -> Observation:
-    sent = {
-        "called": called,
-        "calling": CALLING,
-        "proposed": said.pop("proposed", (*QUERY_RETRIEVE, CT, SC, MADE_UP)),
-    }
+    sent = {"called": called, "calling": CALLING}
     return seen("offers", outcome, sent, accepted=accepted, **said)
 
 

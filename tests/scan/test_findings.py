@@ -109,6 +109,11 @@ def test_dicom_is_present(probe: str, outcome: Outcome) -> None:
     assert (finding.severity, finding.proof, finding.facts["outcome"]) == (Severity.INFO, (0,), outcome.value)
 
 
+def test_who_knows_the_survey_lets_in_no_stranger() -> None:
+    own = seen("associate-own", Outcome.ACCEPTED, {"called": CALLED, "calling": manner.CALLING})
+    assert checks(rejected(1, 1, 3), own, is_private=False) == {"D01"}
+
+
 def test_the_best_answer_proves_presence() -> None:
     assert found(rejected(2, 3, 1), associate(Outcome.EMPTY), associate())["D01"].proof == (2,)
 
@@ -123,13 +128,13 @@ def test_dicom_is_not_present(outcome: Outcome) -> None:
     ("called", "calling", "expected"),
     [
         (CALLED, CALLING, {"D02", "D03"}),
-        (CALLED, manner.CALLING, {"D02", "D03"}),
+        (CALLED, manner.CALLING, {"D02"}),
         (CALLED, "WORKSTATION", {"D02"}),
         ("ARCHIVE", CALLING, {"D03"}),
         ("ARCHIVE", "WORKSTATION", set()),
     ],
 )
-@pytest.mark.parametrize("probe", ["associate", "offers"])
+@pytest.mark.parametrize("probe", _ASSOCIATES)
 def test_which_title_was_not_checked(probe: str, called: str, calling: str, expected: set[str]) -> None:
     what = seen(
         probe, Outcome.ACCEPTED, {"called": called, "calling": calling}, accepted=(sop_classes.VERIFICATION,)
@@ -140,11 +145,14 @@ def test_which_title_was_not_checked(probe: str, called: str, calling: str, expe
 def test_a_weak_title_is_found_where_a_made_up_one_was_refused() -> None:
     finding = found(rejected(1, 1, 7), named("PACS", Outcome.REJECTED), named("ARCHIVE"))["D04"]
     assert finding.proof == (0, 2)
-    assert finding.facts == {"called": "ARCHIVE", "tried": 2}
+    assert finding.facts == {"title": "ARCHIVE", "role": "called", "tried": 2}
+    finding = found(associate(Outcome.ABORTED), named(CALLED, calling="CT1"))["D04"]
+    assert finding.facts == {"title": "CT1", "role": "calling", "tried": 1}
 
 
 def test_a_title_is_not_weak_where_any_is_taken() -> None:
     assert "D04" not in checks(associate(), named("ARCHIVE"))
+    assert "D04" not in checks(rejected(2, 3, 1), associate(), named("ARCHIVE"))
     assert "D04" not in checks(named("ARCHIVE"))
     assert "D04" not in checks(rejected(1, 1, 7), named("ARCHIVE", Outcome.EMPTY))
 

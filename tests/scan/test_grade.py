@@ -51,7 +51,7 @@ HOSTS: dict[str, tuple[list[Observation], Grade | None, str]] = {
     ),
     "refuses strangers": (refuses_strangers(), Grade.A, "refuses-strangers"),
     "refuses strangers, web server beside it": ([rejected(1, 1, 3), http(About.VIEWER, port=80)], Grade.A, "refuses-strangers"),
-    "mutual tls": ([tls(port=2762), associate(Outcome.ALERTED, port=2762)], Grade.A, "refuses-strangers"),
+    "mutual tls": ([tls(port=2762), associate(Outcome.ALERTED, port=2762, alert="certificate-required")], Grade.A, "refuses-strangers"),
     "web that asks who one is": ([control(401), qido(401)], Grade.A, "refuses-strangers"),
     "wrong title": ([rejected(1, 1, 7)], Grade.B, "by-name-only"),
     "refuses without a reason": ([rejected(1, 1, 1)], Grade.B, "by-name-only"),

@@ -44,6 +44,7 @@ ONE_PORT: dict[str, tuple[list[Observation], Verdict, Level, int]] = {
     "closed": ([tcp(Outcome.REFUSED)], Verdict.CLOSED, Level.CLOSED, 0),
     "filtered": ([tcp(Outcome.SILENT)], Verdict.SILENT, Level.CLOSED, 0),
     "no way": ([tcp(Outcome.UNREACHABLE)], Verdict.UNREACHABLE, Level.CLOSED, 0),
+    "nothing of it known": ([seen("echo", Outcome.STOPPED)], Verdict.UNKNOWN, Level.CLOSED, 0),
     "open, not asked": ([tcp()], Verdict.OPEN, Level.CLOSED, 0),
     "tls, nothing more": ([tls()], Verdict.OPEN, Level.CLOSED, 0),
     "stranger refused": ([rejected(1, 1, 3)], Verdict.REFUSES_STRANGERS, Level.CLOSED, 0),
@@ -53,6 +54,10 @@ ONE_PORT: dict[str, tuple[list[Observation], Verdict, Level, int]] = {
         [rejected(1, 1, 7), named("PACS", Outcome.REJECTED, result=1, source=1, reason=3)],
         Verdict.REFUSES_STRANGERS, Level.CLOSED, 1,
     ),
+    "knows the survey and no stranger": (
+        [rejected(1, 1, 3), seen("associate-own", Outcome.ACCEPTED)], Verdict.REFUSES_STRANGERS, Level.CLOSED, 0,
+    ),
+    "could not be tried": ([seen("tls", Outcome.UNTRIED)], Verdict.UNKNOWN, Level.CLOSED, 0),
     "congested": ([rejected(2, 3, 1)], Verdict.BUSY, Level.CLOSED, 0),
     "congested, said permanently": ([rejected(1, 3, 1)], Verdict.BUSY, Level.CLOSED, 0),
     "at its limit": ([rejected(2, 3, 2)], Verdict.BUSY, Level.CLOSED, 0),
@@ -64,13 +69,16 @@ ONE_PORT: dict[str, tuple[list[Observation], Verdict, Level, int]] = {
     "a reserved reason": ([rejected(1, 1, 9)], Verdict.REFUSES, Level.CLOSED, 0),
     "aborts": ([associate(Outcome.ABORTED)], Verdict.REFUSES, Level.CLOSED, 0),
     "takes nothing": ([associate(Outcome.EMPTY)], Verdict.TAKES_NOTHING, Level.CLOSED, 0),
-    "needs a certificate": ([associate(Outcome.ALERTED)], Verdict.ASKS_CERTIFICATE, Level.CLOSED, 0),
+    "needs a certificate": ([associate(Outcome.ALERTED, alert="handshake-failure")], Verdict.ASKS_CERTIFICATE, Level.CLOSED, 0),
     "handshake needs a certificate": (
         [tls("tls1.2", Outcome.ALERTED, alert="certificate-required")], Verdict.ASKS_CERTIFICATE, Level.CLOSED, 0,
     ),
     "certificate asked after a handshake": (
-        [tls(), associate(Outcome.ALERTED, tls=True)], Verdict.ASKS_CERTIFICATE, Level.CLOSED, 1,
+        [tls(), associate(Outcome.ALERTED, tls=True, alert="certificate-required")], Verdict.ASKS_CERTIFICATE, Level.CLOSED, 1,
     ),
+    "tls refused for another reason": ([associate(Outcome.ALERTED, alert="protocol-version")], Verdict.HANGS_UP, Level.CLOSED, 0),
+    "a bare handshake that failed": ([tls("tls1.2", Outcome.ALERTED, alert="handshake-failure")], Verdict.OPEN, Level.CLOSED, 0),
+    "open, and mute when asked": ([tcp(), associate(Outcome.MUTE)], Verdict.MUTE, Level.CLOSED, 1),
     "an old version is refused": (
         [tls("tls1.0", Outcome.ALERTED, alert="protocol-version")], Verdict.OPEN, Level.CLOSED, 0,
     ),

@@ -74,7 +74,7 @@ _ALL: Final = (
     Check(
         "D04", "weak-ae-title", _M, _ASSOCIATE,
         "associations under at most ten AE titles that the scope names",
-        "accepted, after a made-up called AE title was refused", _NO_DIMSE, option=Option.TITLES,
+        "accepted, after made-up ones were refused", _NO_DIMSE, option=Option.TITLES,
     ),
     Check("D05", "echo", _L, _ECHO, "C-ECHO", "status 0x0000", "no data"),
     Check(

@@ -93,8 +93,9 @@ RULES: Final = (
     ),
     GradeRule("low", Grade.B, "a low finding", _found(Severity.LOW)),
     GradeRule(
-        "not-judged", None, "a port that may speak DICOM was busy, mute, hung up or misbehaved: ask again",
-        _judged(Verdict.BUSY, Verdict.MUTE, Verdict.HANGS_UP, Verdict.MISBEHAVES),
+        "not-judged", None,
+        "a port that may speak DICOM was busy, mute, hung up, misbehaved or could not be tried: ask again",
+        _judged(Verdict.BUSY, Verdict.MUTE, Verdict.HANGS_UP, Verdict.MISBEHAVES, Verdict.UNKNOWN),
     ),
     GradeRule(
         "by-name-only", Grade.B,

@@ -13,7 +13,8 @@ from leadglass.scan.doors import Door, Seen
 from leadglass.scan.observation import Outcome, Value
 from leadglass.scan.words import Cause
 
-ASSOCIATIONS: Final = ("associate", "offers", "associate-named")
+ASSOCIATIONS: Final = ("associate", "offers", "associate-named")  # a stranger's
+OWN: Final = "associate-own"  # under the survey's own title: who knows it lets in no stranger
 QUERIES: Final = ("find-none", "count")
 # PS3.8 Table 9-21: source, reason.
 CALLING_UNKNOWN: Final = (1, 3)
@@ -55,11 +56,6 @@ def let_in(seen: Seen) -> bool:
 
 def is_made_up(title: Value | None) -> bool:
     return isinstance(title, str) and title.startswith(manner.MADE_UP)
-
-
-def is_stranger(title: Value | None) -> bool:
-    """A calling AE title that nobody has been told of. The tool's own is one unless somebody let it in."""
-    return is_made_up(title) or title == manner.CALLING
 
 
 def reason(seen: Seen) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from leadglass.scan.doors import Door, Seen
 from leadglass.scan.observation import Outcome, Value
 from leadglass.scan.rules import (
     ASSOCIATIONS,
+    OWN,
     Circumstances,
     Found,
     Rule,
@@ -19,7 +20,6 @@ from leadglass.scan.rules import (
     found,
     ignores_the_key,
     is_made_up,
-    is_stranger,
     let_in,
     withholds,
 )
@@ -41,42 +41,38 @@ _OTHERS: Final[Mapping[str, str]] = {
     "1.2.840.10008.5.1.1.9": "print",  # Basic Grayscale Print Management Meta
     "1.2.840.10008.5.1.1.18": "print",  # Basic Color Print Management Meta
 }
+# The best proof first.
 _ANSWERS: Final = (Outcome.ACCEPTED, Outcome.EMPTY, Outcome.REJECTED, Outcome.ABORTED)
 _IDENTIFIERS: Final = ("records", "kinds", "shares")
 _COUNTED: Final = ("studies", "images", "people", "undated", "cap", "queries")
 
 
 def present(door: Door, _: Circumstances) -> Found | None:
-    seen = next((s for outcome in _ANSWERS for s in door.of(*ASSOCIATIONS) if s.outcome is outcome), None)
+    seen = next(
+        (s for outcome in _ANSWERS for s in door.of(*ASSOCIATIONS, OWN) if s.outcome is outcome), None
+    )
     return found([seen], outcome=seen.outcome.value) if seen else None
 
 
 def called_unchecked(door: Door, _: Circumstances) -> Found | None:
-    seen = door.first(lambda s: let_in(s) and is_made_up(s.sent("called")), "associate", "offers")
+    seen = door.first(lambda s: let_in(s) and is_made_up(s.sent("called")), *ASSOCIATIONS)
     return found([seen], called=str(seen.sent("called"))) if seen else None
 
 
 def calling_unchecked(door: Door, _: Circumstances) -> Found | None:
-    seen = door.first(lambda s: let_in(s) and is_stranger(s.sent("calling")), *ASSOCIATIONS)
+    seen = door.first(lambda s: let_in(s) and is_made_up(s.sent("calling")), *ASSOCIATIONS)
     return found([seen], calling=str(seen.sent("calling"))) if seen else None
 
 
-def weak_title(door: Door, now: Circumstances) -> Found | None:
-    """Only where a made-up title was refused: else the title that was let in is no better than any."""
-    refused = door.first(lambda s: s.outcome is Outcome.REJECTED, "associate", "offers")
+def weak_title(door: Door, _: Circumstances) -> Found | None:
+    """Only where made-up titles were refused: else one that was let in is no better than any."""
+    refused = door.first(lambda s: s.outcome in (Outcome.REJECTED, Outcome.ABORTED), "associate")
     entered = door.first(let_in, "associate-named")
-    if "D02" in now.held or refused is None or entered is None:
+    if refused is None or entered is None or door.first(let_in, "associate"):
         return None
-    tried = len({s.sent("called") for s in door.of("associate-named")})
-    return found(
-        [refused, entered],
-        called=str(
-            entered.sent(
-                "called",
-            )
-        ),
-        tried=tried,
-    )
+    role = "calling" if is_made_up(entered.sent("called")) else "called"
+    tried = len(door.of("associate-named"))
+    return found([refused, entered], title=str(entered.sent(role)), role=role, tried=tried)
 
 
 def echo(door: Door, _: Circumstances) -> Found | None:

@@ -43,10 +43,11 @@ class Verdict(StrEnum):
     WEB = "web"  # a web server that shows no archive
     MISBEHAVES = "misbehaves"
     NOT_DICOM = "not-dicom"
-    OPEN = "open"  # it listens; nothing more was asked or learnt
+    HANGS_UP = "hangs-up"  # closes, or ends the TLS handshake, without saying why
     MUTE = "mute"
-    HANGS_UP = "hangs-up"
+    OPEN = "open"  # it listens; nothing more was asked or learnt
     UNREACHABLE = "unreachable"
+    UNKNOWN = "unknown"  # nothing could be tried
     SILENT = "silent"
     CLOSED = "closed"
 
@@ -75,7 +76,9 @@ class HostVerdict:
 
 
 _Test: TypeAlias = Callable[[Door], Seen | None]
-_CERTIFICATE_ALERTS: Final = frozenset({"certificate-required", "bad-certificate", "no-certificate"})
+_CERTIFICATE_ALERTS: Final = frozenset(
+    {"certificate-required", "bad-certificate", "no-certificate", "certificate-unknown"}
+)
 _SHUT: Final = (401, 403)
 
 
@@ -119,8 +122,16 @@ def _rejected(fits: Callable[[Seen], bool]) -> _Test:
 
 
 def _asks_certificate(door: Door) -> Seen | None:
-    return door.first(lambda s: s.outcome is Outcome.ALERTED, *ASSOCIATIONS) or door.first(
-        lambda s: s.outcome is Outcome.ALERTED and s.text("alert") in _CERTIFICATE_ALERTS, "tls"
+    """TLS 1.3 says so after the handshake; servers of 1.2 say handshake-failure, which in a bare handshake
+    may be about anything."""
+    return _alerted(_CERTIFICATE_ALERTS | {"handshake-failure"}, *ASSOCIATIONS)(door) or _alerted(
+        _CERTIFICATE_ALERTS, "tls"
+    )(door)
+
+
+def _alerted(alerts: frozenset[str], *probes: str) -> _Test:
+    return lambda door: door.first(
+        lambda s: s.outcome is Outcome.ALERTED and s.text("alert") in alerts, *probes
     )
 
 
@@ -157,12 +168,14 @@ _TABLE: Final[tuple[tuple[Verdict, Level, _Test], ...]] = (
     (Verdict.WEB, Level.CLOSED, _web()),
     (Verdict.MISBEHAVES, Level.CLOSED, _outcome(Outcome.MISBEHAVES)),
     (Verdict.NOT_DICOM, Level.CLOSED, _outcome(Outcome.FOREIGN)),
-    (Verdict.OPEN, Level.CLOSED, _outcome(Outcome.OPEN, Outcome.SECURED, Outcome.ALERTED)),
+    (Verdict.HANGS_UP, Level.CLOSED, _outcome(Outcome.CLOSED, Outcome.ALERTED, probes=ASSOCIATIONS)),
     (Verdict.MUTE, Level.CLOSED, _outcome(Outcome.MUTE)),
+    (Verdict.OPEN, Level.CLOSED, _outcome(Outcome.OPEN, Outcome.SECURED, Outcome.ALERTED)),
     (Verdict.HANGS_UP, Level.CLOSED, _outcome(Outcome.CLOSED)),
     (Verdict.UNREACHABLE, Level.CLOSED, _outcome(Outcome.UNREACHABLE)),
     (Verdict.SILENT, Level.CLOSED, _outcome(Outcome.SILENT)),
-    (Verdict.CLOSED, Level.CLOSED, lambda door: door.seen[0]),
+    (Verdict.CLOSED, Level.CLOSED, _outcome(Outcome.REFUSED)),
+    (Verdict.UNKNOWN, Level.CLOSED, lambda door: door.seen[0]),
 )
 
 

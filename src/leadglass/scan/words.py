@@ -47,11 +47,10 @@ class Cause(StrEnum):
 
 
 class Fault(StrEnum):
-    """How the other side misbehaves, as far as a rule tells one way from another (`said["fault"]`)."""
+    """How the other side stalls (`said["fault"]`), as far as a rule tells one way from another."""
 
-    DRIP = "drip"  # bytes come, too slowly to be an answer
-    ENDLESS = "endless"  # an answer that does not end
-    STALL = "stall"  # a handshake or message that stops half-way
+    SLOW = "slow"  # bytes come, too slowly to be an answer
+    TLS_STALL = "tls-stall"  # a handshake that stops half-way
 
 
 # The counts of ORTHANC_STATISTICS, in the order of `said["counts"]`.
