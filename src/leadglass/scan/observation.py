@@ -55,6 +55,7 @@ class Outcome(StrEnum):
     # TLS and HTTP
     SECURED = "secured"  # the handshake came about
     ALERTED = "alerted"  # the handshake was refused
+    UNTRIED = "untried"  # this machine cannot speak it: nothing was sent, nothing is known
     RESPONDED = "responded"  # an HTTP status arrived
 
 
@@ -126,17 +127,25 @@ class Probe:
 
 # Whoever answers in another protocol is told apart by its first bytes.
 _FOREIGN: Final = {"looks_like": Form.WORD}
-# Of the connection, for every probe: how long until it stood, why it misbehaves.
-_ALWAYS: Final = {"connect_us": Form.NUMBER, "fault": Form.WORD, "tls": Form.YES, **_FOREIGN}
+# Of the connection, for every probe: how long until it stood, why it misbehaves, how it was ended.
+_ALWAYS: Final = {
+    "connect_us": Form.NUMBER,
+    "fault": Form.WORD,
+    "tls": Form.YES,
+    "alert": Form.WORD,  # of TLS; after the handshake too, as TLS 1.3 has it
+    "result": Form.NUMBER,  # of an A-ASSOCIATE-RJ
+    "source": Form.NUMBER,  # of an A-ASSOCIATE-RJ or an A-ABORT
+    "reason": Form.NUMBER,
+    **_FOREIGN,
+}
 _TITLES: Final = {"called": Form.TITLE, "calling": Form.TITLE}
+_ASKED: Final = {**_TITLES, "model": Form.UID, "keys": Form.WORDS}
 _ANSWER: Final = {
     "implementation_class_uid": Form.UID,
     "implementation_version_name": Form.PRODUCT,
     "maximum_length": Form.NUMBER,
     "accepted": Form.UIDS,  # abstract syntaxes
-    "result": Form.NUMBER,
-    "source": Form.NUMBER,
-    "reason": Form.NUMBER,
+    "accepts_unknown": Form.YES,  # one that was made up for this probe
 }
 _STATUS: Final = {"status": Form.NUMBER, "pending": Form.NUMBER, "answer_us": Form.NUMBER}
 
@@ -157,7 +166,14 @@ _ALL: Final = (
         _ANSWER,
         opt_in=True,
     ),
-    Probe("echo", Level.ECHOES, "C-ECHO-RQ", {}, _STATUS),
+    Probe(
+        "associate-own",
+        Level.ASSOCIATES,
+        "A-ASSOCIATE-RQ for Verification under the calling AE title of every survey",
+        _TITLES,
+        _ANSWER,
+    ),
+    Probe("echo", Level.ECHOES, "C-ECHO-RQ", _TITLES, _STATUS),
     Probe(
         "offers",
         Level.ASSOCIATES,
@@ -169,25 +185,26 @@ _ALL: Final = (
         "find-none",
         Level.ANSWERS,
         "C-FIND-RQ for studies of a day on which there are none, asking for Study Instance UIDs only",
-        {"model": Form.UID, "keys": Form.WORDS},
+        _ASKED,
         {**_STATUS, "cause": Form.WORD},
     ),
     Probe(
         "worklist-none",
         Level.ANSWERS,
         "C-FIND-RQ for scheduled procedure steps that do not exist",
-        {"model": Form.UID, "keys": Form.WORDS},
+        _ASKED,
         {**_STATUS, "cause": Form.WORD},
     ),
     Probe(
         "count",
         Level.COUNTED,
         "C-FIND-RQs for studies; responses are counted by their command sets, data sets dropped undecoded",
-        {"model": Form.UID, "keys": Form.WORDS},
+        _ASKED,
         {
             **_STATUS,
             "studies": Form.NUMBER,  # at least; exactly where `exact`
             "exact": Form.YES,
+            "dated": Form.NUMBER,  # exactly so many have a date; absent where nobody knows
             "undated": Form.NUMBER,
             "queries": Form.NUMBER,
             "cap": Form.NUMBER,  # matches after which it stops or refuses
@@ -201,7 +218,7 @@ _ALL: Final = (
         "identifiers",
         Level.COUNTED,
         "C-FIND-RQ for a few studies; kinds of identifiers with values are noted, values dropped",
-        {"model": Form.UID, "keys": Form.WORDS},
+        _ASKED,
         {**_STATUS, "records": Form.NUMBER, "kinds": Form.WORDS, "shares": Form.NUMBERS},
         opt_in=True,
     ),
@@ -209,11 +226,11 @@ _ALL: Final = (
         "tls",
         Level.ASSOCIATES,
         "a TLS handshake of one protocol version, without a certificate",
-        {"version": Form.WORD},
+        {"version": Form.WORD, "ciphers": Form.WORD},  # any, weak
         {
             "version": Form.WORD,
             "cipher": Form.PRODUCT,
-            "alert": Form.WORD,
+            "cipher_bits": Form.NUMBER,
             "expires": Form.TIME,
             "begins": Form.TIME,
             "self_signed": Form.YES,
