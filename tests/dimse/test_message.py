@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from contextlib import suppress
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -304,3 +305,14 @@ def test_empty_fragments_count_only_in_a_row() -> None:
 
 def test_the_limit_of_empty_fragments_is_generous() -> None:
     assert DimseLimits().empty_fragments == 1024
+
+
+def test_a_command_that_is_repeated_is_told_from_one_that_differs_in_a_byte() -> None:
+    pending = Command(
+        Field.C_FIND_RSP, responding_to=2, status=0xFF00, affected_sop_class_uid="1.2", has_dataset=True
+    )
+    other = replace(pending, responding_to=3)
+    rows = [pending, pending, other, pending, other, other]
+    fragments = [part for row in rows for part in (command(row.encode()), dataset(b"x"))]
+    assert [message[1] for message in read(fragments)] == rows
+    assert [message[1] for message in read([part for f in fragments for part in cut(f, [1])])] == rows

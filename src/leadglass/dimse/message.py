@@ -42,6 +42,8 @@ class MessageReader:
         self._command = bytearray()  # what has arrived of one
         self._command_context: int | None = None  # its presentation context
         self._data_context: int | None = None  # the one whose data set is due
+        self._encoded = b""  # the last command that came in one piece, and what it says: the responses
+        self._decoded: Command | None = None  # to one C-FIND are all the same
         self._empty = 0
 
     @property
@@ -78,12 +80,20 @@ class MessageReader:
             else:
                 self._count_empty()
             return None
-        command = Command.decode(self._command + data if self._command else data)
+        command = self._decode(data)
         self._command.clear()
         self._empty = 0
         self._command_context = None
         self._data_context = context_id if command.has_dataset else None
         return CommandArrived(context_id, command)
+
+    def _decode(self, data: memoryview) -> Command:
+        if self._command:
+            return Command.decode(self._command + data)
+        if self._decoded is None or data != self._encoded:
+            self._decoded = Command.decode(data)
+            self._encoded = bytes(data)
+        return self._decoded
 
     def _data_out_of_order(self) -> ProtocolViolation:
         if self._data_context is not None:

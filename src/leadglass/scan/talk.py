@@ -1,0 +1,425 @@
+"""One association of a stranger: one thing asked at a time, and how it ended.
+
+`net.link` serves whoever has business with the other side; this is for asking thousands of them one question.
+There is no task, no queue and one timer for each; what arrives is looked at in the call that brings it and
+then gone. No byte of a data set stays, unless the taker that is handed them keeps it.
+
+Whatever the other side does ends in a value, or in `Over` with the outcome.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final, Protocol, cast
+
+from leadglass.dimse.command import Command, Field
+from leadglass.dimse.message import CommandArrived, DataArrived, DimseLimits, MessageReader
+from leadglass.dimse.status import Category, category
+from leadglass.errors import ProtocolViolation
+from leadglass.scan.ending import Ending, Over
+from leadglass.scan.foreign import ENOUGH, MOST, begins_pdu, looks_like
+from leadglass.scan.manner import Bounds
+from leadglass.scan.observation import Outcome
+from leadglass.ul.association import (
+    Aborted,
+    AssociateAccepted,
+    AssociateRejected,
+    Association,
+    ReleaseConfirmed,
+    ReleaseRequested,
+    Role,
+)
+from leadglass.ul.negotiation import AcceptedContext, negotiated
+from leadglass.ul.pdu import AssociateAC, AssociateRQ
+from leadglass.ul.wire import Fragment, UlLimits
+
+PARTING: Final = 1.0  # seconds for the other side to answer a release, or to close after an abort
+MOST_DISCARDED: Final = 1 << 20  # bytes read and thrown away meanwhile
+_UNLIMITED: Final = 1 << 14  # bytes of a PDU for somebody who names no maximum: all that we send is short
+_HEAD: Final = 6  # bytes of a PDU's header, and of a PDV's
+_COMMAND: Final = DimseLimits(command_bytes=4 << 10, empty_fragments=64)
+
+
+class Next(Enum):
+    """What is to be done after a response that is pending."""
+
+    GO_ON = "go on"
+    CANCEL = "cancel"  # C-CANCEL-RQ; whatever comes is still taken
+    ABORT = "abort"
+
+
+class Taker(Protocol):
+    """Whoever is told of responses that are pending, and handed their data sets as they pass."""
+
+    def pending(self, command: Command) -> Next: ...
+
+    def data(self, piece: memoryview, is_last: bool) -> None: ...
+
+
+@dataclass(slots=True)
+class _Asked:
+    """The operation that is under way. `pace`: seconds for each response; `until`: for all (loop time)."""
+
+    request: Command
+    context_id: int
+    taker: Taker | None
+    pace: float
+    until: float
+    cancelled: bool = False
+    final: Command | None = None  # its data set, which it should not have, is still to come
+
+
+class Talk(asyncio.Protocol):
+    """For a transport that is connected: `associate` first, then `perform`, `release` or `abort` last."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self.contexts: Mapping[int, AcceptedContext] = {}
+        self._bounds = bounds
+        self._association = Association(
+            Role.REQUESTOR, UlLimits(control_pdu=bounds.control_pdu, p_data_pdu=bounds.data_pdu)
+        )
+        self._messages = MessageReader(_COMMAND)
+        self._messages_out: list[bytes] = []  # written in one with what comes after
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._gone: asyncio.Future[None] = self._loop.create_future()
+        self._waiting: asyncio.Future[Any] | None = None
+        self._ending: Ending | None = None
+        self._first: bytearray | None = bytearray()  # what came, until it is known whether it is DICOM
+        self._heard = 0  # bytes since we asked last
+        self._discarded = 0
+        self._data_set = 0  # bytes of the one that is passing
+        self._asked: _Asked | None = None
+        self._longest = _UNLIMITED
+        self._due: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._message_id = 0
+        self.connect_us = 0  # until the connection stood, TLS included
+        self.socket: socket.socket | None = None  # for options; `dial` sets both
+
+    # --- what the probes ask ------------------------------------------------------------------------------
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether something can still be asked."""
+        return self._ending is None and bool(self.contexts)
+
+    def context_for(self, abstract_syntax: str) -> AcceptedContext | None:
+        return next((c for c in self.contexts.values() if c.abstract_syntax == abstract_syntax), None)
+
+    async def associate(self, request: AssociateRQ, seconds: float) -> AssociateAC:
+        """The A-ASSOCIATE-AC, with or without contexts. Over when it is anything else."""
+        self._require_alive()
+        self._association.request(request)
+        answer = cast(AssociateAC, await self._wait(seconds))
+        self.contexts = negotiated(request, answer)
+        self._longest = min(answer.user_information.maximum_length or _UNLIMITED, _UNLIMITED)
+        return answer
+
+    async def perform(
+        self,
+        context_id: int,
+        request: Command,
+        identifier: bytes = b"",
+        taker: Taker | None = None,
+        *,
+        pace: float,
+        seconds: float,
+    ) -> Command:
+        """Ask; the response that is not pending. Over when it does not come.
+
+        `pace`: seconds until the next whole response; `seconds`: for the operation.
+        """
+        self._require_alive()
+        until = self._loop.time() + seconds
+        self._asked = _Asked(request, context_id, taker, pace, until)
+        self._send(context_id, request.encode(), is_command=True)
+        if request.has_dataset:
+            self._send(context_id, identifier, is_command=False)
+        try:
+            return cast(Command, await self._wait(min(pace, seconds)))
+        finally:
+            self._asked = None
+
+    def next_message_id(self) -> int:
+        self._message_id = self._message_id % 0xFFFF + 1
+        return self._message_id
+
+    async def release(self) -> None:
+        """The orderly end. Returns when the connection is gone, whatever the other side does about it."""
+        if self._ending is None:
+            self._association.release()
+            with suppress(Over):
+                await self._wait(PARTING)
+        await self.gone()
+
+    async def abort(self) -> None:
+        """A-ABORT. Returns when the connection is gone."""
+        self._end(Ending(Outcome.STOPPED))
+        await self.gone()
+
+    async def gone(self) -> None:
+        """Wait until the connection is gone; it has been ended, so that it will be soon."""
+        await asyncio.shield(self._gone)
+
+    # --- what asyncio calls -------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
+
+    def data_received(self, data: bytes) -> None:
+        if self._ending is not None:
+            self._discard(len(data))
+            return
+        self._heard += len(data)
+        if self._first is not None:
+            data = self._opening(data)
+        try:
+            for happening in self._association.receive_data(data):
+                self._take(happening)
+                if self._ending is not None:
+                    return
+        except ProtocolViolation as violation:
+            self._misbehaves(violation.code)
+            return
+        self._flush()
+        if self.socket is not None:  # the kernel forgets it; a sender with Nagle on waits for our ACK
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+    def eof_received(self) -> bool:
+        return False  # close: half an association is none
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = self.socket = None
+        self._end(self._lost(exc))
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._gone.done():
+            self._gone.set_result(None)
+
+    # --- the first bytes ----------------------------------------------------------------------------------
+
+    def _opening(self, data: bytes) -> bytes:
+        """What the association is to hear: nothing, until it is clear that it may be DICOM."""
+        assert self._first is not None
+        self._first += data
+        if len(self._first) < (_HEAD if begins_pdu(self._first) else ENOUGH):
+            return b""
+        word = looks_like(self._first)
+        if word is not None:
+            self._foreign(word)
+            return b""
+        heard, self._first = bytes(self._first), None
+        return heard
+
+    def _foreign(self, word: str) -> None:
+        """No A-ABORT: nobody there would know what that is."""
+        self._set_ending(Ending(Outcome.FOREIGN, {"looks_like": word}))
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _lost(self, exc: Exception | None) -> Ending:
+        """The connection is gone before it was time: how does that look?"""
+        if self._first and not begins_pdu(self._first):
+            return Ending(Outcome.FOREIGN, {"looks_like": looks_like(self._first[:MOST]) or "unknown"})
+        if isinstance(exc, ssl.SSLError):
+            return alerted(exc)
+        if self._first or self._messages.is_midway:
+            return Ending(Outcome.CLOSED, {"fault": "cut-off"})
+        return Ending(Outcome.CLOSED, {"fault": "reset"} if isinstance(exc, ConnectionResetError) else {})
+
+    # --- what arrives -------------------------------------------------------------------------------------
+
+    def _take(self, happening: object) -> None:
+        if type(happening) is Fragment:
+            arrived = self._messages.feed(happening)
+            if type(arrived) is DataArrived:
+                self._data(arrived)
+            elif type(arrived) is CommandArrived:
+                self._command(arrived)
+        elif isinstance(happening, AssociateAccepted):
+            self._answer(happening.answer)
+        elif isinstance(happening, ReleaseConfirmed):
+            self._answer(None)
+        elif isinstance(happening, ReleaseRequested):
+            self._association.confirm_release()
+            self._end(Ending(Outcome.CLOSED, {"fault": "released"}))
+        else:
+            self._end(_ending(happening))
+
+    def _command(self, arrived: CommandArrived) -> None:
+        command, asked = arrived.command, self._asked
+        if not command.field.is_response or asked is None:
+            raise ProtocolViolation("Something that nobody asked for.", code="unasked")
+        if arrived.context_id != asked.context_id:
+            raise ProtocolViolation("A response on another context than the request.", code="context")
+        if command.responding_to != asked.request.message_id:
+            raise ProtocolViolation("A response to another request.", code="message-id")
+        if command.field != asked.request.field | 0x8000:
+            raise ProtocolViolation("A response of another kind than the request.", code="response")
+        self._data_set = 0
+        if category(command.status or 0) is Category.PENDING:
+            self._pending(command, asked)
+        elif command.has_dataset and asked.final is None:
+            asked.final = command
+        else:
+            self._asked = None
+            self._answer(command)
+
+    def _pending(self, command: Command, asked: _Asked) -> None:
+        if asked.taker is None or not command.has_dataset:
+            raise ProtocolViolation("A pending response without an identifier.", code="no-identifier")
+        step = asked.taker.pending(command)
+        if step is Next.ABORT:
+            self._end(Ending(Outcome.STOPPED))
+        elif step is Next.CANCEL and not asked.cancelled:
+            asked.cancelled = True
+            asked.until = min(asked.until, self._loop.time() + PARTING)
+            self._expect(PARTING)
+            cancel = Command(Field.C_CANCEL_RQ, responding_to=asked.request.message_id)
+            self._send(asked.context_id, cancel.encode(), is_command=True)
+
+    def _data(self, arrived: DataArrived) -> None:
+        self._data_set += len(arrived.data)
+        if self._data_set > self._bounds.data_set:
+            raise ProtocolViolation("A data set longer than one of its kind may be.", code="data-set")
+        asked = self._asked
+        assert asked is not None  # or its command would have been refused
+        if asked.final is None and asked.taker is not None:
+            asked.taker.data(arrived.data, arrived.is_last)
+        if not arrived.is_last:
+            return
+        if asked.final is not None:
+            self._asked = None
+            self._answer(asked.final)
+        else:  # a whole response buys the time for the next
+            self._heard = 0
+            self._due = min(self._loop.time() + asked.pace, asked.until)
+
+    # --- sending ------------------------------------------------------------------------------------------
+
+    def _send(self, context_id: int, data: bytes, *, is_command: bool) -> None:
+        """In as many PDUs as the other side wants them; what we have to say is short."""
+        most = self._longest - _HEAD
+        for at in range(0, len(data) or 1, most):
+            piece = data[at : at + most]
+            head = self._association.send_p_data(context_id, is_command, at + most >= len(data), len(piece))
+            self._messages_out += (head, piece)
+
+    def _flush(self) -> None:
+        data = self._association.data_to_send()
+        if self._messages_out:
+            data = b"".join((data, *self._messages_out))
+            self._messages_out.clear()
+        if self._transport is None:
+            return
+        if data:
+            self._transport.write(data)
+        if self._association.must_close:
+            self._transport.close()
+
+    # --- waiting ------------------------------------------------------------------------------------------
+
+    def _require_alive(self) -> None:
+        if self._ending is not None:
+            raise Over(self._ending)
+
+    async def _wait(self, seconds: float) -> Any:
+        """What the other side answers; one thing at a time."""
+        self._require_alive()
+        self._flush()
+        self._heard = 0
+        self._waiting = waiting = self._loop.create_future()
+        self._expect(seconds)
+        try:
+            return await waiting
+        except asyncio.CancelledError:
+            self._end(Ending(Outcome.STOPPED))
+            raise
+        finally:
+            self._waiting = None
+
+    def _answer(self, answer: object) -> None:
+        if self._waiting is None or self._waiting.done():
+            raise ProtocolViolation("Something that nobody asked for.", code="unasked")
+        self._due = None
+        self._waiting.set_result(answer)
+
+    def _expect(self, seconds: float) -> None:
+        """One timer; to move what it is for costs nothing."""
+        self._due = self._loop.time() + seconds
+        if self._timer is None or self._timer.when() > self._due:
+            self._arm(self._due)
+
+    def _arm(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(when, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._due is None or self._transport is None:
+            return
+        if self._loop.time() < self._due:
+            self._arm(self._due)
+        elif self._ending is not None:
+            self._transport.abort()
+        elif self._first and not begins_pdu(self._first):
+            self._foreign(looks_like(self._first) or "unknown")
+        else:
+            slow = {"fault": "slow"} if self._heard else {}
+            self._end(Ending(Outcome.MISBEHAVES if slow else Outcome.MUTE, slow))
+
+    # --- ending -------------------------------------------------------------------------------------------
+
+    def _misbehaves(self, fault: str) -> None:
+        self._end(Ending(Outcome.MISBEHAVES, {"fault": fault}))
+
+    def _end(self, ending: Ending) -> None:
+        """Say A-ABORT where there is something to abort; a moment later the connection is gone.
+
+        What is still on its way is read and thrown away: unread, it would turn our close into a reset, and
+        the other side might never see the A-ABORT.
+        """
+        if self._ending is not None:
+            return
+        self._set_ending(ending)
+        self._association.abort()
+        self._flush()
+        self._expect(PARTING)
+
+    def _set_ending(self, ending: Ending) -> None:
+        self._ending = ending
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_exception(Over(ending))
+
+    def _discard(self, size: int) -> None:
+        self._discarded += size
+        if self._discarded > MOST_DISCARDED and self._transport is not None:
+            self._transport.abort()
+
+
+def _ending(happening: object) -> Ending:
+    """How a rejection or an abort of the other side is told."""
+    if isinstance(happening, AssociateRejected):
+        answer = happening.answer
+        said = {"result": int(answer.result), "source": int(answer.source), "reason": answer.reason}
+        return Ending(Outcome.REJECTED, said)
+    assert isinstance(happening, Aborted)
+    return Ending(Outcome.ABORTED, {"source": int(happening.source), "reason": int(happening.reason)})
+
+
+def alerted(error: ssl.SSLError) -> Ending:
+    """What TLS says of its end: an alert of the other side's, or rules that it broke."""
+    reason = (error.reason or "").lower().replace("_", "-")
+    _, is_alert, alert = reason.rpartition("alert-")
+    if is_alert:
+        return Ending(Outcome.ALERTED, {"alert": alert[:64]})
+    return Ending(Outcome.MISBEHAVES, {"fault": f"tls-{reason}"[:64] if reason else "tls"})
