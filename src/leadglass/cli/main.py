@@ -24,6 +24,7 @@ from leadglass.cli import (
     migrate,
     record,
     retrieve,
+    scan,
     send,
     tokens,
     users,
@@ -95,6 +96,7 @@ app.command("connect")(connect.connect)
 app.command("status")(homes.status)
 app.command("check")(homes.check)
 app.add_typer(record.app, name="log")
+app.add_typer(scan.app, name="scan")
 
 
 def harden() -> None:

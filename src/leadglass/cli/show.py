@@ -85,6 +85,19 @@ def table(
     out().print(made)
 
 
+def plain_rows(rows: Iterable[Sequence[object]]) -> None:
+    """Rows without a head; their last cell may fold."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 2))
+    for row in rows:
+        while len(grid.columns) < len(row):
+            grid.add_column(no_wrap=len(grid.columns) < len(row) - 1, overflow="fold")
+        grid.add_row(*(Text(printable(str(cell))) for cell in row))
+    out().print(grid)
+
+
 def facts(pairs: Iterable[tuple[str, object]]) -> None:
     """Names and values, one pair to a line."""
     from rich.table import Table

@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 
 from leadglass.scan.addresses import is_private
 from leadglass.scan.constituency import Constituency, Owner
-from leadglass.scan.doors import doors
+from leadglass.scan.doors import Door, doors
 from leadglass.scan.findings import Finding, findings
 from leadglass.scan.fingerprint import Identity, identify
 from leadglass.scan.grade import Graded, NetworkGrade, grade, network
 from leadglass.scan.observation import Level, Observation
+from leadglass.scan.rules_web import orthanc, statistics
 from leadglass.scan.verdict import HostVerdict, PortVerdict, verdicts
+from leadglass.scan.words import About
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Port:
     """One port that answered something. `proof` of its findings: indices into its host's observations."""
 
     verdict: PortVerdict
+    graded: Graded  # as if its host had no other port
     findings: tuple[Finding, ...]
     identities: tuple[Identity, ...]
     count: Count | None
@@ -103,23 +106,31 @@ def _host(address: str, mine: tuple[Observation, ...], owner: Owner | None) -> H
     found = findings(mine, is_private=is_private(address))
     by_port = {each.port: each for each in verdict.ports}
     ports = tuple(
-        Port(
-            by_port[door.port],
-            tuple(each for each in found if each.port == door.port),
-            identify(door),
-            _count([each.what for each in door.of("count")]),
-            _kinds([each.what for each in door.of("identifiers")]),
-        )
+        _port(door, by_port[door.port], tuple(each for each in found if each.port == door.port))
         for door in doors(mine)
     )
     return Host(address, verdict, grade(verdict, found), ports, mine, owner)
 
 
-def _count(counts: Sequence[Observation]) -> Count | None:
-    """The one that came furthest."""
-    told = [each.said for each in counts if "studies" in each.said]
+def _port(door: Door, verdict: PortVerdict, found: tuple[Finding, ...]) -> Port:
+    alone = HostVerdict(
+        door.address, verdict.verdict, verdict.level, verdict.port, verdict.decided_by, (verdict,)
+    )
+    return Port(
+        verdict,
+        grade(alone, found),
+        found,
+        identify(door),
+        _count(door),
+        _kinds([each.what for each in door.of("identifiers")]),
+    )
+
+
+def _count(door: Door) -> Count | None:
+    """The one that came furthest; else what a web server says of itself in numbers."""
+    told = [each.what.said for each in door.of("count") if "studies" in each.what.said]
     if not told:
-        return None
+        return _web_count(door)
     best = max(told, key=lambda said: (_number(said, "studies") or 0, said.get("exact") is True))
     return Count(
         _number(best, "studies") or 0,
@@ -128,6 +139,14 @@ def _count(counts: Sequence[Observation]) -> Count | None:
         _number(best, "people"),
         _number(best, "undated"),
     )
+
+
+def _web_count(door: Door) -> Count | None:
+    if orthanc(door) and (found := statistics(door)):
+        numbers = found[1]
+        return Count(numbers["studies"], True, numbers["instances"], numbers["patients"])
+    counts = [each.number("count") for each in door.http(About.QIDO_COUNT) if each.said("status") == 200]
+    return Count(max(counts), True) if counts else None
 
 
 def _number(said: Mapping[str, object], name: str) -> int | None:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import groupby
 from typing import Any, Final
 
@@ -39,6 +40,11 @@ class Tally:
         )
 
 
+class Kind(StrEnum):
+    SURVEY = "survey"
+    RETEST = "retest"  # of ports that an earlier survey found open; no part of any trend
+
+
 @dataclass(frozen=True, slots=True)
 class Survey:
     """One survey. `scope`: the file's text; `plan`: what `scan.plan` made of it; times in ms, UTC."""
@@ -46,6 +52,7 @@ class Survey:
     id: int
     started: int
     finished: int | None
+    kind: Kind
     method: int
     vantage: str
     scope: str
@@ -88,13 +95,23 @@ class Register:
 
     # --- a survey -----------------------------------------------------------------------------------------
 
-    def begin(self, scope: str, plan: dict[str, Any], blocks: int, vantage: str, now: int) -> Survey:
+    def begin(
+        self,
+        scope: str,
+        plan: dict[str, Any],
+        blocks: int,
+        vantage: str,
+        now: int,
+        *,
+        kind: Kind = Kind.SURVEY,
+    ) -> Survey:
+        vantage = vantage[:100]
         values = {
-            "started": now, "method": METHOD, "vantage": vantage[:100], "scope": scope,
+            "started": now, "kind": kind.value, "method": METHOD, "vantage": vantage, "scope": scope,
             "plan": json.dumps(plan), "blocks": blocks,
         }  # fmt: skip
         made: Future[int] = self._db.write(lambda tx: _inserted(tx, sa.insert(schema.surveys), values))
-        return Survey(made.result(), now, None, METHOD, values["vantage"], scope, plan, blocks)  # type: ignore[arg-type]
+        return Survey(made.result(), now, None, kind, METHOD, vantage, scope, plan, blocks)
 
     def block_done(self, survey: int, number: int, tally: Tally) -> Future[None]:
         row = {
@@ -125,10 +142,12 @@ class Register:
     # --- surveys so far -----------------------------------------------------------------------------------
 
     def survey(self, number: int | None = None) -> Survey:
-        """That survey, or the last one. NotFound when there is none."""
+        """That survey or retest, or the last survey. NotFound when there is none."""
         query = sa.select(schema.surveys).order_by(schema.surveys.c.id.desc()).limit(1)
         if number is not None:
             query = query.where(schema.surveys.c.id == number)
+        else:
+            query = query.where(schema.surveys.c.kind == Kind.SURVEY.value)
         with self._db.read() as connection:
             row = connection.execute(query).first()
         if row is None:
@@ -227,6 +246,7 @@ def _survey(row: Any) -> Survey:
         row.id,
         row.started,
         row.finished,
+        Kind(row.kind),
         row.method,
         row.vantage,
         row.scope,

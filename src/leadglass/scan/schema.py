@@ -22,6 +22,7 @@ surveys = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("started", sa.BigInteger, nullable=False),  # ms since the epoch, UTC
     sa.Column("finished", sa.BigInteger),
+    sa.Column("kind", sa.String(8), nullable=False),  # survey, or retest of a few ports
     sa.Column("method", sa.Integer, nullable=False),
     sa.Column("vantage", sa.String(100), nullable=False),  # from where it was asked
     sa.Column("scope", sa.Text, nullable=False),  # the file as it was

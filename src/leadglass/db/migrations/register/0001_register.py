@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer, nullable=False),
         sa.Column("started", sa.BigInteger, nullable=False),
         sa.Column("finished", sa.BigInteger),
+        sa.Column("kind", sa.String(8), nullable=False),
         sa.Column("method", sa.Integer, nullable=False),
         sa.Column("vantage", sa.String(100), nullable=False),
         sa.Column("scope", sa.Text, nullable=False),

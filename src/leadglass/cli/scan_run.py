@@ -1,0 +1,218 @@
+"""leadglass scan HOST:PORT…: what a stranger gets there."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import secrets
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from leadglass.cli import show
+from leadglass.cli.scan_scopes import Ready, from_file, from_targets
+from leadglass.cli.work import JsonOption
+from leadglass.errors import NotFound
+
+if TYPE_CHECKING:
+    from leadglass.scan.conclusions import Network
+    from leadglass.scan.register import Register, Survey
+    from leadglass.scan.survey import Progress, Surveyor
+
+REFRESH_SECONDS: Final = 0.25
+MOST_SHOWN: Final = 40  # ports, the worst first
+
+TargetsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="HOST[:PORT]…", help="Whom to ask, when it is not a scope.", show_default=False),
+]
+ScopeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--scope", metavar="FILE", help="The scope to keep to: see leadglass scan init.", show_default=False
+    ),
+]
+VantageOption = Annotated[
+    str | None,
+    typer.Option(
+        "--vantage", metavar="NAME", help="What this place is called in reports; else this machine's name."
+    ),
+]
+AnewOption = Annotated[
+    bool, typer.Option("--anew", help="Begin again although the last survey of this scope was not finished.")
+]
+
+
+def scan(
+    targets: TargetsArgument = None,
+    *,
+    scope: ScopeOption = None,
+    vantage: VantageOption = None,
+    anew: AnewOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Ask as a stranger would, as far as the scope goes. Exit status 1 when anything answers strangers."""
+    from leadglass.home import clock
+    from leadglass.scan.conclusions import conclude
+    from leadglass.scan.observation import Level
+    from leadglass.scan_home import open_register
+
+    ready = ready_for(targets, scope, clock())
+    tell(ready)
+    _many_connections()
+    with open_register(os.environ) as register:
+        survey, finished = run(ready, register, vantage, anew=anew, quiet=json)
+        network = conclude(register.observations(survey.id))
+    if not json:
+        _show(network)
+    if not finished:
+        show.complain("Stopped on request. The same command goes on from here.")
+    if not finished or any(host.level >= Level.ANSWERS for host in network.hosts):
+        raise typer.Exit(1)
+
+
+def _many_connections() -> None:
+    """As many descriptors as this user may have: each host that is asked takes a few."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _show(network: Network) -> None:
+    from leadglass.scan.report.summary import lines
+
+    rows = [(line.where, line.grade, line.headline, line.detail) for line in lines(network)]
+    if rows:
+        show.plain_rows(rows[:MOST_SHOWN])
+    if len(rows) > MOST_SHOWN:
+        show.note(f"and {len(rows) - MOST_SHOWN:,} more; the report has them all")
+    if not rows:
+        show.out().print("Nobody answered.")
+
+
+def ready_for(targets: list[str] | None, scope: Path | None, now: int) -> Ready:
+    """The scope that was asked for, one way or the other."""
+    if bool(targets) == (scope is not None):
+        raise typer.BadParameter("Name hosts, or a scope with --scope: one of the two.")
+    return from_file(scope, now) if scope is not None else from_targets(targets or [], now)
+
+
+def tell(ready: Ready) -> None:
+    """What is about to happen, before anything does."""
+    from leadglass.scan.scope import LEVELS
+
+    scope, plan = ready.scope, ready.plan
+    for sentence in ready.told:
+        show.note(sentence)
+    level = next(name for name, value in LEVELS.items() if value is scope.max_level)
+    options = f" and {', '.join(sorted(scope.options))}" if scope.options else ""
+    whom = f"{show.count(plan.hosts, 'host')}, {show.count(plan.endpoints, 'port')}"
+    show.note(
+        f"{whom}, as far as {level}{options}. At most {scope.rate:,} connections a second. "
+        f"Authorised by {scope.authorised_by}."
+    )
+
+
+def run(
+    ready: Ready, register: Register, vantage: str | None, *, anew: bool, quiet: bool
+) -> tuple[Survey, bool]:
+    """One survey to its end, or to Ctrl-C; whether it got to its end."""
+    from leadglass.home import clock
+
+    where = vantage or socket.gethostname()
+    survey = None if anew else _unfinished(register, ready, where)
+    if survey is None:
+        plan = ready.plan
+        survey = register.begin(ready.text, plan.to_json(), plan.blocks, where, clock())
+    else:
+        show.note(f"Going on with the survey of {show.minute(survey.started)} UTC.")
+    surveyor = _surveyor(ready, survey, register)
+    finished = _going(surveyor, quiet=quiet)
+    return register.survey(survey.id), finished
+
+
+def _unfinished(register: Register, ready: Ready, vantage: str) -> Survey | None:
+    """The last survey, if it was of the same scope, from here, and was stopped."""
+    try:
+        last = register.survey()
+    except NotFound:
+        return None
+    same = (last.scope, last.plan, last.vantage) == (ready.text, ready.plan.to_json(), vantage[:100])
+    return last if same and last.finished is None else None
+
+
+def _surveyor(ready: Ready, survey: Survey, register: Register) -> Surveyor:
+    from leadglass.home import clock
+    from leadglass.scan.asking import ASKS
+    from leadglass.scan.manner import Manner
+    from leadglass.scan.survey import Surveyor
+
+    scope = ready.scope
+    manner = Manner(
+        scope.contact, scope.max_level, scope.options, scope.titles, secret=secrets.token_bytes(32)
+    )
+    return Surveyor(scope, survey, register, manner, ASKS, clock=clock)
+
+
+def _going(surveyor: Surveyor, *, quiet: bool) -> bool:
+    """Until it is done or somebody presses Ctrl-C: then whoever is being asked is let go politely."""
+    import uvloop
+
+    async def until_done() -> bool:
+        survey = asyncio.ensure_future(surveyor.run())
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, survey.cancel)
+        with _shown(surveyor.progress, quiet=quiet) as refresh:
+            while not survey.done():
+                await asyncio.wait([survey], timeout=REFRESH_SECONDS)
+                refresh()
+        try:
+            await survey
+        except asyncio.CancelledError:
+            return False
+        return True
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(until_done())
+
+
+@contextmanager
+def _shown(progress: Progress, *, quiet: bool) -> Iterator[Callable[[], None]]:
+    """A bar with rates and what is left, on a terminal."""
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+    from rich.progress import Progress as Bars
+
+    console = show.err()
+    columns = (
+        TextColumn("Asking"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]:,.0f} hosts/s · {task.fields[open]:,} open · {task.fields[left]}"),
+    )
+    with Bars(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bars:
+        task = bars.add_task("", total=progress.hosts, rate=0.0, open=0, left="")
+
+        def refresh() -> None:
+            now = monotonic()
+            bars.update(
+                task,
+                completed=progress.done_hosts,
+                rate=progress.rate(now),
+                open=progress.open_ports,
+                left=_left(progress.remaining(now)),
+            )
+
+        yield refresh
+
+
+def _left(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"about {hours} h {minutes:02} min left" if hours else f"about {minutes}:{rest:02} left"

@@ -1,0 +1,115 @@
+"""A survey in a few lines: one for each port that says something, and one for the network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from leadglass.scan.conclusions import Count, Host, Network, Port
+from leadglass.scan.observation import Level
+from leadglass.scan.scope_text import with_port
+from leadglass.scan.verdict import Verdict
+
+# What a verdict is called where there is room for three words.
+HEADLINES: Final[Mapping[Verdict, str]] = MappingProxyType(
+    {
+        Verdict.COUNTED: "ANSWERS STRANGERS",
+        Verdict.ANSWERS: "ANSWERS STRANGERS",
+        Verdict.WITHHOLDS: "LETS STRANGERS IN",
+        Verdict.ECHOES: "LETS STRANGERS IN",
+        Verdict.ASSOCIATES: "LETS STRANGERS IN",
+        Verdict.TAKES_NOTHING: "TAKES NOTHING",
+        Verdict.REFUSES_STRANGERS: "REFUSES STRANGERS",
+        Verdict.ASKS_CERTIFICATE: "REFUSES STRANGERS",
+        Verdict.WRONG_TITLE: "REFUSES THE NAME",
+        Verdict.REFUSES: "REFUSES",
+        Verdict.BUSY: "BUSY",
+        Verdict.WEB_SHUT: "ASKS WHO ONE IS",
+        Verdict.WEB: "WEB SERVER",
+        Verdict.MISBEHAVES: "MISBEHAVES",
+        Verdict.NOT_DICOM: "NOT DICOM",
+        Verdict.OPEN: "OPEN",
+        Verdict.MUTE: "SAYS NOTHING",
+        Verdict.HANGS_UP: "HANGS UP",
+        Verdict.UNREACHABLE: "NOT REACHED",
+        Verdict.SILENT: "SILENT",
+        Verdict.CLOSED: "CLOSED",
+    }
+)
+_DETAILS: Final[Mapping[Verdict, str]] = MappingProxyType(
+    {
+        Verdict.ANSWERS: "a question that matches nothing was answered",
+        Verdict.WITHHOLDS: "it takes their calls and answers no query",
+        Verdict.ECHOES: "it answers C-ECHO; queries were not tried or not answered",
+        Verdict.ASSOCIATES: "it takes their calls; nothing more was tried or answered",
+        Verdict.TAKES_NOTHING: "it associates and accepts nothing that was proposed",
+        Verdict.REFUSES_STRANGERS: "calling AE title not recognised",
+        Verdict.ASKS_CERTIFICATE: "it asks for a certificate",
+        Verdict.WRONG_TITLE: "called AE title not recognised; whoever learns it may be let in",
+        Verdict.REFUSES: "without saying why",
+        Verdict.BUSY: "asked twice; ask again later",
+        Verdict.WEB_SHUT: "a web server that wants a sign-in",
+        Verdict.WEB: "shows no images to strangers",
+        Verdict.MISBEHAVES: "breaks the protocol or a limit of ours; given up",
+        Verdict.NOT_DICOM: "speaks something else",
+        Verdict.OPEN: "somebody listens; nothing more was asked",
+        Verdict.MUTE: "takes the connection and nothing else",
+        Verdict.HANGS_UP: "closes without a word",
+    }
+)
+# Kinds of identifiers as people call them; the rest go by their own words.
+_KINDS: Final[Mapping[str, str]] = MappingProxyType({"patient-id": "ID", "patient-name": "name"})
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`grade`: '' where there is nothing to grade."""
+
+    where: str
+    grade: str
+    headline: str
+    detail: str
+    level: Level
+
+
+def lines(network: Network) -> Iterator[Line]:
+    """The worst hosts first, each with its ports in order, but for those at which nobody is."""
+    single = len({host.address for host in network.hosts}) == 1
+    for host in sorted(network.hosts, key=_worst_first):
+        for port in host.ports:
+            if port.verdict.verdict not in {Verdict.CLOSED, Verdict.SILENT, Verdict.UNREACHABLE}:
+                where = f":{port.port}" if single else with_port(host.address, port.port)
+                yield line(where, port)
+
+
+def line(where: str, port: Port) -> Line:
+    verdict = port.verdict.verdict
+    detail = counted(port) if verdict is Verdict.COUNTED else _DETAILS.get(verdict, "")
+    grade = port.graded.grade
+    return Line(where, grade.value if grade else "", HEADLINES[verdict], detail, port.verdict.level)
+
+
+def counted(port: Port) -> str:
+    """`60 studies, 21 people; name, birth date, ID.  Nothing copied.`"""
+    told = [amount(port.count)] if port.count is not None else []
+    if port.identifiers:
+        told.append(", ".join(_KINDS.get(kind, kind.replace("-", " ")) for kind in port.identifiers))
+    return f"{'; '.join(told)}.  Nothing copied." if told else "counted.  Nothing copied."
+
+
+def amount(count: Count) -> str:
+    least = "" if count.exact else "at least "
+    told = [f"{least}{count.studies:,} {'study' if count.studies == 1 else 'studies'}"]
+    if count.images is not None:
+        told.append(f"{count.images:,} images")
+    if count.people is not None:
+        told.append(f"{count.people:,} people")
+    return ", ".join(told)
+
+
+def _worst_first(host: Host) -> tuple[int, int]:
+    """Sorting keeps the order of addresses among equals."""
+    grade = host.graded.grade
+    return -host.level, 0 if grade is None else -ord(grade.value)
