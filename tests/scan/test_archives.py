@@ -21,8 +21,9 @@ from observed import (
     tls,
 )
 
-from leadglass.scan.archives import Archive, archives, doubts
-from leadglass.scan.doubts import Doubt, DoubtKind, Reason, Target, Weight
+from leadglass.scan import archives as counting
+from leadglass.scan.archives import Archive, doubts
+from leadglass.scan.doubts import Doubt, DoubtKind, Reason, Target, Weight, standing
 from leadglass.scan.observation import Observation
 from leadglass.scan.words import About
 
@@ -43,12 +44,16 @@ def web(studies: int, address: str = A, **figures: int) -> list[Observation]:
     return [system(address=address), statistics(1, studies, address=address, **figures)]
 
 
+def archives(what: list[Observation], overruled: frozenset[str] = frozenset()) -> tuple[Archive, ...]:
+    return counting.archives(what, standing(doubts(what), overruled))
+
+
 def duplicates(*what: Observation) -> list[Doubt]:
     return [each for each in doubts(what) if each.kind is DoubtKind.DUPLICATE]
 
 
 def total(*what: Observation, overruled: frozenset[str] = frozenset()) -> int:
-    return sum(each.studies for each in archives(what, overruled) if not each.apart)
+    return sum(each.studies for each in archives(list(what), overruled) if not each.apart)
 
 
 def test_nothing_counted_is_no_archive() -> None:

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Final
 
 from leadglass.scan.doors import Door, Seen, doors, hosts
-from leadglass.scan.doubts import Doubt, DoubtKind, Reason, Target, Weight, standing, suspects
+from leadglass.scan.doubts import Doubt, DoubtKind, Reason, Target, Weight, suspects
 from leadglass.scan.doubts_port import about_address, about_port
 from leadglass.scan.observation import Observation, Outcome
 from leadglass.scan.rules import ASSOCIATIONS
@@ -68,11 +68,8 @@ def doubts(observations: Sequence[Observation]) -> tuple[Doubt, ...]:
     return (*found, *_duplicates(all_doors))
 
 
-def archives(
-    observations: Sequence[Observation], overruled: Collection[str] = frozenset()
-) -> tuple[Archive, ...]:
-    """Every archive whose studies were counted. `overruled`: keys of doubts that a person overruled."""
-    held = standing(doubts(observations), overruled)
+def archives(observations: Sequence[Observation], held: Sequence[Doubt]) -> tuple[Archive, ...]:
+    """Every archive whose studies were counted. `held`: `doubts` of the same observations that stand."""
     counts = {each.target: each for each in _counts(doors(observations))}
     same = _Groups(counts)
     for doubt in held:
