@@ -186,6 +186,7 @@ def test_an_address_that_is_mute_wherever_it_listens(mute: int, expected: bool) 
     ("outcome", "fault", "weight"),
     [
         (Outcome.MISBEHAVES, "slow", Weight.LIKELY), (Outcome.MUTE, "tls-stall", Weight.HINT),
+        (Outcome.MISBEHAVES, "drip", Weight.LIKELY), (Outcome.MISBEHAVES, "endless", Weight.LIKELY),
         (Outcome.MISBEHAVES, "pdu-length", None), (Outcome.MUTE, None, None),
     ],
 )  # fmt: skip

@@ -165,7 +165,7 @@ def _all_services(door: Door) -> Iterator[Doubt]:
 def _stalls(door: Door) -> Iterator[Doubt]:
     for seen in door.seen:
         if seen.outcome in (Outcome.MUTE, Outcome.MISBEHAVES) and seen.said("fault") in tuple(Fault):
-            weight = Weight.LIKELY if seen.said("fault") == Fault.SLOW else Weight.HINT
+            weight = Weight.HINT if seen.said("fault") == Fault.TLS_STALL else Weight.LIKELY
             yield _doubt(door, DoubtKind.TARPIT, Reason.STALLS, weight, [seen], ports=1)
             return
 
