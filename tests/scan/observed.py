@@ -135,7 +135,7 @@ def system(**said: Any) -> Observation:
 
 
 def statistics(
-    patients: int, studies: int, series: int = 40, instances: int = 900, **said: Any
+    patients: int, studies: int, series: int = 120, instances: int = 900, **said: Any
 ) -> Observation:
     return http(
         About.ORTHANC_STATISTICS, path="/statistics", counts=(patients, studies, series, instances), **said
@@ -168,7 +168,7 @@ def storescp(**at: Any) -> list[Observation]:
     return [
         associate(maximum_length=16384, **DCMTK, **at),
         echo(**at),
-        offers(sop_classes.VERIFICATION, CT, SC, **DCMTK, **at),
+        offers(sop_classes.VERIFICATION, CT, SC, maximum_length=16384, **DCMTK, **at),
     ]
 
 

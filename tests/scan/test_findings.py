@@ -382,7 +382,7 @@ def test_orthanc_over_the_web() -> None:
     assert found(system())["W03"].facts == {}
     finding = found(system(), statistics(21, 60))["W03"]
     assert finding.proof == (0, 1)
-    assert finding.facts == {"patients": 21, "studies": 60, "series": 40, "instances": 900}
+    assert finding.facts == {"patients": 21, "studies": 60, "series": 120, "instances": 900}
     assert "W03" not in checks(http(About.ORTHANC_SYSTEM))
     assert "W03" not in checks(statistics(21, 60))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -43,20 +43,25 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Door:
+    """`by_probe`: the same as `seen`, for looking up."""
+
     address: str
     port: int
     seen: tuple[Seen, ...]
+    by_probe: Mapping[str, tuple[Seen, ...]]
 
     def of(self, *probes: str) -> tuple[Seen, ...]:
-        return tuple(each for each in self.seen if each.what.probe in probes)
+        """By probe in the order asked for, each in the order seen."""
+        if len(probes) == 1:
+            return self.by_probe.get(probes[0], ())
+        return tuple(each for probe in probes for each in self.by_probe.get(probe, ()))
 
     def http(self, *about: About) -> tuple[Seen, ...]:
         """HTTP responses to requests about that, or to any."""
-        wanted = {str(word) for word in about}
         return tuple(
             each
             for each in self.of("http")
-            if each.outcome is Outcome.RESPONDED and (not wanted or each.sent("about") in wanted)
+            if each.outcome is Outcome.RESPONDED and (not about or each.sent("about") in about)
         )
 
     def first(self, fits: Callable[[Seen], bool], *probes: str) -> Seen | None:
@@ -68,7 +73,14 @@ def doors(observations: Sequence[Observation]) -> tuple[Door, ...]:
     found: dict[tuple[str, int], list[Seen]] = {}
     for index, what in enumerate(observations):
         found.setdefault((what.address, what.port), []).append(Seen(index, what))
-    return tuple(Door(*key, tuple(found[key])) for key in sorted(found, key=_order))
+    return tuple(_door(*key, found[key]) for key in sorted(found, key=_order))
+
+
+def _door(address: str, port: int, seen: list[Seen]) -> Door:
+    by_probe: dict[str, list[Seen]] = {}
+    for each in seen:
+        by_probe.setdefault(each.what.probe, []).append(each)
+    return Door(address, port, tuple(seen), {probe: tuple(each) for probe, each in by_probe.items()})
 
 
 def hosts(all_doors: Sequence[Door]) -> Iterator[tuple[str, tuple[Door, ...]]]:

@@ -12,11 +12,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from leadglass.dicom import implementation
-from leadglass.scan.doors import Door, Seen
+from leadglass.scan.doors import Door
 from leadglass.scan.observation import Outcome
 from leadglass.scan.words import Marker
 
@@ -71,6 +72,16 @@ class Identity:
     @property
     def name(self) -> str:
         return NAMES[self.program]
+
+
+class Told(NamedTuple):
+    """What one observation tells of a program, '' for nothing; the names are those of `Observation.said`."""
+
+    implementation_class_uid: str
+    implementation_version_name: str
+    marker: str
+    server: str
+    version: str
 
 
 # How programs are called in reports.
@@ -160,31 +171,28 @@ _SAID: Final[Mapping[Sign, str]] = {
 _NUMBERS: Final = re.compile(r"\d+(?:\.\d+)*", re.ASCII)
 
 
-def _tail(root: str) -> Callable[[Seen], str]:
-    return lambda seen: seen.text("implementation_class_uid").removeprefix(root)
+def _tail(root: str) -> Callable[[Told], str]:
+    return lambda told: told.implementation_class_uid.removeprefix(root)
 
 
-def _numbers(name: str) -> Callable[[Seen], str]:
-    def found(seen: Seen) -> str:
-        match = _NUMBERS.search(seen.text(name).partition("-")[2] or seen.text(name))
-        return match[0] if match else ""
-
-    return found
+def _numbers(text: str) -> str:
+    match = _NUMBERS.search(text.partition("-")[2] or text)
+    return match[0] if match else ""
 
 
 # How a program tells its version; those that are not here tell none that is known to be right.
-_VERSIONS: Final[Mapping[str, Callable[[Seen], str]]] = {
+_VERSIONS: Final[Mapping[str, Callable[[Told], str]]] = {
     "dcmtk": _tail("1.2.276.0.7230010.3.0."),
     "pynetdicom": _tail("1.2.826.0.1.3680043.9.3811."),
     "gdcm": _tail("1.2.826.0.1.3680043.2.1143.107.104.103.115."),
-    "dcm4che": _numbers("implementation_version_name"),
-    "dcm4che2": _numbers("implementation_version_name"),
-    "fo-dicom": lambda seen: seen.text("implementation_version_name").removeprefix("fo-dicom").strip(),
-    "conquest": lambda seen: seen.text("implementation_version_name").partition("/")[0],
-    "orthanc": lambda seen: seen.text("version"),
-    "meddream": lambda seen: seen.text("version"),
-    "ohif": lambda seen: seen.text("version"),
-    "dcm4chee": lambda seen: seen.text("version"),
+    "dcm4che": lambda told: _numbers(told.implementation_version_name),
+    "dcm4che2": lambda told: _numbers(told.implementation_version_name),
+    "fo-dicom": lambda told: told.implementation_version_name.removeprefix("fo-dicom").strip(),
+    "conquest": lambda told: told.implementation_version_name.partition("/")[0],
+    "orthanc": lambda told: told.version,
+    "meddream": lambda told: told.version,
+    "ohif": lambda told: told.version,
+    "dcm4chee": lambda told: told.version,
 }
 
 
@@ -195,21 +203,30 @@ def identify(door: Door) -> tuple[Identity, ...]:
         known = best.get(identity.program)
         if known is None or (not known.version and identity.version):
             best[identity.program] = identity
-    rank = list(Provenance)
-    return tuple(sorted(best.values(), key=lambda each: (rank.index(each.provenance), each.program)))
+    return tuple(sorted(best.values(), key=lambda each: (_RANK[each.provenance], each.program)))
+
+
+_RANK: Final = {provenance: rank for rank, provenance in enumerate(Provenance)}
 
 
 def _identities(door: Door) -> Iterator[Identity]:
     for seen in door.seen:
-        if seen.outcome not in (Outcome.ACCEPTED, Outcome.EMPTY, Outcome.RESPONDED):
-            continue
-        for mark in MARKS:
-            if _bears(seen, mark):
-                told = _VERSIONS.get(mark.program)
-                version = told(seen) if told and mark.sign is not Sign.SERVER else ""
+        if seen.outcome in (Outcome.ACCEPTED, Outcome.EMPTY, Outcome.RESPONDED):
+            for mark, version in _marks(Told(*map(seen.text, Told._fields))):
                 yield Identity(mark.program, mark.kind, version, mark.provenance, mark.source, seen.index)
 
 
-def _bears(seen: Seen, mark: Mark) -> bool:
-    said = seen.text(_SAID[mark.sign])
+@lru_cache(maxsize=4096)
+def _marks(told: Told) -> tuple[tuple[Mark, str], ...]:
+    """Those that it bears, with the version; thousands of servers tell the same."""
+    return tuple((mark, _version(told, mark)) for mark in MARKS if _bears(told, mark))
+
+
+def _bears(told: Told, mark: Mark) -> bool:
+    said = str(getattr(told, _SAID[mark.sign]))
     return said.startswith(mark.pattern) if mark.sign in _BEGINS else said == mark.pattern
+
+
+def _version(told: Told, mark: Mark) -> str:
+    how = _VERSIONS.get(mark.program)
+    return how(told) if how and mark.sign is not Sign.SERVER else ""

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from leadglass.scan.checks import Severity
@@ -112,9 +113,12 @@ def flaws(identity: Identity) -> tuple[Flaw, ...]:
     """Nothing for an identity that nobody has verified."""
     if identity.provenance is Provenance.UNVERIFIED:
         return ()
-    return tuple(
-        flaw for flaw in FLAWS if flaw.program == identity.program and affects(flaw, identity.version)
-    )
+    return _of(identity.program, identity.version)
+
+
+@lru_cache(maxsize=4096)
+def _of(program: str, told: str) -> tuple[Flaw, ...]:
+    return tuple(flaw for flaw in FLAWS if flaw.program == program and affects(flaw, told))
 
 
 def severity(identity: Identity, found: Iterable[Flaw]) -> Severity:

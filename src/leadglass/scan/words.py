@@ -49,7 +49,9 @@ class Cause(StrEnum):
 class Fault(StrEnum):
     """How the other side stalls (`said["fault"]`), as far as a rule tells one way from another."""
 
-    SLOW = "slow"  # bytes come, too slowly to be an answer
+    SLOW = "slow"  # bytes come over DICOM, too slowly to be an answer
+    DRIP = "drip"  # so they do over HTTP
+    ENDLESS = "endless"  # an answer that does not end
     TLS_STALL = "tls-stall"  # a handshake that stops half-way
 
 
