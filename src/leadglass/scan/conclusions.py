@@ -1,18 +1,21 @@
 """What a survey comes to: hosts with their verdicts, findings and grades, and the network as a whole.
 
-Made anew from the observations whenever it is shown. Doubts of a host that nobody has overruled take it
-out of the network's grade and out of its sums.
+Made anew from the observations whenever it is shown. What is likely no archive, and nobody has overruled that,
+is taken out of the network's grade and of its sums; it is shown all the same.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
 
 from leadglass.scan.addresses import is_private
+from leadglass.scan.archives import Archive, archives, doubts
 from leadglass.scan.constituency import Constituency, Owner
 from leadglass.scan.doors import Door, doors
+from leadglass.scan.doubts import Doubt, Target, standing, suspects
 from leadglass.scan.findings import Finding, findings
 from leadglass.scan.fingerprint import Identity, identify
 from leadglass.scan.grade import Graded, NetworkGrade, grade, network
@@ -35,7 +38,7 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """One port that answered something. `proof` of its findings: indices into its host's observations."""
+    """One port that was asked. `proof` of its findings: indices into its host's observations."""
 
     verdict: PortVerdict
     graded: Graded  # as if its host had no other port
@@ -69,27 +72,54 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """All hosts of a survey, in the order of addresses; `levels`: with how many a stranger got how far."""
+    """All hosts that answered, in the order of addresses. `doubts`: all, overruled or not; their evidence are
+    indices into the observations of all hosts, one host after the other. `apart`: addresses that do not count.
+    `levels`: with how many hosts a stranger got how far; `archives`: each counted once."""
 
     hosts: tuple[Host, ...]
     grade: NetworkGrade
-    levels: Mapping[Level, int] = field(default_factory=dict)
-    products: Mapping[str, int] = field(default_factory=dict)
+    doubts: tuple[Doubt, ...]
+    apart: frozenset[str]
+    archives: tuple[Archive, ...]
+    levels: Mapping[Level, int]
+    products: Mapping[str, int]
+
+    @property
+    def total(self) -> Count | None:
+        """Of all archives that count; None when nothing was counted."""
+        counted = [each for each in self.archives if not each.apart]
+        if not counted:
+            return None
+        people = [each.people for each in counted]
+        images = [each.images for each in counted]
+        return Count(
+            sum(each.studies for each in counted),
+            all(each.exact for each in counted),
+            sum(each or 0 for each in images) if any(each is not None for each in images) else None,
+            sum(each or 0 for each in people) if any(each is not None for each in people) else None,
+        )
 
 
 def conclude(
     seen: Iterable[tuple[str, Sequence[Observation]]],
     constituency: Constituency | None = None,
-    apart: frozenset[str] = frozenset(),
+    overruled: Collection[str] = (),
 ) -> Network:
-    """`seen`: observations by host; `apart`: addresses that do not count, as honeypots do not."""
+    """`seen`: observations by host; `overruled`: keys of doubts that a person has overruled."""
     owners = constituency or Constituency()
-    found = [_host(address, tuple(mine), owners.owner(address)) for address, mine in seen if mine]
-    found.sort(key=lambda host: _in_order(host.address))
-    counted = [host for host in found if host.address not in apart]
+    mine = sorted(((each, tuple(what)) for each, what in seen if what), key=lambda each: _in_order(each[0]))
+    hosts = tuple(_host(address, what, owners.owner(address)) for address, what in mine)
+    whole = [each for _, what in mine for each in what]
+    held = doubts(whole)
+    standing_now = standing(held, overruled)
+    apart = _apart(hosts, suspects(standing_now))
+    counted = [host for host in hosts if host.address not in apart]
     return Network(
-        tuple(found),
-        network((host.graded for host in found), apart),
+        hosts,
+        network((host.graded for host in hosts), apart),
+        held,
+        apart,
+        archives(whole, standing_now),
         Counter(host.level for host in counted),
         Counter(name for host in counted for name in products(host)),
     )
@@ -97,8 +127,17 @@ def conclude(
 
 def products(host: Host) -> Iterator[str]:
     """What runs there, each once; a toolkit where the product is not known."""
-    names = {identity.name: identity for port in host.ports for identity in port.identities}
-    yield from names
+    yield from {identity.name: None for port in host.ports for identity in port.identities}
+
+
+def _apart(hosts: Iterable[Host], suspected: frozenset[Target]) -> frozenset[str]:
+    """Hosts of which no open port is above suspicion."""
+    return frozenset(
+        host.address
+        for host in hosts
+        if (open_ports := [port for port in host.ports if port.graded.grade is not None])
+        and all(Target(host.address, port.port) in suspected for port in open_ports)
+    )
 
 
 def _host(address: str, mine: tuple[Observation, ...], owner: Owner | None) -> Host:
@@ -116,14 +155,8 @@ def _port(door: Door, verdict: PortVerdict, found: tuple[Finding, ...]) -> Port:
     alone = HostVerdict(
         door.address, verdict.verdict, verdict.level, verdict.port, verdict.decided_by, (verdict,)
     )
-    return Port(
-        verdict,
-        grade(alone, found),
-        found,
-        identify(door),
-        _count(door),
-        _kinds([each.what for each in door.of("identifiers")]),
-    )
+    kinds = _kinds([each.what for each in door.of("identifiers")])
+    return Port(verdict, grade(alone, found), found, identify(door), _count(door), kinds)
 
 
 def _count(door: Door) -> Count | None:
@@ -164,7 +197,5 @@ def _kinds(seen: Sequence[Observation]) -> tuple[str, ...]:
 
 
 def _in_order(address: str) -> tuple[int, int]:
-    from ipaddress import ip_address
-
     found = ip_address(address)
     return found.version, int(found)
