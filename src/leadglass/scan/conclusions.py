@@ -1,7 +1,7 @@
 """What a survey comes to: hosts with their verdicts, findings and grades, and the network as a whole.
 
-Made anew from the observations whenever it is shown. What is likely no archive, and nobody has overruled that,
-is taken out of the network's grade and of its sums; it is shown all the same.
+Made anew from the observations whenever it is shown. What is likely no archive, and nobody overruled that, is
+taken out of the grade of the network and of its sums; it is shown all the same.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """All hosts that answered, in the order of addresses. `doubts`: all, overruled or not; their evidence are
-    indices into the observations of all hosts, one host after the other. `apart`: addresses that do not count.
+    """All hosts that answered, in the order of addresses. `doubts`: all, overruled or not; their evidence is
+    indices into the observations of all hosts, in order. `apart`: addresses that do not count.
     `levels`: with how many hosts a stranger got how far; `archives`: each counted once."""
 
     hosts: tuple[Host, ...]

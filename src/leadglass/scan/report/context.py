@@ -1,0 +1,45 @@
+"""What a report is about besides its network: which survey it was, by whose word, and those before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from leadglass.scan.conclusions import Network
+from leadglass.scan.observation import Level
+from leadglass.scan.register import Judgement, Survey, Tally
+from leadglass.scan.scope import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """One earlier survey of the same networks: a point of a trend."""
+
+    started: int
+    method: int
+    hosts: int  # that answered something
+    answering: int  # hosts that answered strangers' queries
+    grade: str
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """`earlier`: oldest first; `overruled`: by the doubt's key; `made`: ms since the epoch, UTC."""
+
+    survey: Survey
+    scope: Scope
+    tally: Tally
+    made: int
+    overruled: Mapping[str, Judgement] = field(default_factory=dict)
+    earlier: tuple[Earlier, ...] = ()
+
+    @property
+    def finished(self) -> bool:
+        return self.survey.finished is not None
+
+
+def point(survey: Survey, network: Network) -> Earlier:
+    """A survey as a point of the trend."""
+    answering = sum(number for level, number in network.levels.items() if level >= Level.ANSWERS)
+    grade = network.grade.grade
+    return Earlier(survey.started, survey.method, len(network.hosts), answering, grade.value if grade else "")
