@@ -21,8 +21,10 @@ class Bar:
 
 def bars(rows: Sequence[Bar]) -> Markup:
     """One row for each, longest as wide as there is room."""
-    most = max((row.value for row in rows), default=0) or 1
-    return Markup("").join(
+    if not rows:
+        return Markup("")
+    most = max(row.value for row in rows) or 1
+    drawn = Markup("").join(
         Markup(
             '<div class="bar-row"><span class="bar-label">{}</span>'
             '<svg class="bar-line" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
@@ -32,6 +34,7 @@ def bars(rows: Sequence[Bar]) -> Markup:
         ).format(row.label, row.tone, _width(row.value, most), row.value)
         for row in rows
     )
+    return Markup('<div class="bars">{}</div>').format(drawn)
 
 
 def _width(value: int, most: int) -> float:
@@ -39,7 +42,7 @@ def _width(value: int, most: int) -> float:
     return max(100 * value / most, 0.8) if value else 0.0
 
 
-_WIDE, _HIGH, _PAD = 640, 180, 34
+_WIDE, _HIGH, _PAD = 360, 150, 28
 
 
 def line(points: Sequence[tuple[int, int]], label: str) -> Markup:

@@ -22,7 +22,7 @@ from leadglass.scan.observation import PROBES, Level
 from leadglass.scan.remedies import remedies
 from leadglass.scan.report.charts import Bar, bars, line
 from leadglass.scan.report.context import About, point
-from leadglass.scan.report.summary import HEADLINES, amount
+from leadglass.scan.report.summary import HEADLINES, amount, worst_first
 from leadglass.scan.report.summary import line as summary_line
 from leadglass.scan.verdict import Verdict
 from leadglass.scan.wording import Language
@@ -66,7 +66,7 @@ def page(network: Network, about: About) -> str:
         networks=bars(_most(_networks(network), "bad")),
         trend=_trend(network, about),
         methods_differ=len({each.method for each in about.earlier} | {about.survey.method}) > 1,
-        hosts=[host for host in network.hosts if shown(host)],
+        hosts=[host for host in sorted(network.hosts, key=worst_first) if shown(host)],
         detailed=_detailed(network),
         doubts=[_judged(doubt, about) for doubt in network.doubts],
         total=amount(network.total) if network.total else "",

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from leadglass.scan import wording
+from leadglass.scan.checks import Severity
 from leadglass.scan.conclusions import Count, Host, Network, Port
 from leadglass.scan.observation import Level
 from leadglass.scan.scope_text import with_port
@@ -77,7 +79,7 @@ class Line:
 def lines(network: Network) -> Iterator[Line]:
     """The worst hosts first, each with its ports in order, but for those at which nobody is."""
     single = len({host.address for host in network.hosts}) == 1
-    for host in sorted(network.hosts, key=_worst_first):
+    for host in sorted(network.hosts, key=worst_first):
         for port in host.ports:
             if port.verdict.verdict not in {Verdict.CLOSED, Verdict.SILENT, Verdict.UNREACHABLE}:
                 where = f":{port.port}" if single else with_port(host.address, port.port)
@@ -86,9 +88,17 @@ def lines(network: Network) -> Iterator[Line]:
 
 def line(where: str, port: Port) -> Line:
     verdict = port.verdict.verdict
-    detail = counted(port) if verdict is Verdict.COUNTED else _DETAILS.get(verdict, "")
+    detail = counted(port) if verdict is Verdict.COUNTED else _detail(port)
     grade = port.graded.grade
     return Line(where, grade.value if grade else "", HEADLINES[verdict], detail, port.verdict.level)
+
+
+def _detail(port: Port) -> str:
+    """What the verdict means, unless a finding is worse than it sounds."""
+    worst = max(port.findings, key=lambda each: each.severity, default=None)
+    if port.verdict.level < Level.ASSOCIATES and worst is not None and worst.severity >= Severity.HIGH:
+        return wording.title(worst.check, wording.Language.EN)
+    return _DETAILS.get(port.verdict.verdict, "")
 
 
 def counted(port: Port) -> str:
@@ -109,7 +119,7 @@ def amount(count: Count) -> str:
     return ", ".join(told)
 
 
-def _worst_first(host: Host) -> tuple[int, int]:
+def worst_first(host: Host) -> tuple[int, int]:
     """Sorting keeps the order of addresses among equals."""
     grade = host.graded.grade
     return -host.level, 0 if grade is None else -ord(grade.value)
