@@ -23,8 +23,10 @@ from leadglass.scan.dial import Dial, dial
 from leadglass.scan.ending import Ending, Over
 from leadglass.scan.manner import Manner, Option
 from leadglass.scan.observation import Observation, Outcome
+from leadglass.scan.presence import presence
 from leadglass.scan.requests import WORKLIST_FIND, Keys, echo, no_procedure, no_study, verification
 from leadglass.scan.talk import Next
+from leadglass.scan.tally import count
 from leadglass.scan.titles import MADE_UP, NAMED, OWN, Attempt, Tried, next_attempt
 from leadglass.scan.visit import Visit
 
@@ -119,10 +121,22 @@ async def _look_around(visit: Visit) -> None:
     model = next((m for m in (STUDY_ROOT_FIND, PATIENT_ROOT_FIND) if m in visit.accepted), None)
     nobody = visit.made_up("nobody")
 
+    found = None
     if model is not None and visit.wants("find-none"):
-        await _find_none(visit, "find-none", model, no_study(model, nobody))
+        found = await _find_none(visit, "find-none", model, no_study(model, nobody))
     if WORKLIST_FIND in visit.accepted and visit.wants("worklist-none"):
         await _find_none(visit, "worklist-none", WORKLIST_FIND, no_procedure(nobody))
+    if model is not None and _answers(found):
+        await _count(visit, model, found)
+
+
+async def _count(visit: Visit, model: str, found: Ending | None) -> None:
+    """Only where a stranger's query is answered at all."""
+    if visit.wants("count"):
+        ignores_dates = found is not None and found.outcome is Outcome.STOPPED
+        await count(visit, model, ignores_dates=ignores_dates)
+    if visit.wants("identifiers") and Option.IDENTIFIERS in visit.manner.options:
+        await presence(visit, model)
 
 
 class _NoMatch:

@@ -120,7 +120,11 @@ class Keys:
 
 def _elements(values: Mapping[str, str]) -> list[tuple[int, str, Value]]:
     tags = {TAG_BY_KEYWORD[keyword]: value for keyword, value in values.items()}
-    return [(tag, VR_BY_TAG[tag], value.encode("ascii")) for tag, value in tags.items()]
+    return [(tag, VR_BY_TAG[tag], _value(tag, value)) for tag, value in tags.items()]
+
+
+def _value(tag: int, value: str) -> Value:
+    return () if VR_BY_TAG[tag] == "SQ" else value.encode("ascii")
 
 
 def no_study(model: str, nobody: str) -> Keys:

@@ -17,6 +17,7 @@ from leadglass.scan.manner import Manner
 from leadglass.scan.observation import PROBES, Observation, Outcome, Value, product
 from leadglass.scan.requests import OFFERS, UNKNOWN_SERVICE, Keys, find, offers
 from leadglass.scan.talk import Taker, Talk
+from leadglass.ul.negotiation import AcceptedContext
 from leadglass.ul.pdu import AssociateAC, AssociateRQ
 
 _UID: Final = re.compile(r"[0-9.]{1,64}", re.ASCII)
@@ -42,11 +43,18 @@ class Visit:
     _until: float = 0
 
     def __post_init__(self) -> None:
-        self._until = asyncio.get_running_loop().time() + self.manner.patience.host
+        self._until = self.moment(self.manner.patience.host)
+
+    def moment(self, seconds: float) -> float:
+        """When so many seconds from now are over, for `until`."""
+        return asyncio.get_running_loop().time() + seconds
+
+    def until(self, moment: float) -> float:
+        """Seconds that are left, of the time that this port is given as well."""
+        return min(moment, self._until) - asyncio.get_running_loop().time()
 
     def seconds(self, at_most: float) -> float:
-        """What this port is still given."""
-        return min(at_most, self._until - asyncio.get_running_loop().time())
+        return min(at_most, self.until(self._until))
 
     def wants(self, probe: str) -> bool:
         """Whether it is to be sent, is allowed, and there is time for it."""
@@ -58,18 +66,31 @@ class Visit:
 
     # --- observing ----------------------------------------------------------------------------------------
 
-    async def observe(self, probe: str, sent: Mapping[str, Value], asking: Awaitable[Ending]) -> Ending:
-        """One observation of whatever comes of `asking`."""
+    async def observe(
+        self,
+        probe: str,
+        sent: Mapping[str, Value],
+        asking: Awaitable[Ending],
+        so_far: Callable[[], Ending] | None = None,
+    ) -> Ending:
+        """One observation of whatever comes of `asking`; of what came `so_far` where that is cancelled."""
         at, started = self.clock(), ticks()
         try:
             ending = await asking
         except Over as over:
             ending = over.ending
+        except asyncio.CancelledError:
+            if so_far is not None:
+                self._note(probe, sent, at, started, so_far())
+            raise
+        self._note(probe, sent, at, started, ending)
+        return ending
+
+    def _note(self, probe: str, sent: Mapping[str, Value], at: int, started: float, ending: Ending) -> None:
         said = {**ending.said, "tls": True} if self.tls is not None else ending.said
         seen = Observation(probe, self.address, self.port, at, since(started), ending.outcome, sent, said)
         self.seen.append(seen)
         self.note(seen)
-        return ending
 
     # --- associations -------------------------------------------------------------------------------------
 
@@ -103,6 +124,16 @@ class Visit:
 
     # --- queries ------------------------------------------------------------------------------------------
 
+    async def context(self, service: str) -> tuple[Talk, AcceptedContext]:
+        """On the association at hand, or on a new one where that has ended."""
+        if self.talk is None or not self.talk.is_alive:
+            await self.offer()
+        talk = self.talk
+        context = talk.context_for(service) if talk is not None else None
+        if talk is None or context is None:
+            raise Over(Ending(Outcome.EMPTY))
+        return talk, context
+
     async def find(
         self,
         service: str,
@@ -112,14 +143,8 @@ class Visit:
         pace: float | None = None,
         seconds: float | None = None,
     ) -> Command:
-        """One C-FIND on the association at hand, or on a new one where that has ended. Its final response;
-        Over when there is none."""
-        if self.talk is None or not self.talk.is_alive:
-            await self.offer()
-        talk = self.talk
-        context = talk.context_for(service) if talk is not None else None
-        if talk is None or context is None:
-            raise Over(Ending(Outcome.EMPTY))
+        """One C-FIND. Its final response; Over when there is none."""
+        talk, context = await self.context(service)
         answer = self.manner.patience.answer
         return await talk.perform(
             context.id,

@@ -1,0 +1,130 @@
+"""What may be seen of a response: one number, or a patient's ID long enough to be hashed. Nothing stays.
+
+Only where the scope asks for it; otherwise data sets pass by and are not looked at.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from array import array
+from collections.abc import Callable
+from typing import Final
+
+from leadglass.dicom.dataset import DataSet, Limits, parse
+from leadglass.dicom.dictionary import TAG_BY_KEYWORD, transfer_syntax
+from leadglass.dimse.command import Command
+from leadglass.errors import Violation
+from leadglass.scan.manner import Bounds, Option
+from leadglass.scan.talk import Next
+
+IMAGES: Final = ("NumberOfStudyRelatedInstances",)
+PEOPLE: Final = ("PatientID", "IssuerOfPatientID")
+MOST_IMAGES: Final = 1_000_000  # of one study; more is a lie
+
+_IMAGES: Final = TAG_BY_KEYWORD[IMAGES[0]]
+_PERSON: Final = tuple(TAG_BY_KEYWORD[keyword] for keyword in PEOPLE)
+_BATCH: Final = 1 << 16  # hashes that wait to be sorted in
+
+
+class Tally:
+    """Takes the responses to one query: they are counted, and cancelled after `most`.
+
+    `look`: given each data set, whole, by whoever may look at it; None: they are not even collected.
+    """
+
+    __slots__ = ("_data", "_look", "_most", "cancelled", "matches")
+
+    def __init__(self, most: int, look: Callable[[bytes], None] | None = None) -> None:
+        self.matches = 0
+        self.cancelled = False
+        self._most = most
+        self._look = look
+        self._data = bytearray()
+
+    def pending(self, _: Command) -> Next:
+        self.matches += 1
+        if self.matches < self._most:
+            return Next.GO_ON
+        self.cancelled = True
+        return Next.CANCEL
+
+    def data(self, piece: memoryview, is_last: bool) -> None:
+        if self._look is None:
+            return
+        self._data += piece
+        if is_last:
+            self._look(bytes(self._data))
+            self._data.clear()
+
+
+def element_limits(bounds: Bounds) -> Limits:
+    """For the data set of one response."""
+    return Limits(depth=4, elements=2000, header_bytes=4 * bounds.data_set, value_bytes=bounds.data_set)
+
+
+class Glimpse:
+    """Looks at data sets of one encoding for what `options` allow, and adds it up."""
+
+    def __init__(self, options: frozenset[Option], bounds: Bounds, secret: bytes) -> None:
+        self.images = 0
+        self.unread = 0  # data sets that are none
+        self.people = Crowd(secret) if Option.PEOPLE in options else None
+        self.wants_images = Option.IMAGES in options
+        self._wanted = frozenset(
+            ((_IMAGES,) if self.wants_images else ()) + (_PERSON if self.people is not None else ())
+        )
+        self._limits = element_limits(bounds)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What has to be asked for."""
+        return (IMAGES if self.wants_images else ()) + (PEOPLE if self.people is not None else ())
+
+    def look(self, data: bytes, syntax: str) -> None:
+        try:
+            found = parse(data, transfer_syntax(syntax), self._limits, self._wanted)
+        except Violation:
+            self.unread += 1
+            return
+        self.images += _number(_value(found, _IMAGES))
+        if self.people is not None and (person := _value(found, _PERSON[0])):
+            self.people.add(person, _value(found, _PERSON[1]))
+
+
+class Crowd:
+    """How many different people. A person is a hash under a key that lives as long as this does."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._key = hmac.digest(secret or secrets.token_bytes(32), b"people", "sha256")
+        self._known = array("Q")  # sorted, each once
+        self._new = array("Q")
+
+    def add(self, identifier: bytes, issuer: bytes) -> None:
+        digest = hmac.digest(self._key, b"%d %b%b" % (len(identifier), identifier, issuer), "sha256")
+        self._new.append(int.from_bytes(digest[:8], "big"))
+        if len(self._new) >= max(_BATCH, len(self._known) // 4):
+            self._sort_in()
+
+    def __len__(self) -> int:
+        self._sort_in()
+        return len(self._known)
+
+    def _sort_in(self) -> None:
+        """8 bytes for each person, whatever the matches."""
+        import numpy as np  # the only use of it here, and a survey seldom counts people
+
+        merged = np.union1d(np.asarray(self._known, np.uint64), np.asarray(self._new, np.uint64))
+        self._known = array("Q", merged.tobytes())
+        self._new = array("Q")
+
+
+def _value(found: DataSet, tag: int) -> bytes:
+    element = found.get(tag)
+    value = element.value if element is not None else b""
+    return value.strip(b" \0") if isinstance(value, bytes) else b""
+
+
+def _number(value: bytes) -> int:
+    """An IS (PS3.5 6.2); 0 for what is none."""
+    return min(int(value), MOST_IMAGES) if value.isdigit() and len(value) <= 12 else 0
