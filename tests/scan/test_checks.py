@@ -47,7 +47,7 @@ def test_what_needs_an_owners_word_is_off_by_itself() -> None:
 def test_counting_is_the_highest_level_and_queries_come_before_it() -> None:
     by_level = {level: {check.id for check in CHECKS.values() if check.level is level} for level in Level}
     assert by_level[Level.COUNTED] == {"D07", "W02"}
-    assert by_level[Level.ANSWERS] == {"D06", "D10", "W01", "W03"}
+    assert by_level[Level.ANSWERS] == {"D06", "D10", "W01"}
     assert by_level[Level.ECHOES] == {"D05"}
     assert by_level[Level.CLOSED] == {"N01", "N02"}
 

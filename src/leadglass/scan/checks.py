@@ -128,7 +128,7 @@ _ALL: Final = (
         "a number, no record",
     ),
     Check(
-        "W03", "orthanc-rest", _C, _QUERY, "GET /system; GET /statistics where the scope allows counting",
+        "W03", "orthanc-rest", _C, _ASSOCIATE, "GET /system; GET /statistics where the scope allows counting",
         "Orthanc's description of itself", "a description and counts",
     ),
     Check(
