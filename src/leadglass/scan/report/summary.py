@@ -61,8 +61,17 @@ _DETAILS: Final[Mapping[Verdict, str]] = MappingProxyType(
         Verdict.HANGS_UP: "closes without a word",
     }
 )
-# Kinds of identifiers as people call them; the rest go by their own words.
-_KINDS: Final[Mapping[str, str]] = MappingProxyType({"patient-id": "ID", "patient-name": "name"})
+# Kinds of identifiers, what tells most of a person first; the rest go by their own words.
+_KINDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "patient-name": "name",
+        "name": "name",
+        "birth-date": "birth date",
+        "patient-id": "ID",
+        "other-ids": "other IDs",
+    }
+)
+_MOST_KINDS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +114,17 @@ def counted(port: Port) -> str:
     """`60 studies, 21 people; name, birth date, ID.  Nothing copied.`"""
     told = [amount(port.count)] if port.count is not None else []
     if port.identifiers:
-        told.append(", ".join(_KINDS.get(kind, kind.replace("-", " ")) for kind in port.identifiers))
+        told.append(_kinds(port.identifiers))
     return f"{'; '.join(told)}.  Nothing copied." if told else "counted.  Nothing copied."
+
+
+def _kinds(kinds: tuple[str, ...]) -> str:
+    """`name, birth date, ID and 8 more`"""
+    first = [_KINDS[kind] for kind in _KINDS if kind in kinds]
+    rest = [kind.replace("-", " ") for kind in kinds if kind not in _KINDS]
+    named = [*first, *rest]
+    more = f" and {len(named) - _MOST_KINDS} more" if len(named) > _MOST_KINDS else ""
+    return ", ".join(named[:_MOST_KINDS]) + more
 
 
 def amount(count: Count) -> str:
