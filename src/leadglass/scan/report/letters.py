@@ -1,0 +1,147 @@
+"""Letters to owners: what was seen, what to do today, whom to ask. One for each owner, however many hosts.
+
+As text and as HTML, in English or German. They hold what a report holds of the owner's own hosts, no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from leadglass.scan import wording
+from leadglass.scan.checks import Severity
+from leadglass.scan.conclusions import Count, Host, Network, Port
+from leadglass.scan.constituency import Owner
+from leadglass.scan.findings import Finding
+from leadglass.scan.observation import Level
+from leadglass.scan.remedies import remedies
+from leadglass.scan.report.context import About
+from leadglass.scan.scope_text import with_port
+from leadglass.scan.wording import Language
+
+LEAST: Final = Severity.MEDIUM  # what is worth a letter
+_MOST_FINDINGS: Final = 6  # of one port: a letter is read, a list is not
+_MOST_ACTIONS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """`key`: what names it among others, fit for a file name. `to`: the owner's contact, '' if unknown."""
+
+    key: str
+    to: str
+    owner: str
+    language: Language
+    subject: str
+    text: str
+    html: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Door:
+    """One port of the owner's, with what is worth telling of it."""
+
+    where: str
+    when: str
+    port: Port
+    findings: tuple[Finding, ...]
+    count: Count | None
+
+
+def letters(network: Network, about: About, language: Language | None = None) -> tuple[Letter, ...]:
+    """One for each owner with something to mend; in the owner's language, where the constituency file says
+    it and `language` does not. Hosts nobody is named for have a letter each."""
+    return tuple(_letter(owner, hosts, about, language) for owner, hosts in _by_owner(network))
+
+
+def _by_owner(network: Network) -> Iterator[tuple[Owner | None, list[Host]]]:
+    found: dict[str, tuple[Owner | None, list[Host]]] = {}
+    for host in network.hosts:
+        if host.address not in network.apart and any(each.severity >= LEAST for each in host.findings):
+            owner = host.owner
+            key = f"{owner.organisation}\n{owner.contact}" if owner else host.address
+            found.setdefault(key, (owner, []))[1].append(host)
+    yield from found.values()
+
+
+def _letter(owner: Owner | None, hosts: list[Host], about: About, language: Language | None) -> Letter:
+    spoken = language or _language(owner)
+    shown = list(_doors(hosts))
+    worst = max(host.level for host in hosts)
+    addresses = tuple(host.address for host in hosts)
+    context = {
+        "owner": owner,
+        "doors": shown,
+        "about": about,
+        "scope": about.scope,
+        "answers": worst >= Level.ANSWERS,
+        "addresses": addresses,
+        "seen": lambda finding: wording.seen(finding, spoken),
+        "title": lambda check: wording.title(check, spoken),
+        "severity": lambda how_bad: wording.severity(how_bad, spoken),
+        "actions": [action for door in shown for action in _actions(door, spoken)],
+    }
+    subject = _template(f"letter_{spoken}.subject.txt").render(context).strip()
+    return Letter(
+        _key(owner, hosts),
+        owner.contact if owner else "",
+        owner.organisation if owner else "",
+        spoken,
+        subject,
+        _template(f"letter_{spoken}.txt").render(context, subject=subject),
+        _template(f"letter_{spoken}.html").render(context, subject=subject),
+        addresses,
+    )
+
+
+def _doors(hosts: Iterable[Host]) -> Iterator[_Door]:
+    for host in hosts:
+        for port in host.ports:
+            worth = sorted(
+                (each for each in port.findings if each.severity >= LEAST), key=lambda each: -each.severity
+            )
+            if worth:
+                at = host.observations[worth[0].proof[0]].at
+                when = datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+                where = with_port(host.address, port.port)
+                yield _Door(where, when, port, tuple(worth[:_MOST_FINDINGS]), port.count)
+
+
+def _actions(door: _Door, language: Language) -> list[tuple[str, str]]:
+    """(where and on what, what to do there), each once: one setting often closes several findings."""
+    found: dict[str, str] = {}
+    for finding in door.findings:
+        known = remedies(finding.check, door.port.identities, language)
+        title = wording.title(finding.check, language)
+        for about, text in known or ((title, wording.close(finding.check, language)),):
+            found.setdefault(text, f"{door.where}, {about}")
+    return [(where, text) for text, where in found.items()][:_MOST_ACTIONS]
+
+
+def _language(owner: Owner | None) -> Language:
+    asked = owner.language.lower()[:2] if owner else ""
+    return Language(asked) if asked in set(Language) else Language.EN
+
+
+def _key(owner: Owner | None, hosts: list[Host]) -> str:
+    name = owner.organisation if owner else hosts[0].address
+    words = "".join(letter.lower() if letter.isascii() and letter.isalnum() else "-" for letter in name)
+    return "-".join(filter(None, words.split("-")))[:60] or hosts[0].address.replace(":", "-")
+
+
+@cache
+def _template(name: str) -> Any:
+    environment = Environment(
+        loader=PackageLoader("leadglass.scan.report"),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name)
