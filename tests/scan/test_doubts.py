@@ -60,8 +60,9 @@ def test_who_takes_a_service_that_does_not_exist_takes_anything() -> None:
     assert (doubt.kind, doubt.reason, doubt.weight) == (
         DoubtKind.HONEYPOT,
         Reason.ACCEPTS_ANYTHING,
-        Weight.LIKELY,
+        Weight.HINT,
     )
+    assert suspects([doubt]) == frozenset()  # a real archive in its promiscuous mode does so too
     assert doubt.evidence == (1,)
     assert doubts([offers(CT, accepts_unknown=False)]) == ()
 
@@ -108,7 +109,7 @@ def test_dicompot() -> None:
 
 def test_who_ignores_every_key_answers_whatever_is_asked() -> None:
     day, uid = find(Outcome.STOPPED), find(Outcome.STOPPED, keys=("study-instance-uid",))
-    assert of(day, uid) == [(DoubtKind.HONEYPOT, Reason.ANY_KEY, Weight.LIKELY)]
+    assert of(day, uid) == [(DoubtKind.HONEYPOT, Reason.ANY_KEY, Weight.HINT)]
     assert of(day) == of(day, day) == of(day, find(keys=("study-instance-uid",))) == []
     assert of(day, find(Outcome.ABORTED, keys=("study-instance-uid",))) == []
 
@@ -297,6 +298,13 @@ def test_several_hints_make_a_suspect_and_one_does_not() -> None:
     assert suspects([one]) == frozenset()
     assert suspects([one, other]) == {Target("127.0.0.1", 104)}
     assert suspects([one, hint(Reason.SAME_CERTIFICATE, DoubtKind.DUPLICATE)]) == frozenset()
+
+
+def test_a_poor_archive_that_heeds_no_key_is_no_suspect_for_that_alone() -> None:
+    day, uid = find(Outcome.STOPPED), find(Outcome.STOPPED, keys=("study-instance-uid",))
+    found = doubts([day, uid, count(21, windows=(7, 7, 7))])
+    assert {each.reason for each in found} == {Reason.ANY_KEY, Reason.ANY_DATE}
+    assert suspects(found) == frozenset()
 
 
 def test_doubts_change_no_finding() -> None:

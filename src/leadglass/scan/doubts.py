@@ -85,17 +85,20 @@ def standing(found: Iterable[Doubt], overruled: Collection[str]) -> tuple[Doubt,
 
 _NO_ARCHIVE = (DoubtKind.HONEYPOT, DoubtKind.TARPIT)
 _ENOUGH_HINTS = 2
+# Two ways to notice one thing: a poor server that heeds no key is no honeypot yet.
+_ONE_THING = frozenset({Reason.ANY_KEY, Reason.ANY_DATE})
 
 
 def suspects(found: Sequence[Doubt]) -> frozenset[Target]:
-    """Ports that are likely no archive: one doubt that says so, or several hints."""
-    hints: dict[Target, int] = {}
+    """Ports that are likely no archive: one doubt that says so, or hints of several kinds."""
+    hints: dict[Target, set[Reason]] = {}
     likely: set[Target] = set()
     for doubt in found:
         if doubt.kind not in _NO_ARCHIVE:
             continue
         for target in doubt.targets:
-            hints[target] = hints.get(target, 0) + 1
+            reason = Reason.ANY_KEY if doubt.reason in _ONE_THING else doubt.reason
+            hints.setdefault(target, set()).add(reason)
             if doubt.weight >= Weight.LIKELY:
                 likely.add(target)
-    return frozenset(likely | {target for target, count in hints.items() if count >= _ENOUGH_HINTS})
+    return frozenset(likely | {target for target, reasons in hints.items() if len(reasons) >= _ENOUGH_HINTS})

@@ -101,9 +101,10 @@ def _doubt(
 
 
 def _accepts_anything(door: Door) -> Iterator[Doubt]:
+    """No more than a hint: Orthanc and storescp have a mode in which they take any class for storage."""
     seen = door.first(lambda s: s.said("accepts_unknown") is True, *ASSOCIATIONS)
     if seen:
-        yield _doubt(door, DoubtKind.HONEYPOT, Reason.ACCEPTS_ANYTHING, Weight.LIKELY, [seen])
+        yield _doubt(door, DoubtKind.HONEYPOT, Reason.ACCEPTS_ANYTHING, Weight.HINT, [seen])
 
 
 def _signature(door: Door) -> Iterator[Doubt]:
@@ -118,10 +119,11 @@ def _signature(door: Door) -> Iterator[Doubt]:
 
 
 def _any_key(door: Door) -> Iterator[Doubt]:
-    """Servers that ignore the date are common; who ignores every key answers whatever is asked."""
+    """Servers that ignore the date are common; who ignores every key answers whatever is asked. Poor archives
+    do so too."""
     asked = door.of("find-none")
     if len({s.sent("keys") for s in asked}) > 1 and all(map(ignores_the_key, asked)):
-        yield _doubt(door, DoubtKind.HONEYPOT, Reason.ANY_KEY, Weight.LIKELY, asked)
+        yield _doubt(door, DoubtKind.HONEYPOT, Reason.ANY_KEY, Weight.HINT, asked)
 
 
 def _any_date(door: Door) -> Iterator[Doubt]:
@@ -134,7 +136,7 @@ def _any_date(door: Door) -> Iterator[Doubt]:
             and windows[0]
         ):
             matches = int(windows[0])
-            yield _doubt(door, DoubtKind.HONEYPOT, Reason.ANY_DATE, Weight.LIKELY, [seen], matches=matches)
+            yield _doubt(door, DoubtKind.HONEYPOT, Reason.ANY_DATE, Weight.HINT, [seen], matches=matches)
             return
 
 

@@ -248,11 +248,11 @@ _CHECKS: Final = {
 }
 
 _REASONS: Final = {
-    Reason.ACCEPTS_ANYTHING: "Er hat einem Dienst zugestimmt, den es nicht gibt. Wer dem zustimmt, stimmt "
-    "allem zu.",
+    Reason.ACCEPTS_ANYTHING: "Er hat einem Dienst zugestimmt, den es nicht gibt. Honeypots stimmen allem zu; "
+    "einige Archive, die jede Art von Objekten annehmen sollen, aber auch.",
     Reason.SIGNATURE: "Er antwortet so, wie es im Quelltext des Honeypots {program} steht.",
     Reason.ANY_KEY: "Er hat Abfragen, auf die nichts passen kann, mit Treffern beantwortet, gleich wonach "
-    "gefragt wurde.",
+    "gefragt wurde. Honeypots tun das; schlechte Archive auch.",
     Reason.ANY_DATE: "Für jeden Zeitraum nannte er dieselbe Zahl von Untersuchungen, {matches}.",
     Reason.TOO_FAST: "Er hat nach {answer} µs geantwortet, eine Verbindung zu ihm dauert aber {connect} "
     "µs: Etwas Näheres antwortet in seinem Namen.",

@@ -230,10 +230,11 @@ _CHECKS: Final = {
 }
 
 _REASONS: Final = {
-    Reason.ACCEPTS_ANYTHING: "It agreed to a service that was made up for this survey. Who agrees to what "
-    "does not exist agrees to anything.",
+    Reason.ACCEPTS_ANYTHING: "It agreed to a service that was made up for this survey. Honeypots agree to "
+    "anything; so do a few archives that are set to take every kind of object.",
     Reason.SIGNATURE: "It answers what the source of the honeypot {program} makes it answer.",
-    Reason.ANY_KEY: "It answered queries that nothing can match with matches, whatever was asked.",
+    Reason.ANY_KEY: "It answered queries that nothing can match with matches, whatever was asked. "
+    "Honeypots do; so do poor archives.",
     Reason.ANY_DATE: "For every range of dates it told the same number of studies, {matches}.",
     Reason.TOO_FAST: "It answered within {answer} µs, but a connection to it takes {connect} µs: something "
     "nearer answers in its name.",
