@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Final
+from typing import Final, NamedTuple
 
 from leadglass.scan.examine import Ask, Language, examine
 from leadglass.scan.knock import knock
@@ -23,7 +23,7 @@ from leadglass.scan.observation import Observation, Outcome
 from leadglass.scan.pace import Pace, Waiting
 from leadglass.scan.plan import Plan
 from leadglass.scan.ports import purpose
-from leadglass.scan.register import Register, Survey, Tally
+from leadglass.scan.register import Kind, Register, Survey, Tally
 from leadglass.scan.scope import Scope
 
 WORKERS: Final = 256
@@ -56,6 +56,18 @@ class Progress:
         """Seconds, as it has gone so far; None while nobody can tell."""
         rate = self.rate(now)
         return (self.hosts - self.done_hosts) / rate if rate > 0 else None
+
+
+class _Knock(NamedTuple):
+    """One attempt at one port. No observation yet: of most of them nobody wants one."""
+
+    port: int
+    at: int
+    took_us: int
+    outcome: Outcome
+
+    def observed(self, address: str) -> Observation:
+        return Observation("tcp", address, self.port, self.at, self.took_us, self.outcome)
 
 
 @dataclass(slots=True)
@@ -129,9 +141,10 @@ class Surveyor:
             if self._failure is not None:
                 raise self._failure
             if address not in self._known:
-                opened = await self._knock(block, address, ports)
-                if opened:
-                    await self._host(address, opened)
+                knocks = await self._knock(block, address, ports)
+                opened = [each.port for each in knocks if each.outcome is Outcome.OPEN]
+                if opened or self._survey.kind is Kind.RETEST:
+                    await self._host(address, opened, knocks)
             self._leave(block)
             idle = (idle + 1) % _YIELD_EVERY
             if not idle:
@@ -141,32 +154,31 @@ class Surveyor:
 
     # --- who is there -------------------------------------------------------------------------------------
 
-    async def _knock(self, block: _Block, address: str, ports: Sequence[int]) -> list[int]:
-        """Its open ports. One after the other, as long as it answers; a host that is silent at the first ones
-        is tried at the others all at once, or the whole survey would wait for hosts that are not there."""
-        found: dict[int, Outcome] = {}
+    async def _knock(self, block: _Block, address: str, ports: Sequence[int]) -> list[_Knock]:
+        """Who is there. One port after the other, as long as the host answers; one that is silent at the
+        first is tried at the others all at once, or all would wait for hosts that are not there."""
+        found: list[_Knock] = []
         for at, port in enumerate(ports):
-            found[port] = await self._one(address, port)
-            if at + 1 == _SILENT_PORTS and all(each is Outcome.SILENT for each in found.values()):
+            found.append(await self._one(address, port))
+            if at + 1 == _SILENT_PORTS and all(each.outcome is Outcome.SILENT for each in found):
                 rest = ports[at + 1 :]
-                found.update(
-                    zip(rest, await asyncio.gather(*(self._one(address, p) for p in rest)), strict=True)
-                )
+                found += await asyncio.gather(*(self._one(address, other) for other in rest))
                 break
-        outcomes = list(found.values())
+        outcomes = [each.outcome for each in found]
         tally = Tally(*(outcomes.count(o) for o in (Outcome.REFUSED, Outcome.SILENT, Outcome.UNREACHABLE)))
         block.tally += tally
         self.progress.tally += tally
-        return [port for port, outcome in found.items() if outcome is Outcome.OPEN]
+        return found
 
-    async def _one(self, address: str, port: int) -> Outcome:
+    async def _one(self, address: str, port: int) -> _Knock:
         await self._pass(address, port)
-        began = monotonic()
+        at, began = self._clock(), monotonic()
         outcome = await knock(address, port, self._waiting.seconds)
+        took = monotonic() - began
         if outcome in {Outcome.OPEN, Outcome.REFUSED}:
-            self._waiting.answered(monotonic() - began)
+            self._waiting.answered(took)
         self.progress.knocked += 1
-        return outcome
+        return _Knock(port, at, int(took * 1e6), outcome)
 
     async def _pass(self, address: str, port: int, connections: int = 1) -> None:
         """Nothing goes out but past here. Denied ends the survey: its scope has expired, or we are wrong."""
@@ -179,9 +191,12 @@ class Surveyor:
 
     # --- what they say ------------------------------------------------------------------------------------
 
-    async def _host(self, address: str, ports: Sequence[int]) -> None:
+    async def _host(self, address: str, ports: Sequence[int], knocks: Sequence[_Knock]) -> None:
+        """A second look keeps the ports at which nobody is, too: they may be what was hoped for."""
         self.progress.open_ports += len(ports)
         seen: list[Observation] = []
+        if self._survey.kind is Kind.RETEST:
+            seen += [each.observed(address) for each in knocks if each.outcome is not Outcome.OPEN]
         for port in ports:
             seen += await self._port(address, port)
         if any(each.outcome is not Outcome.REFUSED for each in seen):
