@@ -50,7 +50,7 @@ async def dial(address: str, port: int, manner: Manner, tls: ssl.SSLContext | No
     loop = asyncio.get_running_loop()
     started = ticks()
     sock = await connected(address, port, manner.patience.connect)
-    talk = Talk(manner.bounds)
+    talk = Talk(manner)
     talk.socket = sock
     try:
         if tls is None:

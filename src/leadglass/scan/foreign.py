@@ -48,3 +48,8 @@ def looks_like(first: bytes | bytearray) -> str | None:
 def begins_pdu(first: bytes | bytearray) -> bool:
     """Whether the first byte is one of the seven PDU types (PS3.8 9.3.1). Not for no bytes."""
     return 1 <= first[0] <= 7
+
+
+def begins_tls(first: bytes | bytearray) -> bool:
+    """Whether it may be a record of TLS: alert or handshake, major version 3 (RFC 8446 5.1)."""
+    return first[0] in (0x15, 0x16) and (len(first) < 2 or first[1] == 3)

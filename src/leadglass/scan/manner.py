@@ -33,6 +33,7 @@ class Patience:
     answer: float = 10
     count: float = 300
     host: float = 420
+    parting: float = 1  # for an answer to our release, or to close after our abort
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from leadglass.dimse.status import Category, category
 from leadglass.errors import ProtocolViolation
 from leadglass.scan.ending import Ending, Over
 from leadglass.scan.foreign import ENOUGH, MOST, begins_pdu, looks_like
-from leadglass.scan.manner import Bounds
+from leadglass.scan.manner import Manner
 from leadglass.scan.observation import Outcome
 from leadglass.ul.association import (
     Aborted,
@@ -39,8 +39,7 @@ from leadglass.ul.negotiation import AcceptedContext, negotiated
 from leadglass.ul.pdu import AssociateAC, AssociateRQ
 from leadglass.ul.wire import Fragment, UlLimits
 
-PARTING: Final = 1.0  # seconds for the other side to answer a release, or to close after an abort
-MOST_DISCARDED: Final = 1 << 20  # bytes read and thrown away meanwhile
+MOST_DISCARDED: Final = 1 << 20  # bytes read and thrown away while the other side is to close
 _UNLIMITED: Final = 1 << 14  # bytes of a PDU for somebody who names no maximum: all that we send is short
 _HEAD: Final = 6  # bytes of a PDU's header, and of a PDV's
 _COMMAND: Final = DimseLimits(command_bytes=4 << 10, empty_fragments=64)
@@ -78,9 +77,10 @@ class _Asked:
 class Talk(asyncio.Protocol):
     """For a transport that is connected: `associate` first, then `perform`, `release` or `abort` last."""
 
-    def __init__(self, bounds: Bounds) -> None:
+    def __init__(self, manner: Manner) -> None:
         self.contexts: Mapping[int, AcceptedContext] = {}
-        self._bounds = bounds
+        bounds = self._bounds = manner.bounds
+        self._parting = manner.patience.parting
         self._association = Association(
             Role.REQUESTOR, UlLimits(control_pdu=bounds.control_pdu, p_data_pdu=bounds.data_pdu)
         )
@@ -156,7 +156,7 @@ class Talk(asyncio.Protocol):
         if self._ending is None:
             self._association.release()
             with suppress(Over):
-                await self._wait(PARTING)
+                await self._wait(self._parting)
         await self.gone()
 
     async def abort(self) -> None:
@@ -180,6 +180,8 @@ class Talk(asyncio.Protocol):
         self._heard += len(data)
         if self._first is not None:
             data = self._opening(data)
+            if not data:
+                return
         try:
             for happening in self._association.receive_data(data):
                 self._take(happening)
@@ -281,8 +283,8 @@ class Talk(asyncio.Protocol):
             self._end(Ending(Outcome.STOPPED))
         elif step is Next.CANCEL and not asked.cancelled:
             asked.cancelled = True
-            asked.until = min(asked.until, self._loop.time() + PARTING)
-            self._expect(PARTING)
+            asked.until = min(asked.until, self._loop.time() + self._parting)
+            self._expect(self._parting)
             cancel = Command(Field.C_CANCEL_RQ, responding_to=asked.request.message_id)
             self._send(asked.context_id, cancel.encode(), is_command=True)
 
@@ -393,7 +395,7 @@ class Talk(asyncio.Protocol):
         self._set_ending(ending)
         self._association.abort()
         self._flush()
-        self._expect(PARTING)
+        self._expect(self._parting)
 
     def _set_ending(self, ending: Ending) -> None:
         self._ending = ending
