@@ -33,20 +33,19 @@ _FIRST: Final[Mapping[Purpose, Language]] = MappingProxyType(
         Purpose.CONNECT: Language.NOTHING,
     }
 )
-# What somebody who was asked in the wrong language turned out to speak.
+# What somebody who was asked in the wrong language turned out to speak; `inside`: inside TLS.
 _THEN: Final[Mapping[tuple[Language, str], Language]] = MappingProxyType(
     {
         (Language.DICOM, "http"): Language.WEB,
         (Language.DICOM, "tls"): Language.TLS,
         (Language.TLS, "http"): Language.WEB,
-        (Language.TLS, "plain"): Language.DICOM,
-        (Language.TLS, "http-inside"): Language.WEB_TLS,
+        (Language.TLS, "dicom"): Language.DICOM,
+        (Language.TLS, "http inside"): Language.WEB_TLS,
         (Language.WEB, "dicom"): Language.DICOM,
         (Language.WEB, "tls"): Language.WEB_TLS,
-        (Language.WEB, "unknown"): Language.DICOM,
         (Language.WEB_TLS, "http"): Language.WEB,
-        (Language.WEB_TLS, "plain"): Language.DICOM,
-        (Language.WEB_TLS, "dicom-inside"): Language.TLS,
+        (Language.WEB_TLS, "dicom"): Language.DICOM,
+        (Language.WEB_TLS, "dicom inside"): Language.TLS,
     }
 )
 _SAID_NOTHING: Final = frozenset({Outcome.CLOSED, Outcome.MUTE})
@@ -68,13 +67,19 @@ def languages(purpose: Purpose, seen: Sequence[Observation], asked: Sequence[Lan
         return
     last = asked[-1]
     for each in seen:
-        then = _THEN.get((last, str(each.said.get("looks_like", ""))))
+        then = _THEN.get((last, _spoken(each)))
         if then is not None and then not in asked:
             yield then
             return
     silent = bool(seen) and all(each.outcome in _SAID_NOTHING for each in seen)
     if silent and last in _INSTEAD and _INSTEAD[last] not in asked:
         yield _INSTEAD[last]
+
+
+def _spoken(seen: Observation) -> str:
+    """The protocol that was heard instead of the one that was asked in; '' for none."""
+    word = str(seen.said.get("looks_like", ""))
+    return f"{word} inside" if word and seen.said.get("tls") is True else word
 
 
 async def examine(
