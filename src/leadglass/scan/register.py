@@ -20,6 +20,7 @@ from sqlalchemy import bindparam
 from leadglass.db.engine import Database, Transaction
 from leadglass.errors import NotFound
 from leadglass.scan import schema
+from leadglass.scan.casebook import Casebook
 from leadglass.scan.observation import METHOD, Observation
 
 _PAGE: Final = 200  # hosts whose observations are read at once
@@ -92,6 +93,7 @@ class Register:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self.casebook = Casebook(db)
 
     # --- a survey -----------------------------------------------------------------------------------------
 

@@ -80,6 +80,38 @@ judgements = sa.Table(
     sqlite_with_rowid=False,
 )
 
+# What becomes of a finding: see scan.followup.
+cases = sa.Table(
+    "cases",
+    metadata,
+    sa.Column("address", _ADDRESS, primary_key=True),
+    sa.Column("port", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("check", sa.String(8), primary_key=True),
+    sa.Column("severity", sa.Integer, nullable=False),
+    sa.Column("first_seen", sa.BigInteger, nullable=False),
+    sa.Column("last_seen", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("person", sa.String(200), nullable=False),
+    sa.Column("due", sa.BigInteger, nullable=False),
+    sa.Column("reason", sa.String(500), nullable=False),
+    sa.Column("until", sa.BigInteger),
+    sqlite_with_rowid=False,
+)
+
+# Who was told of what, when and by which way.
+warnings = sa.Table(
+    "warnings",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("survey_id", sa.Integer, sa.ForeignKey("surveys.id"), nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("owner", sa.String(200), nullable=False),
+    sa.Column("contact", sa.String(200), nullable=False),
+    sa.Column("way", sa.String(16), nullable=False),
+    sa.Column("person", sa.String(100), nullable=False),
+    sa.Column("addresses", sa.Text, nullable=False),  # JSON
+)
+
 # Ed25519 seeds of this register; the database is what seals them.
 keys = sa.Table(
     "keys",

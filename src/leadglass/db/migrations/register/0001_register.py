@@ -74,6 +74,35 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "cases",
+        sa.Column("address", _ADDRESS, nullable=False),
+        sa.Column("port", sa.Integer, autoincrement=False, nullable=False),
+        sa.Column("check", sa.String(8), nullable=False),
+        sa.Column("severity", sa.Integer, nullable=False),
+        sa.Column("first_seen", sa.BigInteger, nullable=False),
+        sa.Column("last_seen", sa.BigInteger, nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("person", sa.String(200), nullable=False),
+        sa.Column("due", sa.BigInteger, nullable=False),
+        sa.Column("reason", sa.String(500), nullable=False),
+        sa.Column("until", sa.BigInteger),
+        sa.PrimaryKeyConstraint("address", "port", "check", name="pk_cases"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "warnings",
+        sa.Column("id", sa.Integer, nullable=False),
+        sa.Column("survey_id", sa.Integer, nullable=False),
+        sa.Column("at", sa.BigInteger, nullable=False),
+        sa.Column("owner", sa.String(200), nullable=False),
+        sa.Column("contact", sa.String(200), nullable=False),
+        sa.Column("way", sa.String(16), nullable=False),
+        sa.Column("person", sa.String(100), nullable=False),
+        sa.Column("addresses", sa.Text, nullable=False),
+        sa.ForeignKeyConstraint(["survey_id"], ["surveys.id"], name="fk_warnings_survey_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_warnings"),
+    )
+    op.create_table(
         "keys",
         sa.Column("purpose", sa.String(32), nullable=False),
         sa.Column("seed", sa.LargeBinary(32), nullable=False),
@@ -84,5 +113,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for name in ("keys", "judgements", "observations", "hosts", "blocks", "surveys"):
+    for name in ("keys", "warnings", "cases", "judgements", "observations", "hosts", "blocks", "surveys"):
         op.drop_table(name)
