@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from leadglass.cli import scan_run, scan_scopes
+from leadglass.cli import scan_run, scan_scopes, scan_verify
 
 _RUN = "run"
 
@@ -27,6 +27,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 app.command(_RUN)(scan_run.scan)
+app.command("closed")(scan_verify.closed)
 app.command("init")(scan_scopes.init)
 app.command("sign")(scan_scopes.sign)
 app.command("trust")(scan_scopes.trust)

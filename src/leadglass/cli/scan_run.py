@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from leadglass.cli import show
+from leadglass.cli.scan_results import OutOption, Result, load, summarise, write
 from leadglass.cli.scan_scopes import Ready, from_file, from_targets
 from leadglass.cli.work import JsonOption
 from leadglass.errors import NotFound
 
 if TYPE_CHECKING:
     from leadglass.scan.conclusions import Network
-    from leadglass.scan.register import Register, Survey
+    from leadglass.scan.register import Kind, Register, Survey
     from leadglass.scan.survey import Progress, Surveyor
 
 REFRESH_SECONDS: Final = 0.25
-MOST_SHOWN: Final = 40  # ports, the worst first
 
 TargetsArgument = Annotated[
     list[str] | None,
@@ -45,6 +45,10 @@ VantageOption = Annotated[
         "--vantage", metavar="NAME", help="What this place is called in reports; else this machine's name."
     ),
 ]
+VerifyOption = Annotated[
+    bool,
+    typer.Option("--verify", help="Look again at what was open, and prove what is closed."),
+]
 AnewOption = Annotated[
     bool, typer.Option("--anew", help="Begin again although the last survey of this scope was not finished.")
 ]
@@ -54,46 +58,78 @@ def scan(
     targets: TargetsArgument = None,
     *,
     scope: ScopeOption = None,
+    verify: VerifyOption = False,
     vantage: VantageOption = None,
     anew: AnewOption = False,
+    out: OutOption = None,
     json: JsonOption = False,
 ) -> None:
     """Ask as a stranger would, as far as the scope goes. Exit status 1 when anything answers strangers."""
     from leadglass.home import clock
-    from leadglass.scan.conclusions import conclude
-    from leadglass.scan.observation import Level
+    from leadglass.scan.report.exports import as_json
     from leadglass.scan_home import open_register
 
-    ready = ready_for(targets, scope, clock())
-    tell(ready)
     _many_connections()
     with open_register(os.environ) as register:
+        if verify:
+            from leadglass.cli.scan_verify import retest
+
+            retest(register, targets, vantage, out, json=json)
+            return
+        ready = ready_for(targets, scope, clock())
+        tell(ready)
         survey, finished = run(ready, register, vantage, anew=anew, quiet=json)
-        network = conclude(register.observations(survey.id))
-    if not json:
-        _show(network)
+        result = load(register, survey)
+        keep(register, result)
+        report, letters = write(result, out)
+    if json:
+        show.line(as_json(result.network, result.about))
+    else:
+        summarise(result.network)
+        _say_files(report, letters)
     if not finished:
         show.complain("Stopped on request. The same command goes on from here.")
-    if not finished or any(host.level >= Level.ANSWERS for host in network.hosts):
+    if not finished or answering(result.network):
         raise typer.Exit(1)
+
+
+def answering(network: Network) -> bool:
+    """Whether anything that counts answers strangers."""
+    from leadglass.scan.observation import Level
+
+    return any(h.level >= Level.ANSWERS and h.address not in network.apart for h in network.hosts)
+
+
+def _say_files(report: Path, letters: list[Path]) -> None:
+    told = f"Report {report}"
+    if len(letters) == 1:
+        told += f"   Letter to the owner {letters[0]}"
+    elif letters:
+        told += f"   {len(letters):,} letters to owners beside it"
+    show.out().print(f"\n{told}", soft_wrap=True)
+
+
+def keep(register: Register, result: Result) -> None:
+    """What follows from a survey: its point of the trend, and what becomes of its findings."""
+    from leadglass.scan.followup import Asked, advance
+    from leadglass.scan.plan import Plan
+    from leadglass.scan.report.context import point, summary
+
+    about, network = result.about, result.network
+    plan, scope = Plan.from_json(about.survey.plan), about.scope
+    if about.finished:
+        register.summarise(about.survey.id, summary(point(about.survey, network)))
+    known = register.casebook.cases()
+    # Of a survey that was stopped nobody knows whom it had not asked: what it has not seen may be open.
+    doors = frozenset((c.address, c.port) for c in known if plan.holds(c.address, c.port))
+    asked = Asked(doors if about.finished else frozenset(), scope.max_level, scope.options)
+    register.casebook.save(advance(known, network, asked, scope.contact, about.made))
 
 
 def _many_connections() -> None:
     """As many descriptors as this user may have: each host that is asked takes a few."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def _show(network: Network) -> None:
-    from leadglass.scan.report.summary import lines
-
-    rows = [(line.where, line.grade, line.headline, line.detail) for line in lines(network)]
-    if rows:
-        show.plain_rows(rows[:MOST_SHOWN])
-    if len(rows) > MOST_SHOWN:
-        show.note(f"and {len(rows) - MOST_SHOWN:,} more; the report has them all")
-    if not rows:
-        show.out().print("Nobody answered.")
 
 
 def ready_for(targets: list[str] | None, scope: Path | None, now: int) -> Ready:
@@ -120,16 +156,26 @@ def tell(ready: Ready) -> None:
 
 
 def run(
-    ready: Ready, register: Register, vantage: str | None, *, anew: bool, quiet: bool
+    ready: Ready,
+    register: Register,
+    vantage: str | None,
+    *,
+    anew: bool,
+    quiet: bool,
+    kind: Kind | None = None,
 ) -> tuple[Survey, bool]:
     """One survey to its end, or to Ctrl-C; whether it got to its end."""
     from leadglass.home import clock
+    from leadglass.scan.register import Kind
 
     where = vantage or socket.gethostname()
     survey = None if anew else _unfinished(register, ready, where)
     if survey is None:
-        plan = ready.plan
-        survey = register.begin(ready.text, plan.to_json(), plan.blocks, where, clock())
+        plan, folder = ready.plan, str(ready.folder)
+        kind = kind or Kind.SURVEY
+        survey = register.begin(
+            ready.text, plan.to_json(), plan.blocks, where, clock(), kind=kind, folder=folder
+        )
     else:
         show.note(f"Going on with the survey of {show.minute(survey.started)} UTC.")
     surveyor = _surveyor(ready, survey, register)

@@ -33,10 +33,12 @@ ScopeArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The scope f
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A scope that may be used now, its text, and what it comes to. `told`: sentences for whoever runs it."""
+    """A scope that may be used now, its text, where it lay, and what it comes to. `told`: sentences for
+    whoever runs it."""
 
     scope: Scope
     text: str
+    folder: Path
     plan: Plan
     told: tuple[str, ...] = ()
 
@@ -79,7 +81,7 @@ def sign(
     from leadglass.scan.authority import sign as signed
     from leadglass.scan.scope import read_scope
 
-    content = _content(path)
+    content = content_of(path)
     read_scope(content, clock())  # nobody signs what could not be used
     signer = _signer(key or _config(_KEY_FILE), name)
     path.with_name(path.name + SUFFIX).write_text(signed(content, signer, clock()), encoding="utf-8")
@@ -110,7 +112,7 @@ def from_file(path: Path, now: int) -> Ready:
     """The scope in a file, with its signature where it needs one."""
     from leadglass.scan.scope import read_scope
 
-    content = _content(path)
+    content = content_of(path)
     scope = read_scope(content, now)
     told = (_signature(path, content),) if scope.needs_signature else ()
     return _ready(scope, content.decode("utf-8"), path.parent, told)
@@ -118,15 +120,21 @@ def from_file(path: Path, now: int) -> Ready:
 
 def from_targets(targets: Iterable[str], now: int) -> Ready:
     """A scope that was laid down for all of these, else one of our own for addresses that are private."""
-    from leadglass.scan.scope import named_host
     from leadglass.scan_home import scopes_folder
 
-    named = [named_host(text) for text in targets]
-    found = [(address, host.ports) for host in named for address in _addresses(host.host)]
+    found = named_targets(targets)
     for path in sorted(scopes_folder(os.environ).glob("*.toml")):
         if (ready := _laid_down(path, found, now)) is not None:
             return ready
     return _own(found, now)
+
+
+def named_targets(targets: Iterable[str]) -> list[tuple[str, tuple[int, ...] | None]]:
+    """Every address of every host that is named, with its ports."""
+    from leadglass.scan.scope import named_host
+
+    named = [named_host(text) for text in targets]
+    return [(address, host.ports) for host in named for address in _addresses(host.host)]
 
 
 def _laid_down(path: Path, found: list[tuple[str, tuple[int, ...] | None]], now: int) -> Ready | None:
@@ -142,7 +150,7 @@ def _laid_down(path: Path, found: list[tuple[str, tuple[int, ...] | None]], now:
     if not all(address in known and ports and set(ports) <= known[address] for address, ports in found):
         return None
     narrowed = plan(AddressSet(), whole.plan.ports, found, whole.scope.do_not_probe)
-    return Ready(whole.scope, whole.text, narrowed, (f"Scope: {path}", *whole.told))
+    return Ready(whole.scope, whole.text, whole.folder, narrowed, (f"Scope: {path}", *whole.told))
 
 
 def _own(found: list[tuple[str, tuple[int, ...] | None]], now: int) -> Ready:
@@ -173,7 +181,9 @@ def _ready(scope: Scope, text: str, folder: Path, told: tuple[str, ...]) -> Read
                     f"{named.host} ({address}) is not among what is authorised.", code="scope-outside"
                 )
             hosts.append((address, named.ports))
-    return Ready(scope, text, plan(scope.ranges, scope.ports, hosts, scope.do_not_probe), told)
+    return Ready(
+        scope, text, folder.absolute(), plan(scope.ranges, scope.ports, hosts, scope.do_not_probe), told
+    )
 
 
 def _listed(scope: Scope, folder: Path) -> Iterator[Named]:
@@ -183,7 +193,7 @@ def _listed(scope: Scope, folder: Path) -> Iterator[Named]:
     from leadglass.scan.targets import read_list
 
     for name, kind in scope.lists:
-        for entry in read_list(_content(folder / name), kind):
+        for entry in read_list(content_of(folder / name), kind):
             ports = None if entry.port is None else (entry.port,)
             if any(address in scope.authorised for address in _addresses(entry.host)):
                 yield Named(entry.host, ports)
@@ -217,11 +227,11 @@ def _signature(path: Path, content: bytes) -> str:
             f"leadglass scan sign {path}",
             code="scope-signature",
         )
-    signed = verify(content, _content(signature), read_trusted(_text(_config(_TRUSTED_FILE))))
+    signed = verify(content, content_of(signature), read_trusted(_text(_config(_TRUSTED_FILE))))
     return f"Signed by {signed.name}, {signed.at}"
 
 
-def _content(path: Path) -> bytes:
+def content_of(path: Path) -> bytes:
     """OSErrors are the command line's to tell."""
     from leadglass.scan.targets import LARGEST
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network, summarize_address_range
 from itertools import accumulate, pairwise
 
 from leadglass.errors import Violation
@@ -24,6 +24,11 @@ class Range:
     @property
     def size(self) -> int:
         return self.last - self.first + 1
+
+    def networks(self) -> list[str]:
+        """The CIDR networks that it consists of."""
+        first, last = _address(self.version, self.first), _address(self.version, self.last)
+        return list(map(str, summarize_address_range(first, last)))  # type: ignore[type-var]
 
     def __str__(self) -> str:
         first, last = _address(self.version, self.first), _address(self.version, self.last)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
 from typing import Final
 
@@ -46,15 +46,25 @@ class Constituency:
         self._prefixes = sorted(self._by_prefix, reverse=True)
 
     def owner(self, address: str) -> Owner | None:
-        """The one with the narrowest network that holds the address."""
+        """The one with the narrowest network that holds the address; its contact may be a wider one's."""
+        found = list(self._holding(address))
+        if not found:
+            return None
+        contact = next((each.contact for each in found if each.contact), "")
+        return replace(found[0], contact=contact)
+
+    def _holding(self, address: str) -> Iterator[Owner]:
+        """The narrowest first."""
         found = ip_address(address)
         for version, length in self._prefixes:
             if version == found.version:
                 shift = found.max_prefixlen - length
                 owner = self._by_prefix[version, length].get(int(found) >> shift << shift)
                 if owner is not None:
-                    return owner
-        return None
+                    yield owner
+
+    def owners(self) -> list[Owner]:
+        return [owner for place in self._by_prefix.values() for owner in place.values()]
 
     def __len__(self) -> int:
         return sum(map(len, self._by_prefix.values()))

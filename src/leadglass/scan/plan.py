@@ -40,6 +40,11 @@ class Plan:
     def endpoints(self) -> int:
         return self.addresses.size * len(self.ports) + sum(len(ports) for _, ports in self.singles)
 
+    def holds(self, address: str, port: int) -> bool:
+        """Whether that port is gone through."""
+        own = dict(self.singles).get(address)
+        return port in own if own is not None else address in self.addresses and port in self.ports
+
     def block(self, number: int) -> Iterator[tuple[str, tuple[int, ...]]]:
         """The hosts of one block, each with its ports."""
         total = self.hosts

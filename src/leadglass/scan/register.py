@@ -48,7 +48,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """One survey. `scope`: the file's text; `plan`: what `scan.plan` made of it; times in ms, UTC."""
+    """One survey. `scope`: the file's text, `folder`: where it lay; `plan`: what `scan.plan` made of it."""
 
     id: int
     started: int
@@ -57,8 +57,10 @@ class Survey:
     method: int
     vantage: str
     scope: str
+    folder: str
     plan: dict[str, Any]
     blocks: int
+    summary: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +108,15 @@ class Register:
         now: int,
         *,
         kind: Kind = Kind.SURVEY,
+        folder: str = "",
     ) -> Survey:
         vantage = vantage[:100]
         values = {
             "started": now, "kind": kind.value, "method": METHOD, "vantage": vantage, "scope": scope,
-            "plan": json.dumps(plan), "blocks": blocks,
+            "folder": folder, "plan": json.dumps(plan), "blocks": blocks,
         }  # fmt: skip
         made: Future[int] = self._db.write(lambda tx: _inserted(tx, sa.insert(schema.surveys), values))
-        return Survey(made.result(), now, None, kind, METHOD, vantage, scope, plan, blocks)
+        return Survey(made.result(), now, None, kind, METHOD, vantage, scope, folder, plan, blocks)
 
     def block_done(self, survey: int, number: int, tally: Tally) -> Future[None]:
         row = {
@@ -139,6 +142,12 @@ class Register:
 
     def finish(self, survey: int, now: int) -> None:
         statement = sa.update(schema.surveys).where(schema.surveys.c.id == survey).values(finished=now)
+        self._db.write(lambda tx: _done(tx.execute(statement))).result()
+
+    def summarise(self, survey: int, summary: dict[str, Any]) -> None:
+        """What it came to, in a few numbers: a trend reads hundreds of surveys and no observation."""
+        values = {"summary": json.dumps(summary)}
+        statement = sa.update(schema.surveys).where(schema.surveys.c.id == survey).values(values)
         self._db.write(lambda tx: _done(tx.execute(statement))).result()
 
     # --- surveys so far -----------------------------------------------------------------------------------
@@ -252,8 +261,10 @@ def _survey(row: Any) -> Survey:
         row.method,
         row.vantage,
         row.scope,
+        row.folder,
         json.loads(row.plan),
         row.blocks,
+        json.loads(row.summary) if row.summary else None,
     )
 
 

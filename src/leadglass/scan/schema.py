@@ -26,8 +26,10 @@ surveys = sa.Table(
     sa.Column("method", sa.Integer, nullable=False),
     sa.Column("vantage", sa.String(100), nullable=False),  # from where it was asked
     sa.Column("scope", sa.Text, nullable=False),  # the file as it was
+    sa.Column("folder", sa.Text, nullable=False),  # where it lay; the files that it names are beside it
     sa.Column("plan", sa.Text, nullable=False),  # JSON: addresses and ports once names and lists were read
     sa.Column("blocks", sa.Integer, nullable=False),
+    sa.Column("summary", sa.Text),  # JSON: what it came to, for a trend over many surveys
 )
 
 # One block of the work list that is done: who did not answer is counted, not kept.

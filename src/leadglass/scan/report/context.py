@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from leadglass.scan.conclusions import Network
 from leadglass.scan.observation import Level
-from leadglass.scan.register import Judgement, Survey, Tally
+from leadglass.scan.register import Judgement, Kind, Survey, Tally
 from leadglass.scan.scope import Scope
 
 
@@ -43,3 +43,25 @@ def point(survey: Survey, network: Network) -> Earlier:
     answering = sum(number for level, number in network.levels.items() if level >= Level.ANSWERS)
     grade = network.grade.grade
     return Earlier(survey.started, survey.method, len(network.hosts), answering, grade.value if grade else "")
+
+
+def earlier(surveys: Iterable[Survey], survey: Survey) -> tuple[Earlier, ...]:
+    """Those before it of the same networks, from the same place, oldest first; by any method."""
+    same = [
+        each
+        for each in surveys
+        if each.kind is Kind.SURVEY
+        and each.id < survey.id
+        and each.summary is not None
+        and (each.vantage, each.plan) == (survey.vantage, survey.plan)
+    ]
+    return tuple(
+        Earlier(each.started, each.method, **each.summary)
+        for each in sorted(same, key=lambda each: each.id)
+        if each.summary is not None
+    )
+
+
+def summary(of: Earlier) -> dict[str, int | str]:
+    """What `earlier` reads again."""
+    return {"hosts": of.hosts, "answering": of.answering, "grade": of.grade}

@@ -1,7 +1,7 @@
 """What an owner needs who has to judge a breach: times, requests, answers, bounds; people apart from studies.
 
-It draws no conclusion: whether data were acquired or viewed only the owner's logs can say. The four factors are
-those of 45 CFR 164.402(2); the clocks those of 164.404 to 164.408 and of Articles 33 and 34 of the GDPR.
+It draws no conclusion: whether data were acquired or viewed only the owner's logs can say. The four factors
+are those of 45 CFR 164.402(2), the clocks those of 164.404 to 164.408 and of GDPR Articles 33 and 34.
 """
 
 from __future__ import annotations

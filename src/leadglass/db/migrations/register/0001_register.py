@@ -23,8 +23,10 @@ def upgrade() -> None:
         sa.Column("method", sa.Integer, nullable=False),
         sa.Column("vantage", sa.String(100), nullable=False),
         sa.Column("scope", sa.Text, nullable=False),
+        sa.Column("folder", sa.Text, nullable=False),
         sa.Column("plan", sa.Text, nullable=False),
         sa.Column("blocks", sa.Integer, nullable=False),
+        sa.Column("summary", sa.Text),
         sa.PrimaryKeyConstraint("id", name="pk_surveys"),
     )
     op.create_table(

@@ -1,0 +1,205 @@
+"""leadglass scan --verify: the same questions to what was open, and a proof of what is closed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from leadglass.cli import show
+from leadglass.cli.scan_results import Result, folder_of, load, save
+from leadglass.cli.scan_scopes import Ready, content_of, named_targets
+from leadglass.cli.work import JsonOption
+from leadglass.errors import NotFound, Violation
+
+if TYPE_CHECKING:
+    from leadglass.note import Signer
+    from leadglass.scan.closure import Closure
+    from leadglass.scan.observation import Observation
+    from leadglass.scan.register import Register, Survey
+
+PURPOSE: Final = "closure"
+Door = tuple[str, int]
+
+
+def retest(
+    register: Register, targets: list[str] | None, vantage: str | None, out: Path | None, *, json: bool
+) -> None:
+    """Every port of the last survey at which a stranger got anywhere, or those that are named. Exit status 1
+    while one of them is open."""
+    from leadglass.cli.scan_run import keep, run, tell
+    from leadglass.home import clock
+    from leadglass.scan.register import Kind
+
+    first = load(register, register.survey())
+    doors = _doors(first, named_targets(targets or []))
+    if not doors:
+        show.out().print("The last survey found nothing open.")
+        return
+    ready = _ready(first, doors, clock())
+    tell(ready)
+    second, finished = run(
+        ready, register, vantage or first.about.survey.vantage, anew=True, quiet=json, kind=Kind.RETEST
+    )
+    result = load(register, second)
+    keep(register, result)
+    closures = _closures(first, result, doors)
+    files = _prove(closures, second, signer_of(register), out)
+    _tell(closures, files, json=json)
+    if not finished:
+        show.complain("Stopped on request: what was not looked at again is not in here.")
+    if not finished or not all(each.is_closed for each in closures):
+        raise typer.Exit(1)
+
+
+def _doors(first: Result, named: list[tuple[str, tuple[int, ...] | None]]) -> dict[str, tuple[int, ...]]:
+    """What is to be looked at again, by address."""
+    from leadglass.scan.observation import Level
+
+    opened: dict[str, tuple[int, ...]] = {}
+    for host in first.network.hosts:
+        ports = tuple(port.port for port in host.ports if port.verdict.level > Level.CLOSED)
+        if ports:
+            opened[host.address] = ports
+    if not named:
+        return opened
+    wanted = {}
+    for address, ports in named:
+        if address not in opened or not set(ports or ()) <= set(opened[address]):
+            raise NotFound(f"The last survey did not find that open: {address}.", code="not-open")
+        wanted[address] = ports or opened[address]
+    return wanted
+
+
+def _ready(first: Result, doors: dict[str, tuple[int, ...]], now: int) -> Ready:
+    """The scope of the first look, as it is now; the same questions at fewer ports."""
+    from leadglass.scan.addresses import AddressSet
+    from leadglass.scan.plan import Plan
+    from leadglass.scan.scope import read_scope
+
+    survey = first.about.survey
+    scope = read_scope(survey.scope.encode(), now)
+    plan = Plan(AddressSet(), scope.ports, tuple(doors.items()))
+    return Ready(scope, survey.scope, Path(survey.folder), plan)
+
+
+def _closures(first: Result, second: Result, doors: dict[str, tuple[int, ...]]) -> list[Closure]:
+    from leadglass.scan.closure import closure
+
+    before, after = _by_door(first), _by_door(second)
+    about = second.about
+    return [
+        closure(before[door], after[door], about.survey.vantage, about.scope.digest)
+        for door in ((address, port) for address, ports in doors.items() for port in ports)
+        if door in after
+    ]
+
+
+def _by_door(result: Result) -> dict[Door, list[Observation]]:
+    found: dict[Door, list[Observation]] = {}
+    for host in result.network.hosts:
+        for each in host.observations:
+            found.setdefault((each.address, each.port), []).append(each)
+    return found
+
+
+def _prove(closures: list[Closure], survey: Survey, signer: Signer, out: Path | None) -> dict[Door, Path]:
+    """A file for each that is closed."""
+    from leadglass.scan.closure import encode
+
+    closed = [each for each in closures if each.is_closed]
+    folder, files = folder_of(survey, out), {}
+    for each in closed:
+        where = f"{each.address.replace(':', '-')}-{each.port}"
+        path = folder / ("closed.json" if len(closed) == 1 else f"closed-{where}.json")
+        save(path, encode(each, signer))
+        files[each.address, each.port] = path
+    return files
+
+
+def _tell(closures: list[Closure], files: dict[Door, Path], *, json: bool) -> None:
+    if json:
+        show.as_json([_as_json(each, files) for each in closures])
+        return
+    single = len({each.address for each in closures}) == 1
+    rows = [
+        (
+            f":{each.port}" if single else _where(each),
+            f"{_grade(each.before.grade)} → {_grade(each.after.grade)}",
+            f"closed {show.minute(each.after.at)[-5:]} UTC" if each.is_closed else "STILL OPEN",
+            f"proof {files[each.address, each.port]}" if each.is_closed else each.after.verdict.value,
+        )
+        for each in closures
+    ]
+    show.plain_rows(rows)
+
+
+def _as_json(each: Closure, files: dict[Door, Path]) -> dict[str, Any]:
+    path = files.get((each.address, each.port))
+    return {
+        "address": each.address,
+        "port": each.port,
+        "closed": each.is_closed,
+        "before": each.before.verdict,
+        "after": each.after.verdict,
+        "at": show.moment(each.after.at),
+        "proof": None if path is None else str(path),
+    }
+
+
+def _where(each: Closure) -> str:
+    from leadglass.scan.scope_text import with_port
+
+    return with_port(each.address, each.port)
+
+
+def _grade(grade: object) -> str:
+    return str(grade) if grade else "–"
+
+
+def signer_of(register: Register) -> Signer:
+    """The key that this register's proofs are signed with."""
+    import secrets
+
+    from leadglass.home import clock
+    from leadglass.note import Signer
+
+    seed = register.seed(PURPOSE, lambda: secrets.token_bytes(32), clock())
+    return Signer.from_seed("leadglass/scan", seed)
+
+
+def closed(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="A proof that --verify has written.")],
+    *,
+    key: Annotated[
+        str | None,
+        typer.Option("--key", metavar="KEY", help="The key of whoever made it; else this register's own."),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Check a proof of closure: its signature, and that it says no more than was seen. Needs no network."""
+    import os
+
+    from leadglass.note import VerifierKey
+    from leadglass.scan.closure import verify
+    from leadglass.scan_home import open_register
+
+    if key is None:
+        with open_register(os.environ) as register:
+            verifier = signer_of(register).key
+    else:
+        verifier = VerifierKey.decode(key.strip())
+    made = verify(content_of(path), verifier)
+    if not made.is_closed:
+        raise Violation("The proof is sound, and what it shows is not closed.", code="closure")
+    if json:
+        show.as_json({"sound": True, "key": verifier.encode(), **_as_json(made, {})})
+        return
+    before, after = show.minute(made.before.at), show.minute(made.after.at)
+    show.out().print(
+        f"{_where(made)}: {_grade(made.before.grade)} ({made.before.verdict}) at {before} UTC, "
+        f"{_grade(made.after.grade)} ({made.after.verdict}) at {after} UTC, seen from {made.vantage}.",
+        soft_wrap=True,
+    )
+    show.out().print(f"Signed with {verifier.encode()}", soft_wrap=True)
