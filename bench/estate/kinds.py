@@ -166,7 +166,7 @@ OPEN: Final[dict[str, Kind]] = {
     "ignores-date": _open(ignores=_BOTH, holding=Holding(300)),
     "ignores-date-capped": _open(ignores=_BOTH, cap=500, holding=Holding(1_300), exact=False),
     "picky": _open(software=CONQUEST, knows=_FEW),
-    "deaf-to-cancel": _open(cancels=False, holding=Holding(3_000)),
+    "deaf-to-cancel": _open(cancels=False, holding=Holding(1_200)),
     "slow": _open(pause=0.4),
     "load-balanced": _open(
         back_ends_of=(DCMTK, DCM4CHE), services=ARCHIVE, exact=False, doubts=("load-balancer",)
