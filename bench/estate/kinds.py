@@ -245,7 +245,7 @@ WEB: Final[dict[str, Kind]] = {
     "qido-no-content": _answers("qido-no-content"),
     "qido-cors-any": _answers("qido-cors-any", "W05", "W10"),
     "qido-cors-reflected": _answers("qido-cors-reflected", "W05", "W10"),
-    "orthanc-rest": _counted("orthanc-rest", "orthanc", "W01", "W03", "W05"),
+    "orthanc-rest": _counted("orthanc-rest", "orthanc", "W01", "W03"),
     "dcm4chee": _counted("dcm4chee", "dcm4chee", "W01", "W02", "W05", "W06"),
     "ohif": _answers("ohif", "W05", "W07", product="ohif"),
     "ohif-elsewhere": _viewer("ohif-elsewhere", "ohif", "W07"),

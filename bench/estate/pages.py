@@ -34,12 +34,12 @@ def _json(what: object, kind: str = "application/json") -> Reply:
 @dataclass(frozen=True, slots=True)
 class Dicomweb:
     """QIDO-RS and an offer of STOW-RS under `root`. `no_match`: what a search without results is answered
-    with; `counts`: whether `studies/count` is there."""
+    with; `counts`: whether `studies/count` is there; `stow` None: OPTIONS is answered with 404."""
 
     root: str = "/dicom-web"
     no_match: int = 200
     counts: bool = False
-    stow: bool = True
+    stow: bool | None = True
 
     def __call__(self, request: Request) -> Reply:
         path = request.path.rstrip("/")
@@ -48,11 +48,11 @@ class Dicomweb:
             return _json({"count": archive.studies})
         if path != f"{self.root}/studies":
             return NOT_FOUND
-        if request.method == "OPTIONS":
+        if request.method == "OPTIONS" and self.stow is not None:
             allowed = "GET, POST, OPTIONS" if self.stow else "GET, OPTIONS"
             return Reply(200, headers={"Allow": allowed})
         if request.method != "GET":
-            return Reply(405)
+            return NOT_FOUND
         found = self._found(archive, request.query)
         if not found:
             return Reply(204) if self.no_match == 204 else Reply(200, b"[]", JSON)
@@ -171,7 +171,7 @@ ORTHANC: Final = pages(
         "/system": _system,
         "/statistics": _statistics,
     },
-    Dicomweb(),
+    Dicomweb(stow=None),
 )
 
 _CONFIG: Final = """window.config = {

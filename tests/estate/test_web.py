@@ -47,7 +47,7 @@ def test_who_asks_for_nothing_gets_nothing_and_who_asks_gets_people(
     (one,) = get(zoo, kind, f"{root}/studies?limit=1").json()
     assert one["00100010"]["Value"][0]["Alphabetic"].startswith(markers.NAME)
     options = get(zoo, kind, f"{root}/studies", method="OPTIONS")
-    assert ("POST" in options.headers["allow"]) == ("W05" in WEB[kind].checks)
+    assert ("POST" in options.headers.get("allow", "")) == ("W05" in WEB[kind].checks)
 
 
 def test_what_answers_is_what_the_table_says() -> None:
