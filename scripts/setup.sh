@@ -42,23 +42,37 @@ if [ "$what" = dev ]; then
     pip install -r requirements/fuzz.txt 2>/dev/null ||
         say "No atheris for this Python: fuzzers use their own mutators."
     missing=
-    while read -r command package; do
-        PATH="$PATH:/usr/sbin" command -v "$command" >/dev/null 2>&1 || missing="$missing $package"
+    while read -r needed package; do
+        [ -e "$needed" ] || PATH="$PATH:/usr/sbin" command -v "$needed" >/dev/null 2>&1 || missing="$missing $package"
     done <<-END
 	chromium chromium
 	strace strace
 	dcmdump dcmtk
 	Orthanc orthanc
+	/usr/share/orthanc/plugins/libOrthancDicomWeb.so orthanc-dicomweb
+	nmap nmap
+	sshd openssh-server
 	END
     if [ -n "$missing" ]; then
         if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
             say "Installing$missing for the tests …"
             apt-get update -qq
-            # Orthanc's package starts an archive that asks nothing of anybody; not in runlevel 1, nor after a boot.
+            # Orthanc's package starts an archive that asks nothing of anybody, and OpenSSH's lets people in: not
+            # while they are installed (Debian asks policy-rc.d), nor after a boot, where they came from here.
+            policy=/usr/sbin/policy-rc.d
+            if [ ! -e "$policy" ]; then
+                trap 'rm -f "$policy"' EXIT
+                trap 'exit 1' INT TERM
+                printf '#!/bin/sh\nexit 101\n' >"$policy"
+                chmod 755 "$policy"
+            fi
             # shellcheck disable=SC2086 # a list of package names
             RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
                 apt-get install -y -qq --no-install-recommends $missing >/dev/null
-            case "$missing" in *orthanc*) update-rc.d orthanc disable >/dev/null 2>&1 || true ;; esac
+            for service in orthanc:orthanc openssh-server:ssh; do
+                case "$missing " in *" ${service%:*} "*) update-rc.d "${service#*:}" disable >/dev/null 2>&1 || true ;; esac
+            done
+            case "$missing " in *" openssh-server "*) systemctl disable ssh.socket >/dev/null 2>&1 || true ;; esac
         else
             say "Not here:$missing. The tests that need them will be skipped, and say so."
         fi

@@ -26,7 +26,7 @@ OWN_BIN = Path(sys.executable).parent
 COMMAND = re.compile(r"^    (leadglass [^#\n]*?)\s*(?:#.*)?$", re.MULTILINE)
 SESSION = re.compile(r"^    \$ (.+)\n((?:    (?!\$ ).+\n)*)", re.MULTILINE)
 ADDRESS = re.compile(r"127\.0\.0\.1:\d+")
-DEMO_PORT = "11112"
+DEMO_PORT, OLD_PORT = "11112", "4242"
 WAIT = 300  # seconds; only something that hangs ever takes them
 
 
@@ -93,8 +93,10 @@ def test_the_section_has_commands() -> None:
     assert found[0] == "leadglass init"
     assert "leadglass serve" in found
     assert sum(map(serves, found)) == 2
-    assert [command.split()[0] for command, _ in sessions("See it")] == ["storescu", "findscu", "findscu"]
-    assert inspect.signature(demo).parameters["dicom"].default == f"127.0.0.1:{DEMO_PORT}"
+    assert [command.split()[0] for command, _ in sessions("See it")] == ["storescu", *["findscu"] * 3]
+    defaults = {name: each.default for name, each in inspect.signature(demo).parameters.items()}
+    assert defaults["dicom"] == f"127.0.0.1:{DEMO_PORT}"
+    assert defaults["old_pacs"] == f"127.0.0.1:{OLD_PORT}"
 
 
 @pytest.mark.slow
@@ -133,20 +135,25 @@ def test_serve_answers_and_stops_cleanly(stranger: dict[str, str], command: str)
 
 @pytest.mark.slow
 @pytest.mark.peer
-def test_the_demo_s_scanner_may_send_and_nobody_may_ask(stranger: dict[str, str], tmp_path: Path) -> None:
+def test_the_demo_s_scanner_may_send_and_nobody_may_ask_but_the_old_pacs(
+    stranger: dict[str, str], tmp_path: Path
+) -> None:
     """What the README shows of DCMTK is what it says, line by line."""
     shutil.copy(tmp_path / "images" / "CT_small.dcm", tmp_path / "image.dcm")
     programs = {name: dcmtk(name) for name in ("storescu", "findscu")}
-    started = ["leadglass", "demo", "--http", "127.0.0.1:0", "--dicom", "127.0.0.1:0"]
+    doors = [word for name in ("http", "dicom", "old-pacs") for word in (f"--{name}", "127.0.0.1:0")]
+    started = ["leadglass", "demo", *doors]
     with running(started, stranger | {"COLUMNS": "200"}) as server:
         assert server.stdout is not None
-        welcome = next(line for line in server.stdout if line.startswith("DICOM"))
-        address = ADDRESS.search(welcome)
-        assert address is not None
-        port = address[0].partition(":")[2]
+        ports = {}
+        for number, title in ((OLD_PORT, "Old PACS, open to anyone"), (DEMO_PORT, "Leadglass, same images")):
+            welcome = next(line for line in server.stdout if line.startswith(title))
+            address = ADDRESS.search(welcome)
+            assert address is not None
+            ports[number] = address[0].partition(":")[2]
         for command, shown in sessions("See it"):
-            name, *words = [port if word == DEMO_PORT else word for word in command.split()]
-            assert port in words
+            name, *words = [ports.get(word, word) for word in command.split()]
+            assert words[-1] in ports.values() or words[-2] in ports.values()
             done = subprocess.run(
                 [programs[name], *words], cwd=tmp_path, capture_output=True, text=True, timeout=60
             )

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reference" / "commands.md"
 CALLING = {"--calling", "--tls", "--certificate", "--key", "--ca", "--plaintext"}
 PROMISED = {
-    "demo": {"--home", "--http"},
+    "demo": {"--home", "--http", "--old-pacs"},
     "init": {"--home", "--recover", "--json"},
     "serve": {"--home", "--http"},
     "import": {"--home", "--department", "--as", "--json"},

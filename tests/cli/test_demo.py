@@ -1,75 +1,26 @@
-"""demo: from nothing to a signed-in doctor, and again."""
+"""demo: from nothing to a signed-in doctor, and again; and the old PACS beside it."""
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
 import signal
+import socket
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from http.cookiejar import CookieJar
 from typing import Any
 
+import psutil
 import pytest
 
-from leadglass.cli import demo_images
-from leadglass.cli.demo_people import PEOPLE, VISITS
+from leadglass.demo.images import expected
+from leadglass.demo.people import VISITS
 
 Run = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def made() -> dict[str, Any]:
-    """What the demo imports, one data set per image, read by pydicom."""
-    import pydicom
-
-    found = {}
-    for source in demo_images.sources(1_800_000_000_000):
-        with source.open() as stream:
-            found.setdefault(source.name, pydicom.dcmread(io.BytesIO(stream.read()), stop_before_pixels=True))
-    return found
-
-
-def test_every_image_belongs_to_somebody_made_up(made: dict[str, Any]) -> None:
-    assert len(made) == demo_images.expected()
-    known = {person.patient_id: person for person in PEOPLE}
-    for dataset in made.values():
-        person = known[dataset.PatientID]
-        assert (str(dataset.PatientName), dataset.PatientBirthDate) == (person.name, person.born)
-        assert dataset.StudyDate <= "20270115"
-        assert dataset.PatientBirthDate < dataset.StudyDate
-
-
-def test_nothing_of_the_originals_says_whose_they_were(made: dict[str, Any]) -> None:
-    names = {person.name for person in PEOPLE} | {visit.referrer for visit in VISITS}
-    for dataset in made.values():
-        for element in dataset.iterall():
-            assert not element.tag.is_private
-            if element.VR == "PN":
-                assert str(element.value) in names
-        top = {element.keyword for element in dataset}
-        assert not top & demo_images._TAKEN_OUT - {"InstitutionName", "IssuerOfPatientID"}
-        assert dataset.InstitutionName == "Leadglass Demo Clinic"
-        assert "SourceApplicationEntityTitle" not in dataset.file_meta
-
-
-def test_the_list_looks_like_one() -> None:
-    assert len(PEOPLE) >= 20
-    assert len(VISITS) >= 30
-    assert {visit.person for visit in VISITS} == {person.number for person in PEOPLE}
-    assert {key for visit in VISITS for key in visit.images} == set(demo_images.IMAGES)
-    assert [visit.days for visit in VISITS] == sorted(visit.days for visit in VISITS)
-    assert max(visit.days for visit in VISITS) < 730
-    for person in PEOPLE:
-        assert all(len(group) <= 64 for group in person.name.split("="))
-
-
-def test_the_same_demo_has_the_same_bytes() -> None:
-    first, again = (next(iter(demo_images.sources(1_800_000_000_000))) for _ in range(2))
-    assert first.open().read(1 << 24) == again.open().read(1 << 24)
+ANYWHERE = ("--http", "127.0.0.1:0", "--dicom", "127.0.0.1:0", "--old-pacs", "127.0.0.1:0")
 
 
 class Browser:
@@ -88,7 +39,8 @@ class Browser:
 
 def welcomed(process: Any) -> tuple[str, dict[str, str]]:
     """Address and passwords, as they are printed."""
-    url = re.search(r"http://localhost:\d+", process.until("Leadglass "))
+    assert "open to anyone" in process.until("Old PACS")
+    url = re.search(r"http://localhost:\d+", process.until("Leadglass, same images"))
     assert url is not None
     process.until("Sign in as")
     process.line()
@@ -99,7 +51,7 @@ def welcomed(process: Any) -> tuple[str, dict[str, str]]:
 
 @pytest.mark.slow
 def test_the_first_five_minutes(place: Any, start: Run, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = start("demo", "--http", "127.0.0.1:0")
+    first = start("demo", *ANYWHERE)
     url, passwords = welcomed(first)
     assert set(passwords) == {"dr.roth", "pacsadmin", "auditor"}
     doctor = Browser(url)
@@ -113,7 +65,7 @@ def test_the_first_five_minutes(place: Any, start: Run, run: Run, monkeypatch: p
     assert "Traceback" not in ended.err
     assert not place.root.exists()  # $LEADGLASS_HOME is another home
 
-    second = start("demo", "--http", "127.0.0.1:0")
+    second = start("demo", *ANYWHERE)
     url, fresh = welcomed(second)
     assert set(fresh.values()).isdisjoint(passwords.values())
     doctor = Browser(url)
@@ -122,7 +74,7 @@ def test_the_first_five_minutes(place: Any, start: Run, run: Run, monkeypatch: p
     monkeypatch.setenv("LEADGLASS_HOME", str(place.user / ".local" / "share" / "leadglass" / "demo"))
     status = run("status", "--json").json
     assert (status["served"], status["studies"], status["kept_aside"]) == (True, len(VISITS), 1)
-    assert status["instances"] == demo_images.expected()
+    assert status["instances"] == expected()
     lines = run("log", "show", "--patient", "DEMO-0007", "--json").json
     assert {line["action"] for line in lines} >= {"object.store"}
     assert run("check", "--deep").code == 0
@@ -139,14 +91,66 @@ def test_an_interrupted_set_up_goes_on(
     place: Any, start: Run, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = place.user / ".local" / "share" / "leadglass" / "demo"
-    process = start("demo", "--http", "127.0.0.1:0")
+    process = start("demo", *ANYWHERE)
     while not (root / "objects").exists() or not any((root / "objects").iterdir()):
         os.sched_yield()
     process.stop(signal.SIGKILL)
-    again = start("demo", "--http", "127.0.0.1:0")
+    again = start("demo", *ANYWHERE)
     welcomed(again)
     again.stop()
     monkeypatch.setenv("LEADGLASS_HOME", str(root))
     report = run("check", "--deep", "--collect-orphans", "--json").json
     assert report["ok"]
-    assert report["objects"] == demo_images.expected() + 1
+    assert report["objects"] == expected() + 1
+
+
+def children(process: Any) -> list[psutil.Process]:
+    return [
+        one for one in psutil.Process(process.pid).children() if "leadglass.demo.old_pacs" in one.cmdline()
+    ]
+
+
+def old_pacs_of(process: Any) -> str:
+    found = re.search(r"dicom (127\.0\.0\.1:\d+)", process.until("Old PACS, open to anyone"))
+    assert found is not None
+    return found[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_the_old_pacs_ends_with_the_demo(place: Any, start: Run, number: int) -> None:
+    process = start("demo", *ANYWHERE)
+    host, port = old_pacs_of(process).split(":")
+    process.until("Ctrl-C")
+    (beside,) = children(process)
+    assert not {name for name in beside.environ() if name.startswith(("LEADGLASS_", "HOME", "XDG_"))}
+    socket.create_connection((host, int(port)), timeout=10).close()
+    process.stop(number)
+    beside.wait(30)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((host, int(port)), timeout=10)
+
+
+def test_the_old_pacs_needs_a_port_that_is_free(place: Any, run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        ended = run("demo", "--old-pacs", address)
+    assert ended.code == 1
+    assert "Choose another for the old PACS with --old-pacs HOST:PORT." in ended.err
+    assert not (place.user / ".local").exists()  # nothing was set up
+
+
+@pytest.mark.parametrize(
+    ("address", "code", "says"),
+    [
+        ("0.0.0.0:4242", 1, "answers every stranger, so it listens on 127.0.0.1"),
+        ("192.0.2.1:4242", 1, "answers every stranger, so it listens on 127.0.0.1"),
+        ("4242", 2, "An address is HOST:PORT"),
+    ],
+)
+def test_the_old_pacs_listens_on_this_machine_only(
+    place: Any, run: Run, address: str, code: int, says: str
+) -> None:
+    ended = run("demo", "--old-pacs", address)
+    assert ended.code == code
+    assert says in " ".join(ended.err.split())

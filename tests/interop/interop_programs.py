@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -11,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,9 +60,14 @@ def node() -> str:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port below those that the system gives to calling sockets: until a server that takes long to start
+    listens there, somebody else's call would get one of them.
+    """
+    while True:
+        port = secrets.randbelow(12_000) + 20_000
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +148,7 @@ def answers(port: int, made: Running) -> None:
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            assert made.process.poll() is None, f"somebody else answers on port {port}"
             return
         except OSError:
             assert made.process.poll() is None, "\n".join(made.lines)

@@ -12,5 +12,5 @@ sources   files, folders and zips as streams
 pipeline  streams into the archive, several at a time
 reach     another application entity: the options that say where and how
 echo, find, retrieve, send, migrate, connect   the commands of those names
-demo      the first five minutes; demo_people, demo_images: made-up people, real images
+demo      the first five minutes; demo_old_pacs: the process beside it
 """

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from leadglass.cli import show
+from leadglass.cli import demo_old_pacs, show
+from leadglass.cli.demo_old_pacs import OldPacsOption
 from leadglass.cli.homes import DicomOption, HttpOption, listener_overrides
 from leadglass.cli.work import HomeOption, Work, command_context, this_operator
 
 if TYPE_CHECKING:
+    from leadglass.cli.demo_old_pacs import OldPacs
+    from leadglass.cli.sources import Source
+    from leadglass.demo.images import Made
     from leadglass.serve import Addresses
 
 # name, displayed as, role, what there is to see
@@ -23,8 +28,16 @@ ACCOUNTS: Final = (
 SCANNER: Final = "CT1"
 
 
-def demo(home: HomeOption = None, http: HttpOption = None, dicom: DicomOption = "127.0.0.1:11112") -> None:
-    """Made-up people, real images, three accounts: set up at the first start, served until Ctrl-C."""
+def demo(
+    home: HomeOption = None,
+    http: HttpOption = None,
+    dicom: DicomOption = "127.0.0.1:11112",
+    old_pacs: OldPacsOption = "127.0.0.1:4242",
+) -> None:
+    """Made-up people, real images, three accounts, and beside them an old PACS that answers every stranger.
+
+    Set up at the first start, served until Ctrl-C.
+    """
     from leadglass import server_log
     from leadglass.compose import open_home
     from leadglass.home import FILE_NAME, clock, default_root, read_home, server_lock
@@ -33,18 +46,25 @@ def demo(home: HomeOption = None, http: HttpOption = None, dicom: DicomOption = 
     overrides = listener_overrides(http, dicom)
     root = home.absolute() if home is not None else default_root(os.environ, "demo")
     server_log.set_up("console", quiet=True)
-    if not (root / FILE_NAME).exists():
-        _found(root)
-    with (
-        server_lock(read_home(root)),
-        open_home(root, os.environ, clock, **overrides) as opened,
-    ):
-        operator = this_operator()
-        work = Work(opened, operator, operator)
-        _fill(work)
-        _scanner(work)
-        serve(opened, lambda addresses: _welcome(addresses, root, _accounts(work)))
+    with demo_old_pacs.bound(old_pacs) as listener:
+        if not (root / FILE_NAME).exists():
+            _found(root)
+        with (
+            server_lock(read_home(root)),
+            open_home(root, os.environ, clock, **overrides) as opened,
+            demo_old_pacs.running(listener, opened.home.created, _destinations(dicom)) as beside,
+        ):
+            operator = this_operator()
+            work = Work(opened, operator, operator)
+            _fill(work)
+            _scanner(work)
+            serve(opened, lambda addresses: _welcome(addresses, root, _accounts(work), beside))
     show.note("Stopped. The same command starts it again where it was.")
+
+
+def _destinations(dicom: str | None) -> tuple[str, ...]:
+    """Whom the old PACS could move images to: Leadglass, once it is let in there."""
+    return (f"LEADGLASS@{dicom}",) if dicom and not dicom.endswith(":0") else ()
 
 
 def _found(root: Path) -> None:
@@ -58,8 +78,8 @@ def _found(root: Path) -> None:
 
 def _fill(work: Work) -> None:
     """Take the images in unless they all are: an interrupted set-up goes on."""
-    from leadglass.cli.demo_images import expected, sources
     from leadglass.cli.intake import run
+    from leadglass.demo.images import expected, images
 
     status = work.services.upkeep.status(work.who, work.context())
     if status.instances >= expected():
@@ -68,7 +88,7 @@ def _fill(work: Work) -> None:
     with show.progress("Importing images") as bar:
         report = run(
             work,
-            iter(sources(work.opened.home.created)),
+            map(_source, images(work.opened.home.created)),
             None,
             lambda so_far: bar(so_far.stored + so_far.duplicates + so_far.kept_aside, total),
             source="demo",
@@ -79,6 +99,12 @@ def _fill(work: Work) -> None:
         raise KeyboardInterrupt
     for refused in report.refused:
         show.complain(f"{refused.name}: {refused.sentence}")
+
+
+def _source(image: Made) -> Source:
+    from leadglass.cli.sources import Source
+
+    return Source(image.name, 0, lambda: io.BytesIO(image.file()))
 
 
 def _scanner(work: Work) -> None:
@@ -104,34 +130,39 @@ def _accounts(work: Work) -> dict[str, str]:
     }
 
 
-def _welcome(addresses: Addresses, root: Path, passwords: dict[str, str]) -> None:
-    from leadglass.cli.demo_people import PEOPLE, VISITS
-
+def _welcome(addresses: Addresses, root: Path, passwords: dict[str, str], beside: OldPacs) -> None:
+    beside.wait_until_ready()
     console = show.out()
-    console.print(
-        f"\nLeadglass   {addresses.url}   {len(VISITS)} studies of {len(PEOPLE)} made-up people, real images"
-    )
-    console.print(
-        f"DICOM       {addresses.receive}   receive-only: takes images from {SCANNER}, shows nothing\n"
-    )
+    for line in _places(addresses, beside.address):
+        console.print(line, soft_wrap=True)
     show.table(
         ("Sign in as", "Password (new at each start)", "To see"),
         [(name, passwords[name], sees) for name, _, _, sees in ACCOUNTS],
         whole=frozenset({0, 1}),
     )
     console.print("\nTry, in another terminal:\n")
-    for command in _commands(addresses, root):
+    for command in _commands(addresses, root, beside.address):
         console.print(f"  {command}", soft_wrap=True)
     console.print("\nCtrl-C stops it.\n")
 
 
-def _commands(addresses: Addresses, root: Path) -> tuple[str, ...]:
+def _places(addresses: Addresses, old_pacs: str) -> tuple[str, ...]:
+    return (
+        "",
+        f"Old PACS, open to anyone   dicom {old_pacs:<24}made-up patients and real images",
+        f"Leadglass, same images     {addresses.url:<30}dicom {addresses.receive}",
+        "",
+    )
+
+
+def _commands(addresses: Addresses, root: Path, old_pacs: str) -> tuple[str, ...]:
     import shlex
 
     from leadglass.config import split_address
 
     leadglass = _as_called()
     host, port = split_address(addresses.receive)
+    old_host, old_port = split_address(old_pacs)
     return (
         f"export LEADGLASS_HOME={shlex.quote(str(root))}",
         f"{leadglass} log show --patient DEMO-0007",
@@ -141,6 +172,7 @@ def _commands(addresses: Addresses, root: Path) -> tuple[str, ...]:
         f'curl -H "Authorization: Bearer $TOKEN" "{addresses.url}/dicom-web/studies?limit=2"',
         f"storescu -aet {SCANNER} -aec LEADGLASS {host} {port} image.dcm     # DCMTK: is taken in",
         f"findscu -S -aet {SCANNER} -aec LEADGLASS -k QueryRetrieveLevel=STUDY {host} {port}   # is refused",
+        f"findscu -S -k QueryRetrieveLevel=STUDY -k PatientName {old_host} {old_port}   # the old PACS tells",
     )
 
 

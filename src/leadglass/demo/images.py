@@ -10,15 +10,14 @@ from __future__ import annotations
 import importlib.util
 import io
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from leadglass.cli.demo_people import PEOPLE, VISITS, Person, Visit
-from leadglass.cli.sources import Source
+from leadglass.demo.people import OLD_VISITS, PEOPLE, VISITS, Person, Visit
 from leadglass.errors import NotFound
 
 
@@ -87,50 +86,57 @@ def expected() -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Slot:
+class Made:
     """One image to make: of which visit, as which of its series, dated from which day."""
 
-    number: int
+    number: int  # of the visit, from 0
+    visit: Visit
     place: int
     key: str
     today: datetime
     pixels: str  # whose pixels it gets: its own, but for one
 
     @property
-    def visit(self) -> Visit:
-        return VISITS[self.number]
+    def name(self) -> str:
+        return f"demo study {self.number + 1}, series {self.place}"
 
-    def source(self) -> Source:
-        return Source(
-            f"demo study {self.number + 1}, series {self.place}", 0, lambda: io.BytesIO(_written(self))
-        )
+    def file(self, *, pixels: bool = True) -> bytes:
+        """The DICOM file, or without `pixels` what stands before them."""
+        import pydicom
+
+        # The originals break a rule here and there (identifiers that were hashed); those elements go.
+        pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+        original = io.BytesIO(_original(IMAGES[self.pixels]))
+        dataset = pydicom.dcmread(original, stop_before_pixels=not pixels)
+        _anonymous(dataset)
+        _identify(dataset, PEOPLE[self.visit.person - 1])
+        _describe(dataset, self)
+        out = io.BytesIO()
+        dataset.save_as(out, enforce_file_format=True)
+        return out.getvalue()
 
 
-def sources(created: int) -> Iterator[Source]:
+def images(created: int) -> Iterator[Made]:
     """Every image of every visit, dated back from `created` (ms, UTC), then one that contradicts another.
 
     The same `created` gives the same bytes, so an interrupted set-up goes on where it was.
     """
     today = datetime.fromtimestamp(created / 1000, UTC)
-    for number, visit in enumerate(VISITS):
-        for place, key in enumerate(visit.images, 1):
-            yield _Slot(number, place, key, today, pixels=key).source()
+    yield from _of(enumerate(VISITS), today)
     # A chest under its own SOP Instance UID but with the pixels of a leg: kept aside for a person to decide.
-    yield _Slot(1, 1, "cr_chest", today, pixels="cr_leg").source()
+    yield Made(1, VISITS[1], 1, "cr_chest", today, pixels="cr_leg")
 
 
-def _written(slot: _Slot) -> bytes:
-    import pydicom
+def old_images(created: int) -> Iterator[Made]:
+    """Those of the old PACS: of everybody but the last, the same images and those of years before."""
+    visits = [(n, visit) for n, visit in enumerate(VISITS + OLD_VISITS) if visit.person < len(PEOPLE)]
+    yield from _of(visits, datetime.fromtimestamp(created / 1000, UTC))
 
-    # The originals break a rule here and there (identifiers hashed by whoever gave them); those elements go.
-    pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
-    dataset = pydicom.dcmread(io.BytesIO(_original(IMAGES[slot.pixels])))
-    _anonymous(dataset)
-    _identify(dataset, PEOPLE[slot.visit.person - 1])
-    _describe(dataset, slot)
-    out = io.BytesIO()
-    dataset.save_as(out, enforce_file_format=True)
-    return out.getvalue()
+
+def _of(visits: Iterable[tuple[int, Visit]], today: datetime) -> Iterator[Made]:
+    for number, visit in visits:
+        for place, key in enumerate(visit.images, 1):
+            yield Made(number, visit, place, key, today, pixels=key)
 
 
 @cache
@@ -160,7 +166,7 @@ def _identify(dataset: Any, person: Person) -> None:
     dataset.PatientSex = person.sex
 
 
-def _describe(dataset: Any, slot: _Slot) -> None:
+def _describe(dataset: Any, slot: Made) -> None:
     visit, image, day = slot.visit, IMAGES[slot.key], slot.today - timedelta(days=slot.visit.days)
     date, time = f"{day:%Y%m%d}", f"{visit.time}00"
     for what in ("Study", "Series", "Content", "Acquisition", "InstanceCreation"):

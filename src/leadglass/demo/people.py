@@ -33,7 +33,7 @@ class Visit:
     time: str  # HHMM
     description: str
     referrer: str
-    images: tuple[str, ...]  # keys of `demo_images.IMAGES`, each a series
+    images: tuple[str, ...]  # keys of `images.IMAGES`, each a series
 
 
 _PEOPLE = (
@@ -109,5 +109,38 @@ VISITS: Final = tuple(
         (13, 591, "1010", "CT Lumbar spine", _BAKER, ("ct_spine",)),
         (18, 668, "0945", "Radiographie du thorax", _LAURENT, ("cr_chest",)),
         (4, 720, "1130", "CT Schädel nativ", _KELLER, ("ct_head",)),
+    )
+)
+
+# What only the old PACS still has: years nobody moved. Whom it knows is everybody but the last of PEOPLE.
+OLD_VISITS: Final = tuple(
+    Visit(*facts)
+    for facts in (
+        (16, 781, "1015", "Chest X-ray", _BAKER, ("cr_chest",)),
+        (1, 812, "0830", "CT Schädel nativ", _KELLER, ("ct_head",)),
+        (21, 846, "1422", "Röntgen Unterschenkel links", _KELLER, ("cr_leg",)),
+        (3, 873, "0940", "IRM de la tête", _LAURENT, ("mr_head",)),
+        (6, 915, "1625", "Bone scan, whole body", _BAKER, ("nm_bone",)),
+        (19, 958, "1110", "CT Abdomen", _ITO, ("ct_abdomen",)),
+        (12, 1004, "0805", "MR LWS", _KELLER, ("mr_small",)),
+        (8, 1037, "1350", "Radiographie du thorax", _LAURENT, ("cr_chest",)),
+        (17, 1079, "1535", "Echokardiographie", _KELLER, ("us_heart", "us_flow")),
+        (5, 1121, "0925", "CT Head", _ITO, ("ct_head",)),
+        (14, 1166, "1210", "Échocardiographie", _LAURENT, ("us_heart",)),
+        (11, 1203, "1045", "MRI Shoulder Right", _BAKER, ("mr_shoulder",)),
+        (9, 1258, "0855", "CT Schädel, Perfusion", _KELLER, ("ct_brain_maps",)),
+        (2, 1302, "1640", "Chest X-ray", _BAKER, ("cr_chest",)),
+        (15, 1366, "0735", "Röntgen Thorax p.a.", _KELLER, ("cr_chest",)),
+        (20, 1413, "1125", "Röntgen Unterschenkel rechts", _KELLER, ("cr_leg",)),
+        (7, 1490, "1500", "MR Kopf", _KELLER, ("mr_head",)),
+        (10, 1577, "1005", "CT Spine", _ITO, ("ct_spine",)),
+        (18, 1688, "0950", "IRM abdominale", _LAURENT, ("mr_abdomen",)),
+        (4, 1809, "0815", "CT Abdomen", _KELLER, ("ct_abdomen",)),
+        (13, 1961, "1330", "MRI Shoulder Left", _BAKER, ("mr_shoulder",)),
+        (1, 2150, "0900", "Röntgen Thorax p.a.", _KELLER, ("cr_chest",)),
+        (3, 2388, "1140", "Scanner cérébral", _LAURENT, ("ct_head",)),
+        (9, 2611, "1410", "Knochenszintigraphie", _KELLER, ("nm_bone",)),
+        (15, 2893, "0845", "CT LWS", _KELLER, ("ct_spine",)),
+        (4, 3240, "1020", "Röntgen Thorax p.a.", _KELLER, ("cr_chest",)),
     )
 )
