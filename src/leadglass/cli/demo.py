@@ -62,6 +62,54 @@ def demo(
     show.note("Stopped. The same command starts it again where it was.")
 
 
+def _lay_down_scope(*listeners: str) -> None:
+    """`leadglass scan HOST:PORT` on this demo's own listeners may count: whoever runs the demo says so."""
+    from datetime import UTC, datetime, timedelta
+
+    from leadglass.config import split_address
+    from leadglass.scan_home import scopes_folder
+
+    today = datetime.now(UTC).date()
+    hosts = sorted({split_address(each)[0] for each in listeners})
+    folder = scopes_folder(os.environ)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (folder / "demo.toml").write_text(
+        _SCOPE.format(
+            today=today,
+            until=today + timedelta(days=30),
+            ranges=", ".join(f'"{host}"' for host in hosts),
+            hosts=", ".join(f'"{each}"' for each in listeners),
+        ),
+        encoding="utf-8",
+    )
+
+
+_SCOPE: Final = """\
+# Written by `leadglass demo` for its own listeners on this machine. It may count; the scope of a network that
+# somebody answers for begins with: leadglass scan init
+[authorisation]
+organisation = "The demo on this machine"
+authorised_by = "whoever runs the demo"
+contact = "whoever runs the demo"
+legal_basis = "made-up patients on one's own machine"
+valid_from = {today}
+valid_to = {until}
+ranges = [{ranges}]
+
+[targets]
+hosts = [{hosts}]
+
+[limits]
+max_level = "count"
+options = ["people", "identifiers"]
+rate = 1000
+rate_per_24 = 1000
+
+[reports]
+tlp = "CLEAR"
+"""
+
+
 def _destinations(dicom: str | None) -> tuple[str, ...]:
     """Whom the old PACS could move images to: Leadglass, once it is let in there."""
     return (f"LEADGLASS@{dicom}",) if dicom and not dicom.endswith(":0") else ()
@@ -132,6 +180,7 @@ def _accounts(work: Work) -> dict[str, str]:
 
 def _welcome(addresses: Addresses, root: Path, passwords: dict[str, str], beside: OldPacs) -> None:
     beside.wait_until_ready()
+    _lay_down_scope(beside.address, addresses.receive)
     console = show.out()
     for line in _places(addresses, beside.address):
         console.print(line, soft_wrap=True)
@@ -164,6 +213,7 @@ def _commands(addresses: Addresses, root: Path, old_pacs: str) -> tuple[str, ...
     host, port = split_address(addresses.receive)
     old_host, old_port = split_address(old_pacs)
     return (
+        f"{leadglass} scan {old_pacs} {addresses.receive}     # who answers strangers?",
         f"export LEADGLASS_HOME={shlex.quote(str(root))}",
         f"{leadglass} log show --patient DEMO-0007",
         f"{leadglass} log verify",
