@@ -5,22 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from leadglass.cli import show
-from leadglass.cli.scan_scopes import content_of
-from leadglass.errors import Violation
 
 if TYPE_CHECKING:
     from leadglass.scan.conclusions import Network
-    from leadglass.scan.constituency import Constituency, Owner
     from leadglass.scan.register import Register, Survey
-    from leadglass.scan.report.context import About
     from leadglass.scan.report.letters import Letter
+    from leadglass.scan.results import Result
     from leadglass.scan.wording import Language
 
 MOST_SHOWN: Final = 40  # ports on a terminal, the worst first
@@ -35,53 +31,15 @@ SurveyOption = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A survey, concluded."""
-
-    network: Network
-    about: About
-
-
 def load(register: Register, survey: Survey) -> Result:
-    """Conclude a survey anew. What its scope names beside it is read now: owners and contacts change."""
+    """The survey, concluded now; what could not be read is said."""
     from leadglass.home import clock
-    from leadglass.scan.conclusions import conclude
-    from leadglass.scan.report.context import About, earlier
-    from leadglass.scan.scope import read_scope
+    from leadglass.scan.results import load as loaded
 
-    now = clock()
-    scope = read_scope(survey.scope.encode(), survey.started)
-    overruled = register.overruled(now)
-    owners = _owners(Path(survey.folder) / scope.constituency) if scope.constituency else None
-    network = conclude(register.observations(survey.id), owners, overruled)
-    before = earlier(register.surveys(), survey)
-    return Result(network, About(survey, scope, register.tally(survey.id), now, overruled, before))
-
-
-def _owners(path: Path) -> Constituency:
-    """The constituency file; where it names no contact, what RDAP and security.txt files beside it say."""
-    from leadglass.scan.constituency import Constituency, read_constituency
-
-    owners = read_constituency(content_of(path))
-    return Constituency([*_fetched(path.parent), *owners.owners()])
-
-
-def _fetched(folder: Path) -> Iterator[Owner]:
-    """Contacts in `contacts/` beside the constituency file. What is none is passed over, and said."""
-    from leadglass.scan.constituency import Owner
-    from leadglass.scan.contacts import from_rdap, from_security_txt
-
-    for path in sorted(folder.glob("contacts/*")):
-        try:
-            if path.name.endswith(".rdap.json"):
-                found, contact = from_rdap(content_of(path))
-                yield from (Owner(cidr, contact=contact) for cidr in found.networks())
-            elif path.name.endswith(".security.txt"):
-                address = path.name.removesuffix(".security.txt")
-                yield Owner(address, contact=from_security_txt(content_of(path)))
-        except Violation as error:
-            show.note(f"{path}: {error}", style="yellow")
+    result = loaded(register, survey, clock())
+    for sentence in result.unread:
+        show.note(sentence, style="yellow")
+    return result
 
 
 def summarise(network: Network) -> None:

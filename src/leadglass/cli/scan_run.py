@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from leadglass.cli import show
-from leadglass.cli.scan_results import OutOption, Result, load, summarise, write
+from leadglass.cli.scan_results import OutOption, load, summarise, write
 from leadglass.cli.scan_scopes import Ready, from_file, from_targets
 from leadglass.cli.work import JsonOption
 from leadglass.errors import NotFound
 
 if TYPE_CHECKING:
-    from leadglass.scan.conclusions import Network
     from leadglass.scan.register import Kind, Register, Survey
     from leadglass.scan.survey import Progress, Surveyor
 
@@ -67,6 +66,7 @@ def scan(
     """Ask as a stranger would, as far as the scope goes. Exit status 1 when anything answers strangers."""
     from leadglass.home import clock
     from leadglass.scan.report.exports import as_json
+    from leadglass.scan.results import keep
     from leadglass.scan_home import open_register
 
     _many_connections()
@@ -89,15 +89,8 @@ def scan(
         _say_files(report, letters)
     if not finished:
         show.complain("Stopped on request. The same command goes on from here.")
-    if not finished or answering(result.network):
+    if not finished or result.answering:
         raise typer.Exit(1)
-
-
-def answering(network: Network) -> bool:
-    """Whether anything that counts answers strangers."""
-    from leadglass.scan.observation import Level
-
-    return any(h.level >= Level.ANSWERS and h.address not in network.apart for h in network.hosts)
 
 
 def _say_files(report: Path, letters: list[Path]) -> None:
@@ -107,23 +100,6 @@ def _say_files(report: Path, letters: list[Path]) -> None:
     elif letters:
         told += f"   {len(letters):,} letters to owners beside it"
     show.out().print(f"\n{told}", soft_wrap=True)
-
-
-def keep(register: Register, result: Result) -> None:
-    """What follows from a survey: its point of the trend, and what becomes of its findings."""
-    from leadglass.scan.followup import Asked, advance
-    from leadglass.scan.plan import Plan
-    from leadglass.scan.report.context import point, summary
-
-    about, network = result.about, result.network
-    plan, scope = Plan.from_json(about.survey.plan), about.scope
-    if about.finished:
-        register.summarise(about.survey.id, summary(point(about.survey, network)))
-    known = register.casebook.cases()
-    # Of a survey that was stopped nobody knows whom it had not asked: what it has not seen may be open.
-    doors = frozenset((c.address, c.port) for c in known if plan.holds(c.address, c.port))
-    asked = Asked(doors if about.finished else frozenset(), scope.max_level, scope.options)
-    register.casebook.save(advance(known, network, asked, scope.contact, about.made))
 
 
 def _many_connections() -> None:

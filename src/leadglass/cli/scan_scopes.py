@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from leadglass.cli import show
-from leadglass.errors import Conflict, Denied, NotFound, Unreachable, Violation
+from leadglass.errors import Conflict, Denied, Unreachable, Violation
 
 if TYPE_CHECKING:
     from leadglass.note import Signer, VerifierKey
@@ -232,17 +232,10 @@ def _signature(path: Path, content: bytes) -> str:
 
 
 def content_of(path: Path) -> bytes:
-    """OSErrors are the command line's to tell."""
-    from leadglass.scan.targets import LARGEST
+    """A file that somebody named; see `scan.results.read_file`."""
+    from leadglass.scan.results import read_file
 
-    try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-    except FileNotFoundError:
-        raise NotFound(f"There is no file {path}.", code="no-file") from None
-    if len(content) > LARGEST:
-        raise Violation(f"{path} is larger than one is read.", code="file-size")
-    return content
+    return read_file(path)
 
 
 def _text(path: Path) -> str:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from leadglass.cli import show
-from leadglass.cli.scan_results import Result, folder_of, load, save
+from leadglass.cli.scan_results import folder_of, load, save
 from leadglass.cli.scan_scopes import Ready, content_of, named_targets
 from leadglass.cli.work import JsonOption
-from leadglass.errors import NotFound, Violation
+from leadglass.errors import Violation
 
 if TYPE_CHECKING:
     from leadglass.note import Signer
     from leadglass.scan.closure import Closure
-    from leadglass.scan.observation import Observation
     from leadglass.scan.register import Register, Survey
 
-PURPOSE: Final = "closure"
 Door = tuple[str, int]
 
 
@@ -28,80 +26,32 @@ def retest(
 ) -> None:
     """Every port of the last survey at which a stranger got anywhere, or those that are named. Exit status 1
     while one of them is open."""
-    from leadglass.cli.scan_run import keep, run, tell
+    from leadglass.cli.scan_run import run, tell
     from leadglass.home import clock
     from leadglass.scan.register import Kind
+    from leadglass.scan.results import keep
+    from leadglass.scan.retest import chosen, closures, opened, plan_for
+    from leadglass.scan.scope import read_scope
 
     first = load(register, register.survey())
-    doors = _doors(first, named_targets(targets or []))
+    survey = first.about.survey
+    doors = chosen(opened(first.network), named_targets(targets or []))
     if not doors:
         show.out().print("The last survey found nothing open.")
         return
-    ready = _ready(first, doors, clock())
+    scope = read_scope(survey.scope.encode(), clock())
+    ready = Ready(scope, survey.scope, Path(survey.folder), plan_for(doors, scope))
     tell(ready)
-    second, finished = run(
-        ready, register, vantage or first.about.survey.vantage, anew=True, quiet=json, kind=Kind.RETEST
-    )
+    where = vantage or survey.vantage
+    second, finished = run(ready, register, where, anew=True, quiet=json, kind=Kind.RETEST)
     result = load(register, second)
     keep(register, result)
-    closures = _closures(first, result, doors)
-    files = _prove(closures, second, signer_of(register), out)
-    _tell(closures, files, json=json)
+    found = closures(first, result, doors)
+    _tell(found, _prove(found, second, signer_of(register), out), json=json)
     if not finished:
         show.complain("Stopped on request: what was not looked at again is not in here.")
-    if not finished or not all(each.is_closed for each in closures):
+    if not finished or not all(each.is_closed for each in found):
         raise typer.Exit(1)
-
-
-def _doors(first: Result, named: list[tuple[str, tuple[int, ...] | None]]) -> dict[str, tuple[int, ...]]:
-    """What is to be looked at again, by address."""
-    from leadglass.scan.observation import Level
-
-    opened: dict[str, tuple[int, ...]] = {}
-    for host in first.network.hosts:
-        ports = tuple(port.port for port in host.ports if port.verdict.level > Level.CLOSED)
-        if ports:
-            opened[host.address] = ports
-    if not named:
-        return opened
-    wanted = {}
-    for address, ports in named:
-        if address not in opened or not set(ports or ()) <= set(opened[address]):
-            raise NotFound(f"The last survey did not find that open: {address}.", code="not-open")
-        wanted[address] = ports or opened[address]
-    return wanted
-
-
-def _ready(first: Result, doors: dict[str, tuple[int, ...]], now: int) -> Ready:
-    """The scope of the first look, as it is now; the same questions at fewer ports."""
-    from leadglass.scan.addresses import AddressSet
-    from leadglass.scan.plan import Plan
-    from leadglass.scan.scope import read_scope
-
-    survey = first.about.survey
-    scope = read_scope(survey.scope.encode(), now)
-    plan = Plan(AddressSet(), scope.ports, tuple(doors.items()))
-    return Ready(scope, survey.scope, Path(survey.folder), plan)
-
-
-def _closures(first: Result, second: Result, doors: dict[str, tuple[int, ...]]) -> list[Closure]:
-    from leadglass.scan.closure import closure
-
-    before, after = _by_door(first), _by_door(second)
-    about = second.about
-    return [
-        closure(before[door], after[door], about.survey.vantage, about.scope.digest)
-        for door in ((address, port) for address, ports in doors.items() for port in ports)
-        if door in after
-    ]
-
-
-def _by_door(result: Result) -> dict[Door, list[Observation]]:
-    found: dict[Door, list[Observation]] = {}
-    for host in result.network.hosts:
-        for each in host.observations:
-            found.setdefault((each.address, each.port), []).append(each)
-    return found
 
 
 def _prove(closures: list[Closure], survey: Survey, signer: Signer, out: Path | None) -> dict[Door, Path]:
@@ -163,10 +113,9 @@ def signer_of(register: Register) -> Signer:
     import secrets
 
     from leadglass.home import clock
-    from leadglass.note import Signer
+    from leadglass.scan.retest import PURPOSE, signer
 
-    seed = register.seed(PURPOSE, lambda: secrets.token_bytes(32), clock())
-    return Signer.from_seed("leadglass/scan", seed)
+    return signer(register.seed(PURPOSE, lambda: secrets.token_bytes(32), clock()))
 
 
 def closed(

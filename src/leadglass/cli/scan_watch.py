@@ -12,7 +12,7 @@ import typer
 
 from leadglass.cli import show
 from leadglass.cli.scan_results import OutOption, load, write
-from leadglass.cli.scan_run import VantageOption, keep, run, tell
+from leadglass.cli.scan_run import VantageOption, run, tell
 from leadglass.cli.scan_scopes import from_file
 from leadglass.cli.work import JsonOption
 
@@ -53,6 +53,7 @@ def _once(scope: Path, vantage: str | None, out: Path | None, *, json: bool) -> 
     from leadglass.home import clock
     from leadglass.scan.changes import changes
     from leadglass.scan.register import Kind
+    from leadglass.scan.results import keep
     from leadglass.scan_home import open_register
 
     with open_register(os.environ) as register:
