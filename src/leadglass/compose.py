@@ -15,6 +15,7 @@ from leadglass.archive.accounts import Accounts
 from leadglass.archive.aside import Aside
 from leadglass.archive.commitment import Commitments
 from leadglass.archive.doorkeeper import Doorkeeper
+from leadglass.archive.exposure import Exposure
 from leadglass.archive.ingest import Ingest
 from leadglass.archive.ledger import Ledger
 from leadglass.archive.migration import Migrations
@@ -174,6 +175,7 @@ def _services(
         ),
         trail=Trail(doorkeeper),
         aside=Aside(doorkeeper),
+        exposure=Exposure(doorkeeper),
         upkeep=upkeep,
         sandbox=sandbox,
     )

@@ -42,11 +42,15 @@ def scopes_folder(environ: Mapping[str, str]) -> Path:
     return register_folder(environ) / "scopes"
 
 
+def has_register(environ: Mapping[str, str]) -> bool:
+    return (register_folder(environ) / FILE_NAME).exists()
+
+
 @contextmanager
 def open_register(environ: Mapping[str, str]) -> Iterator[Register]:
     """The register, made at its first use. KeyMissing, KeyWrong, StorageFailed: then nothing was touched."""
     folder = register_folder(environ)
-    if not (folder / FILE_NAME).exists():
+    if not has_register(environ):
         _found(folder, environ)
     key = Keyring.from_master(_master(folder, environ)).database_key
     database = folder / "register.db"

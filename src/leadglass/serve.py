@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import resource
 import signal
 import socket
@@ -22,6 +23,8 @@ from leadglass.dicom_doors import Doors, open_doors
 from leadglass.errors import LeadglassError, Unavailable, Violation
 from leadglass.home import clock, read_home, server_lock
 from leadglass.http_bounds import bounded
+from leadglass.scan.estate import Estate
+from leadglass.scan_home import has_register, open_register
 from leadglass.web.app import create_app
 from leadglass.web.settings import WebSettings
 
@@ -60,7 +63,8 @@ def serve(opened: Opened, listening: Listening) -> None:
     allow_descriptors(opened.settings)
     with _socket(door) as listening_socket, open_doors(opened, clock) as doors:
         url = door.url(listening_socket.getsockname()[1])
-        app = create_app(opened.services, WebSettings(public_url=url), clock)
+        estate = Estate(lambda: open_register(os.environ), lambda: has_register(os.environ), clock)
+        app = create_app(opened.services, estate, WebSettings(public_url=url), clock)
         config = _uvicorn(app, opened.settings.limits.connections)
         config.load()
         config.ssl = context

@@ -34,6 +34,8 @@ aside.review       .           .            D                  .       .        
 record.read        .           .            .                  A       .                    A        .
 record.verify      .           .            .                  A       A                    A        .
 system.status      .           .            .                  .       A                    A        .
+exposure.read      .           .            A                  .       .                    .        .
+exposure.retest    .           .            A                  .       .                    .        .
 user.manage        .           .            .                  .       A                    A        .
 token.create       .           .            .                  .       A                    A        .
 ae.manage          .           .            .                  .       A                    A        .

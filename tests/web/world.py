@@ -24,6 +24,10 @@ from leadglass.access.principal import Context, Principal, Role, Via, operator
 from leadglass.archive.queries import portal_query
 from leadglass.archive.services import Services
 from leadglass.compose import found_home, open_home
+from leadglass.db import migrations
+from leadglass.db.engine import Database
+from leadglass.scan.estate import Estate
+from leadglass.scan.register import Register
 from leadglass.web.app import create_app
 from leadglass.web.settings import WebSettings
 
@@ -115,7 +119,19 @@ class World:
         return Context("", via, self.clock())
 
     def app(self, settings: WebSettings | None = None) -> Starlette:
-        return create_app(self.services, settings or self.settings, self.clock)
+        estate = Estate(self.register, (self.root / "register.db").exists, self.clock)
+        return create_app(self.services, estate, settings or self.settings, self.clock)
+
+    @contextmanager
+    def register(self) -> Iterator[Register]:
+        """A register of surveys of its own, made when it is first opened."""
+        path, key = self.root / "register.db", bytes(range(32))
+        migrations.upgrade(path, key, migrations.REGISTER)
+        register = Register(Database(path, key, readers=2))
+        try:
+            yield register
+        finally:
+            register.close()
 
     def people(self) -> None:
         for department in (OWN, FOREIGN):

@@ -19,6 +19,8 @@ class Action(StrEnum):
     RECORD_READ = "record.read"
     RECORD_VERIFY = "record.verify"
     SYSTEM_STATUS = "system.status"
+    EXPOSURE_READ = "exposure.read"
+    EXPOSURE_RETEST = "exposure.retest"
     USER_MANAGE = "user.manage"
     TOKEN_CREATE = "token.create"  # noqa: S105 (an action, no secret)
     AE_MANAGE = "ae.manage"

@@ -8,6 +8,7 @@ from leadglass.archive.accounts import Accounts
 from leadglass.archive.aside import Aside
 from leadglass.archive.commitment import Commitments
 from leadglass.archive.doorkeeper import Doorkeeper
+from leadglass.archive.exposure import Exposure
 from leadglass.archive.ingest import Ingest
 from leadglass.archive.ledger import Ledger
 from leadglass.archive.migration import Migrations
@@ -36,6 +37,7 @@ class Services:
     ingest: Ingest
     trail: Trail
     aside: Aside
+    exposure: Exposure
     upkeep: Upkeep
     sandbox: Sandbox
 

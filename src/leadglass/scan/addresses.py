@@ -28,7 +28,7 @@ class Range:
     def networks(self) -> list[str]:
         """The CIDR networks that it consists of."""
         first, last = _address(self.version, self.first), _address(self.version, self.last)
-        return list(map(str, summarize_address_range(first, last)))  # type: ignore[type-var]
+        return list(map(str, summarize_address_range(first, last)))
 
     def __str__(self) -> str:
         first, last = _address(self.version, self.first), _address(self.version, self.last)
@@ -109,7 +109,7 @@ def range_of(text: str) -> Range:
     try:
         if dash:
             lower, upper = ip_address(first), ip_address(last)
-            if lower.version == upper.version and lower <= upper:
+            if lower.version == upper.version and int(lower) <= int(upper):
                 return Range(lower.version, int(lower), int(upper))
         else:
             network = ip_network(first)

@@ -15,6 +15,7 @@ from starlette.routing import Route as Mounted
 
 from leadglass.archive.services import Services
 from leadglass.errors import LeadglassError
+from leadglass.scan.estate import Estate
 from leadglass.web import middleware
 from leadglass.web.assets import Assets
 from leadglass.web.calls import Site
@@ -27,11 +28,14 @@ from leadglass.web.searches import Searches
 from leadglass.web.settings import WebSettings
 
 
-def create_app(services: Services, settings: WebSettings, clock: Callable[[], int]) -> Starlette:
-    """The web service of one home. `clock` gives ms since the epoch (UTC)."""
+def create_app(
+    services: Services, estate: Estate, settings: WebSettings, clock: Callable[[], int]
+) -> Starlette:
+    """The web service of one home, and of the register of surveys beside it. `clock`: ms, UTC."""
     assets = Assets()
     site = Site(
         services=services,
+        estate=estate,
         settings=settings,
         clock=clock,
         assets=assets,

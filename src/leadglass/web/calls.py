@@ -15,6 +15,7 @@ from starlette.responses import Response
 from leadglass.access.principal import Context, Principal
 from leadglass.archive.services import Services
 from leadglass.errors import BrokenInvariant, NotFound, Violation
+from leadglass.scan.estate import Estate
 from leadglass.web.assets import Assets
 from leadglass.web.metrics import Metrics
 from leadglass.web.pages import Pages
@@ -35,6 +36,7 @@ class Site:
     """Built once by `create_app`. `clock` gives ms since the epoch."""
 
     services: Services
+    estate: Estate
     settings: WebSettings
     clock: Callable[[], int]
     assets: Assets

@@ -18,6 +18,7 @@ from leadglass.web.assets import HERE, Assets
 NAVIGATION: Final = (
     (Action.STUDY_SEARCH, "/studies", "Studies"),
     (Action.ASIDE_REVIEW, "/aside", "Kept aside"),
+    (Action.EXPOSURE_READ, "/exposure", "Exposure"),
     (Action.RECORD_READ, "/record", "Record"),
     (Action.SYSTEM_STATUS, "/status", "Status"),
 )
@@ -43,6 +44,8 @@ ACTIONS: Final[Mapping[str, str]] = {
     "record.read": "read the record",
     "record.verify": "verified the record",
     "system.status": "looked at the status",
+    "exposure.read": "looked at the exposure survey",
+    "exposure.retest": "had a port asked again",
     "user.add": "added a user",
     "user.reset": "reset a password",
     "user.disable": "disabled a user",

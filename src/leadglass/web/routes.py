@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from leadglass.access.policy import Action
-from leadglass.web import auth, operations, portal, quicklook, studies
+from leadglass.web import auth, exposure, operations, portal, quicklook, studies
 from leadglass.web.calls import Endpoint
 from leadglass.web.gate import Door, Needs, Route
 
@@ -45,6 +45,8 @@ ROUTES: Final = (
     Route(_IMAGES, _GET, quicklook.images, _VIEW, Door.DATA, "images", "the images of a series, in order"),
     Route(_FRAME, _GET, quicklook.image, _VIEW, Door.DATA, "image", "one frame as JPEG"),
     _page("/aside", _GET, portal.aside, Action.ASIDE_REVIEW, "aside", "what was kept aside"),
+    _page("/exposure", _GET, exposure.exposure, Action.EXPOSURE_READ, "exposure", "what strangers get"),
+    _page("/exposure/again", _POST, exposure.retest, Action.EXPOSURE_RETEST, "retest", "ask a port again"),
     _page("/record", _GET, portal.record, Action.RECORD_READ, "record", "the access record"),
     _page("/record", _POST, portal.search_record, Action.RECORD_READ, "search-record", "search the record"),
     _page("/status", _GET, portal.status, Action.SYSTEM_STATUS, "status", "how the system is doing"),
