@@ -91,7 +91,7 @@ def identifiers(**more: Any) -> Observation:
     return seen("identifiers", Outcome.ANSWERED, {"model": sop_classes.STUDY_ROOT_FIND}, status=0, **said)
 
 
-def tls(version: str = "tls1.3", outcome: Outcome = Outcome.SECURED, **said: Any) -> Observation:
+def tls(version: str = "1.3", outcome: Outcome = Outcome.SECURED, **said: Any) -> Observation:
     good = {"cipher": "TLS_AES_256_GCM_SHA384", "key_type": "rsa", "key_bits": 3072, "signature": "sha256",
             "begins": NOW - 1000, "expires": NOW + 1000, "self_signed": False, "version": version}  # fmt: skip
     if outcome is Outcome.SECURED:

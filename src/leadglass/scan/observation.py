@@ -232,6 +232,7 @@ _ALL: Final = (
             "version": Form.WORD,
             "cipher": Form.PRODUCT,
             "cipher_bits": Form.NUMBER,
+            "asks_certificate": Form.YES,  # seen up to TLS 1.2; whether it insists shows in the outcome
             "expires": Form.TIME,
             "begins": Form.TIME,
             "self_signed": Form.YES,

@@ -11,10 +11,10 @@ from leadglass.scan.doors import Door, Seen
 from leadglass.scan.observation import Outcome
 from leadglass.scan.rules import ASSOCIATIONS, Circumstances, Found, Rule, found, let_in
 
-# As spellings go: tls1.0, tlsv1, tls-1.1, sslv3.
-_OLD: Final = re.compile(r"ssl.*|tlsv?[-.]?1(?:\.[01])?", re.ASCII)
-_WEAK_CIPHER: Final = re.compile(r"NULL|EXP|RC4|DES|MD5|anon|ADH|AECDH", re.ASCII | re.IGNORECASE)
-_WEAK_SIGNATURE: Final = re.compile(r".*(?:sha-?1|md5)(?!\d).*", re.ASCII | re.IGNORECASE)
+_OLD: Final = frozenset({"1.0", "1.1"})  # RFC 8996
+_WEAK_CIPHER: Final = re.compile(r"NULL|EXP|RC4|DES|MD5|IDEA|SEED|anon|ADH|AECDH", re.ASCII)
+_LEAST_CIPHER: Final = 128  # bits
+_WEAK_SIGNATURE: Final = frozenset({"sha1", "md5"})
 _LEAST_BITS: Final[Mapping[str, int]] = {"rsa": 2048, "dsa": 2048, "ec": 224, "ecdsa": 224}
 _HARMLESS: Final = frozenset({"self-signed"})  # in a network with an authority of its own
 
@@ -30,12 +30,12 @@ def weaknesses(seen: Seen) -> Iterator[str]:
     for name in ("begins", "expires"):
         if name in seen.what.said and (at < seen.number(name)) == (name == "begins"):
             yield "not-yet-valid" if name == "begins" else "expired"
-    version = seen.text("version") or str(seen.sent("version") or "")
-    if _OLD.fullmatch(version):
+    if (seen.said("version") or seen.sent("version")) in _OLD:
         yield "old-version"
-    if _WEAK_CIPHER.search(seen.text("cipher")):
+    too_few = "cipher_bits" in seen.what.said and seen.number("cipher_bits") < _LEAST_CIPHER
+    if too_few or _WEAK_CIPHER.search(seen.text("cipher")):
         yield "weak-cipher"
-    if _WEAK_SIGNATURE.fullmatch(seen.text("signature")):
+    if seen.text("signature") in _WEAK_SIGNATURE:
         yield "weak-signature"
     if 0 < seen.number("key_bits") < _LEAST_BITS.get(seen.text("key_type"), 0):
         yield "small-key"
@@ -61,7 +61,7 @@ def no_client_certificate(door: Door, _: Circumstances) -> Found | None:
 
 def _plain_web(door: Door) -> bool:
     responded = door.http()
-    return bool(responded) and not any(s.text("marker") for s in responded)
+    return bool(responded) and not any(map(door.marker, responded))
 
 
 TLS_RULES: Final[Mapping[str, Rule]] = {
