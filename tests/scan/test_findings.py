@@ -340,6 +340,12 @@ def test_a_handshake_that_was_refused_is_not_weak() -> None:
     assert checks(tls("1.0", Outcome.ALERTED, alert="protocol-version")) == set()
 
 
+def test_who_asks_for_a_certificate_speaks_that_version() -> None:
+    asked = tls("1.0", Outcome.ALERTED, alert="handshake-failure", asks_certificate=True)
+    assert found(asked)["T02"].facts["reasons"] == ("old-version",)
+    assert checks(tls("1.2", Outcome.ALERTED, alert="handshake-failure", asks_certificate=True)) == set()
+
+
 def test_the_tls_of_a_web_server_that_shows_no_imaging_is_not_ours_to_judge() -> None:
     weak = tls("1.0", port=443)
     assert "T02" not in checks(weak, http(About.VIEWER, port=443))

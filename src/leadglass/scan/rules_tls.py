@@ -25,7 +25,7 @@ def plaintext(door: Door, now: Circumstances) -> Found | None:
 
 
 def weaknesses(seen: Seen) -> Iterator[str]:
-    """What is weak about one handshake that came about. Time is that of the observation."""
+    """What is weak about one handshake, as far as it came. Time is that of the observation."""
     at = seen.what.at
     for name in ("begins", "expires"):
         if name in seen.what.said and (at < seen.number(name)) == (name == "begins"):
@@ -43,11 +43,16 @@ def weaknesses(seen: Seen) -> Iterator[str]:
         yield "self-signed"
 
 
+def _speaks(seen: Seen) -> bool:
+    """Who asks for a certificate has agreed to the version by then."""
+    return seen.outcome is Outcome.SECURED or seen.said("asks_certificate") is True
+
+
 def weak_tls(door: Door, _: Circumstances) -> Found | None:
     """Not of a web server that shows nothing of imaging: its TLS is somebody else's business."""
     if _plain_web(door):
         return None
-    weak = [(s, tuple(weaknesses(s))) for s in door.of("tls") if s.outcome is Outcome.SECURED]
+    weak = [(s, tuple(weaknesses(s))) for s in door.of("tls") if _speaks(s)]
     reasons = tuple(dict.fromkeys(word for _, words in weak for word in words))
     least = Severity.LOW if _HARMLESS.issuperset(reasons) else None
     return found([s for s, words in weak if words], least, reasons=reasons)
