@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from leadglass.dimse import sop_classes
+from leadglass.scan.findings import Finding, findings
 from leadglass.scan.observation import Observation, Outcome
 from leadglass.scan.words import About, Cause
 
@@ -178,3 +179,11 @@ def refuses_strangers(**at: Any) -> list[Observation]:
 
 def orthanc_web(**at: Any) -> list[Observation]:
     return [control(**at), qido(**at), system(**at), statistics(21, 60, **at)]
+
+
+def found(*what: Observation, is_private: bool = True) -> dict[str, Finding]:
+    return {each.check: each for each in findings(what, is_private=is_private)}
+
+
+def checks(*what: Observation, is_private: bool = True) -> set[str]:
+    return set(found(*what, is_private=is_private))
