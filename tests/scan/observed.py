@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from leadglass.dimse import sop_classes
+from leadglass.scan.findings import Finding, findings
 from leadglass.scan.observation import Observation, Outcome
 from leadglass.scan.words import About, Cause
 
@@ -91,7 +92,7 @@ def identifiers(**more: Any) -> Observation:
     return seen("identifiers", Outcome.ANSWERED, {"model": sop_classes.STUDY_ROOT_FIND}, status=0, **said)
 
 
-def tls(version: str = "tls1.3", outcome: Outcome = Outcome.SECURED, **said: Any) -> Observation:
+def tls(version: str = "1.3", outcome: Outcome = Outcome.SECURED, **said: Any) -> Observation:
     good = {"cipher": "TLS_AES_256_GCM_SHA384", "key_type": "rsa", "key_bits": 3072, "signature": "sha256",
             "begins": NOW - 1000, "expires": NOW + 1000, "self_signed": False, "version": version}  # fmt: skip
     if outcome is Outcome.SECURED:
@@ -178,3 +179,11 @@ def refuses_strangers(**at: Any) -> list[Observation]:
 
 def orthanc_web(**at: Any) -> list[Observation]:
     return [control(**at), qido(**at), system(**at), statistics(21, 60, **at)]
+
+
+def found(*what: Observation, is_private: bool = True) -> dict[str, Finding]:
+    return {each.check: each for each in findings(what, is_private=is_private)}
+
+
+def checks(*what: Observation, is_private: bool = True) -> set[str]:
+    return set(found(*what, is_private=is_private))

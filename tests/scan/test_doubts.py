@@ -137,8 +137,16 @@ def test_the_same_count_whatever_the_date(windows: tuple[int, ...], expected: bo
     ],
 )  # fmt: skip
 def test_an_answer_that_came_too_fast(connect: int, answer: int, expected: bool) -> None:
-    what = [associate(connect_us=connect, **DCMTK), echo(answer_us=answer)]
+    what = [
+        associate(connect_us=connect, **DCMTK), offers(connect_us=connect, **DCMTK), echo(answer_us=answer)
+    ]  # fmt: skip
     assert of(*what) == ([(DoubtKind.HONEYPOT, Reason.TOO_FAST, Weight.HINT)] if expected else [])
+
+
+@pytest.mark.parametrize("others", [(), (300,), (2_999, 50_000)], ids=repr)
+def test_one_connection_that_was_held_up_shows_nothing(others: tuple[int, ...]) -> None:
+    what = [offers(connect_us=each, **DCMTK) for each in others]
+    assert of(associate(connect_us=40_000, **DCMTK), *what, echo(answer_us=400)) == []
 
 
 def test_a_tls_handshake_is_no_round_trip() -> None:
@@ -259,10 +267,10 @@ def test_several_programs_behind_one_port() -> None:
 
 
 def test_several_certificates_behind_one_port() -> None:
-    a, b = tls(certificate="aa"), tls("tls1.2", certificate="bb")
+    a, b = tls(certificate="aa"), tls("1.2", certificate="bb")
     assert of(a, b) == [(DoubtKind.BALANCER, Reason.CHANGING_CERTIFICATE, Weight.LIKELY)]
-    assert of(a, tls("tls1.2", certificate="aa")) == []
-    assert of(a, tls("tls1.2", certificate="bb", key_type="ec", key_bits=256)) == []
+    assert of(a, tls("1.2", certificate="aa")) == []
+    assert of(a, tls("1.2", certificate="bb", key_type="ec", key_bits=256)) == []
 
 
 # What is done with doubts.

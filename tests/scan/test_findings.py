@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-from itertools import product
-from typing import Any
-
 import pytest
 from observed import (
     CALLED,
@@ -11,15 +8,16 @@ from observed import (
     DCMTK,
     HERE,
     MPPS,
-    NOW,
     QUERY_RETRIEVE,
     SC,
     associate,
+    checks,
     control,
     count,
     dcmqrscp_open,
     echo,
     find,
+    found,
     http,
     identifiers,
     named,
@@ -30,9 +28,7 @@ from observed import (
     refuses_strangers,
     rejected,
     seen,
-    statistics,
     storescp,
-    system,
     tcp,
     tls,
 )
@@ -40,19 +36,11 @@ from observed import (
 from leadglass.dimse import sop_classes
 from leadglass.scan import manner
 from leadglass.scan.checks import CHECKS, Severity
-from leadglass.scan.findings import RULES, Finding, findings
+from leadglass.scan.findings import RULES, findings
 from leadglass.scan.observation import Observation, Outcome
-from leadglass.scan.words import About, Marker
+from leadglass.scan.words import About
 
 _ASSOCIATES = ("associate", "associate-named", "offers")
-
-
-def found(*what: Observation, is_private: bool = True) -> dict[str, Finding]:
-    return {each.check: each for each in findings(what, is_private=is_private)}
-
-
-def checks(*what: Observation, is_private: bool = True) -> set[str]:
-    return set(found(*what, is_private=is_private))
 
 
 def test_every_check_has_a_rule_and_every_rule_a_check() -> None:
@@ -269,180 +257,6 @@ def test_what_was_not_accepted_is_not_negotiated(outcome: Outcome) -> None:
     assert not {"D08", "D09", "D11"} & checks(offered)
 
 
-# TLS.
-
-
-@pytest.mark.parametrize(("is_private", "severity"), [(True, Severity.LOW), (False, Severity.HIGH)])
-def test_plaintext_is_serious_off_a_private_network(is_private: bool, severity: Severity) -> None:
-    assert found(associate(), is_private=is_private)["T01"].severity is severity
-    assert found(associate(tls=False), is_private=is_private)["T01"].severity is severity
-
-
-def test_inside_tls_it_is_not_plaintext_but_without_a_certificate() -> None:
-    assert checks(associate(tls=True), is_private=False) & {"T01", "T03"} == {"T03"}
-
-
-def test_who_refuses_strangers_in_the_clear_has_no_plaintext_finding() -> None:
-    assert checks(rejected(1, 1, 3), is_private=False) == {"D01"}
-
-
-@pytest.mark.parametrize(
-    ("said", "reason"),
-    [
-        ({"expires": NOW}, "expired"),
-        ({"begins": NOW + 1}, "not-yet-valid"),
-        ({"signature": "sha1WithRSAEncryption".lower()}, "weak-signature"),
-        ({"signature": "ecdsa-with-sha1"}, "weak-signature"),
-        ({"signature": "md5"}, "weak-signature"),
-        ({"key_bits": 1024}, "small-key"),
-        ({"key_type": "ec", "key_bits": 192}, "small-key"),
-        ({"cipher": "ECDHE-RSA-RC4-SHA"}, "weak-cipher"),
-        ({"cipher": "DES-CBC3-SHA"}, "weak-cipher"),
-        ({"cipher": "NULL-SHA256"}, "weak-cipher"),
-        ({"cipher": "TLS_DH_anon_WITH_AES_128_CBC_SHA"}, "weak-cipher"),
-    ],
-)
-def test_weak_tls(said: dict[str, Any], reason: str) -> None:
-    finding = found(tls(**said))["T02"]
-    assert (finding.severity, finding.facts) == (Severity.MEDIUM, {"reasons": (reason,)})
-
-
-@pytest.mark.parametrize("version", ["tls1.0", "tls1.1", "tlsv1", "tlsv1.1", "tls-1.0", "ssl3", "sslv3"])
-def test_old_versions_are_weak(version: str) -> None:
-    assert found(tls(version))["T02"].facts["reasons"] == ("old-version",)
-
-
-@pytest.mark.parametrize("version", ["tls1.2", "tls1.3", "tlsv1.2", "tls-1.3"])
-@pytest.mark.parametrize(
-    "said",
-    [
-        {}, {"expires": NOW + 1}, {"begins": NOW}, {"signature": "sha256", "key_bits": 2048},
-        {"key_type": "ec", "key_bits": 256, "signature": "ecdsa-with-sha384"}, {"key_type": "ed25519", "key_bits": 256},
-        {"cipher": "ECDHE-ECDSA-CHACHA20-POLY1305"},
-    ],
-)  # fmt: skip
-def test_sound_tls(version: str, said: dict[str, Any]) -> None:
-    assert checks(tls(version, **said)) == set()
-
-
-def test_a_self_signed_certificate_alone_is_little() -> None:
-    assert found(tls(self_signed=True))["T02"].severity is Severity.LOW
-    both = found(tls(self_signed=True), tls("tls1.0"))["T02"]
-    assert (both.severity, set(both.facts["reasons"]), both.proof) == (
-        Severity.MEDIUM, {"self-signed", "old-version"}, (0, 1),
-    )  # fmt: skip
-
-
-def test_a_handshake_that_was_refused_is_not_weak() -> None:
-    assert checks(tls("tls1.0", Outcome.ALERTED, alert="protocol-version")) == set()
-
-
-def test_the_tls_of_a_web_server_that_shows_no_imaging_is_not_ours_to_judge() -> None:
-    weak = tls("tls1.0", port=443)
-    assert "T02" not in checks(weak, http(About.VIEWER, port=443))
-    assert "T02" in checks(weak, http(About.VIEWER, port=443, marker="oviyam"))
-
-
-# The web.
-
-
-def test_an_open_search() -> None:
-    finding = found(control(), qido())["W01"]
-    assert finding.severity is Severity.CRITICAL
-    assert finding.proof == (1, 0)
-    assert finding.facts == {"path": "/dicom-web/studies", "key_ignored": False}
-    assert "W01" in checks(control(), http(About.QIDO, 204))
-    assert found(control(), qido(count=1))["W01"].facts["key_ignored"] is True
-
-
-@pytest.mark.parametrize("status", [200, 204, 401, 500])
-def test_a_search_is_not_open_where_any_path_is_answered(status: int) -> None:
-    assert "W01" not in checks(control(status), qido())
-
-
-def test_a_search_is_not_open_without_its_control() -> None:
-    assert "W01" not in checks(qido())
-
-
-def test_one_control_that_is_answered_spoils_the_others() -> None:
-    assert "W01" not in checks(control(), control(200), qido())
-
-
-def test_a_page_is_no_list() -> None:
-    assert "W01" not in checks(control(), http(About.QIDO, type="text/html", count=0))
-    assert "W01" not in checks(control(), http(About.QIDO, type="application/json"))
-
-
-def test_counts_over_the_web() -> None:
-    assert found(http(About.QIDO_COUNT, count=60))["W02"].facts == {"studies": 60}
-    assert checks(http(About.QIDO_COUNT, count=0)) == set()
-
-
-def test_orthanc_over_the_web() -> None:
-    assert found(system())["W03"].facts == {}
-    finding = found(system(), statistics(21, 60))["W03"]
-    assert finding.proof == (0, 1)
-    assert finding.facts == {"patients": 21, "studies": 60, "series": 120, "instances": 900}
-    assert "W03" not in checks(http(About.ORTHANC_SYSTEM))
-    assert "W03" not in checks(statistics(21, 60))
-
-
-def test_a_default_password() -> None:
-    assert found(http(About.CREDENTIALS, path="/system"))["W04"].facts == {"path": "/system"}
-
-
-@pytest.mark.parametrize(
-    ("status", "methods", "expected"),
-    [(200, ("get", "post"), True), (204, ("post",), True), (200, ("get",), False), (405, ("post",), False)],
-)
-def test_storing_over_the_web(status: int, methods: tuple[str, ...], expected: bool) -> None:
-    assert ("W05" in checks(http(About.STOW, status, method="options", methods=methods))) == expected
-
-
-@pytest.mark.parametrize(
-    ("marker", "check"),
-    [(Marker.DCM4CHEE, "W06"), (Marker.OHIF, "W07"), *((each, "W08") for each in
-     (Marker.MEDDREAM, Marker.OVIYAM, Marker.WEASIS, Marker.CONQUEST, Marker.DICOOGLE, Marker.CLEARCANVAS))],
-)  # fmt: skip
-@pytest.mark.parametrize("is_open", [False, True])
-def test_pages_of_viewers(marker: Marker, check: str, is_open: bool) -> None:
-    page = http(About.VIEWER, path="/", marker=marker.value)
-    finding = found(page, *([control(), qido()] if is_open else []))[check]
-    assert finding.severity is (Severity.CRITICAL if is_open else Severity.LOW)
-    assert finding.facts == {"programs": (marker.value,), "open": is_open}
-    assert len({"W06", "W07", "W08"} & checks(page)) == 1
-
-
-def test_an_open_archive_elsewhere_does_not_open_a_viewer() -> None:
-    page = http(About.VIEWER, path="/", marker="oviyam", port=8080)
-    assert found(page, control(), qido())["W08"].severity is Severity.LOW
-
-
-def test_a_directory_of_dicom_files() -> None:
-    assert found(http(About.LISTING, path="/images/", links=12))["W09"].facts == {
-        "links": 12,
-        "path": "/images/",
-    }
-    assert checks(http(About.LISTING, path="/", links=0)) == set()
-
-
-@pytest.mark.parametrize(
-    ("origin", "credentials", "is_open"),
-    list(product(["none", "any", "reflected", "other"], [False, True], [False, True])),
-)
-def test_cors(origin: str, credentials: bool, is_open: bool) -> None:
-    what = http(About.CORS, allow_origin=origin, allow_credentials=credentials)
-    expected = origin in {"any", "reflected"} and (credentials or is_open)
-    assert ("W10" in checks(what, *([control(), qido()] if is_open else []))) == expected
-
-
-@pytest.mark.parametrize("port", [2575, 6661, 5432, 3306, 1433, 27017, 389, 104, 80])
-def test_other_services_that_can_be_reached(port: int) -> None:
-    check = {2575: "N01", 6661: "N01", 104: None, 80: None}.get(port, "N02")
-    assert checks(tcp(port=port)) == ({check} if check else set())
-    assert checks(tcp(Outcome.REFUSED, port=port), tcp(Outcome.SILENT, port=port)) == set()
-
-
 # Whole servers.
 
 
@@ -500,7 +314,7 @@ def test_findings_come_by_address_port_and_check_with_the_proof_of_their_own_por
 
 def test_every_check_can_be_found() -> None:
     everything = [
-        *dcmqrscp_open(), find(probe="worklist-none"), offers(MPPS, _GET, CT), tls("tls1.0"), *orthanc_web(),
+        *dcmqrscp_open(), find(probe="worklist-none"), offers(MPPS, _GET, CT), tls("1.0"), *orthanc_web(),
         http(About.QIDO_COUNT, count=3), http(About.CREDENTIALS), http(About.STOW, methods=("post",)),
         *(http(About.VIEWER, marker=each) for each in ("dcm4chee", "ohif", "oviyam")),
         http(About.LISTING, links=1), http(About.CORS, allow_origin="any"), tcp(port=2575), tcp(port=5432),

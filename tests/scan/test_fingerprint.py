@@ -7,7 +7,7 @@ from leadglass.dicom import implementation
 from leadglass.scan.doors import doors
 from leadglass.scan.fingerprint import MARKS, NAMES, Identity, Kind, Mark, Provenance, Sign, identify
 from leadglass.scan.observation import Observation, Outcome
-from leadglass.scan.words import Marker
+from leadglass.scan.words import About, Marker
 
 
 def identities(*what: Observation) -> tuple[Identity, ...]:
@@ -95,6 +95,33 @@ def test_a_rejection_names_nobody() -> None:
 def test_the_web_tells_orthanc_and_its_version() -> None:
     (identity,) = identities(system())
     assert (identity.program, identity.kind, identity.version) == ("orthanc", Kind.PRODUCT, "1.10.1")
+
+
+PATHS = {"dcm4chee": "/dcm4chee-arc/ui2/", "meddream": "/meddream/", "oviyam": "/oviyam2/"}
+
+
+def shown(*what: Observation) -> set[str]:
+    return {each.program for each in identities(*what)}
+
+
+def test_a_page_that_says_what_was_not_found_is_no_product() -> None:
+    """Orthanc 1.10.1 repeats the path in its answer 404."""
+    echoes = [http(About.VIEWER, 404, path=path, marker=marker) for marker, path in PATHS.items()]
+    assert shown(system(), *echoes) == {"orthanc"}
+    assert shown(http(About.LISTING, 404, path="/", marker="conquest")) == {"conquest"}
+
+
+def test_a_product_on_its_own_path_is_one_where_other_paths_are_not_found() -> None:
+    page = http(About.VIEWER, path="/oviyam2/", marker="oviyam")
+    other = http(About.DCM4CHEE_UI, path="/dcm4chee-arc/ui2/", marker="dcm4chee")
+    assert shown(page) == {"oviyam"}
+    assert shown(page, other, http(About.VIEWER, 404, path="/meddream/")) == {"oviyam", "dcm4chee"}
+
+
+def test_who_has_a_page_of_that_name_for_every_path_shows_no_product() -> None:
+    pages = [http(About.VIEWER, path=path, marker=marker) for marker, path in PATHS.items()]
+    assert shown(*pages) == set()
+    assert shown(*pages, http(About.LISTING, path="/", marker="ohif")) == {"ohif"}
 
 
 def test_the_best_known_comes_first_and_each_once_with_its_version() -> None:

@@ -60,7 +60,7 @@ HOSTS: dict[str, tuple[list[Observation], Grade | None, str]] = {
     "self-signed, refuses": ([rejected(1, 1, 3, tls=True), tls(self_signed=True)], Grade.B, "low"),
     "associates and echoes": ([associate(), echo()], Grade.C, "medium"),
     "weak title": ([rejected(1, 1, 7), named("PACS")], Grade.C, "medium"),
-    "weak tls, refuses": ([rejected(1, 1, 3, tls=True), tls("tls1.0")], Grade.C, "medium"),
+    "weak tls, refuses": ([rejected(1, 1, 3, tls=True), tls("1.0")], Grade.C, "medium"),
     "orthanc as packaged": (orthanc_as_packaged(), Grade.D, "high"),
     "storescp": (storescp(), Grade.D, "high"),
     "database beside a careful archive": ([rejected(1, 1, 3), tcp(port=5432)], Grade.D, "high"),

@@ -71,16 +71,23 @@ ONE_PORT: dict[str, tuple[list[Observation], Verdict, Level, int]] = {
     "takes nothing": ([associate(Outcome.EMPTY)], Verdict.TAKES_NOTHING, Level.CLOSED, 0),
     "needs a certificate": ([associate(Outcome.ALERTED, alert="handshake-failure")], Verdict.ASKS_CERTIFICATE, Level.CLOSED, 0),
     "handshake needs a certificate": (
-        [tls("tls1.2", Outcome.ALERTED, alert="certificate-required")], Verdict.ASKS_CERTIFICATE, Level.CLOSED, 0,
+        [tls("1.2", Outcome.ALERTED, alert="certificate-required")], Verdict.ASKS_CERTIFICATE, Level.CLOSED, 0,
     ),
     "certificate asked after a handshake": (
         [tls(), associate(Outcome.ALERTED, tls=True, alert="certificate-required")], Verdict.ASKS_CERTIFICATE, Level.CLOSED, 1,
     ),
     "tls refused for another reason": ([associate(Outcome.ALERTED, alert="protocol-version")], Verdict.HANGS_UP, Level.CLOSED, 0),
-    "a bare handshake that failed": ([tls("tls1.2", Outcome.ALERTED, alert="handshake-failure")], Verdict.OPEN, Level.CLOSED, 0),
+    "a bare handshake that failed once asked": (
+        [tls("1.3", Outcome.ALERTED, alert="protocol-version"), tls("1.2", Outcome.ALERTED, alert="handshake-failure", asks_certificate=True)],
+        Verdict.ASKS_CERTIFICATE, Level.CLOSED, 1,
+    ),
+    "asked, and let in without": (
+        [tls("1.2", asks_certificate=True), associate(tls=True)], Verdict.ASSOCIATES, Level.ASSOCIATES, 1,
+    ),
+    "a bare handshake that failed": ([tls("1.2", Outcome.ALERTED, alert="handshake-failure")], Verdict.OPEN, Level.CLOSED, 0),
     "open, and mute when asked": ([tcp(), associate(Outcome.MUTE)], Verdict.MUTE, Level.CLOSED, 1),
     "an old version is refused": (
-        [tls("tls1.0", Outcome.ALERTED, alert="protocol-version")], Verdict.OPEN, Level.CLOSED, 0,
+        [tls("1.0", Outcome.ALERTED, alert="protocol-version")], Verdict.OPEN, Level.CLOSED, 0,
     ),
     "ssh": ([associate(Outcome.FOREIGN, looks_like="ssh")], Verdict.NOT_DICOM, Level.CLOSED, 0),
     "web": ([associate(Outcome.FOREIGN, looks_like="http"), http(About.VIEWER, port=104)], Verdict.WEB, Level.CLOSED, 1),

@@ -52,7 +52,7 @@ SEEN: list[list[Observation]] = [
     [offers(*QUERY_RETRIEVE, CT, SC, sop_classes.STORAGE_COMMITMENT_PUSH, "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.6.1")],
     orthanc_as_packaged(),
     [rejected(1, 1, 7), named("PACS"), rejected(1, 1, 3, port=105), named("LGSCAN01", calling="CT1", port=105)],
-    [tls("tls1.0", expires=1, signature="sha1", key_bits=512, cipher="RC4-SHA", self_signed=True), tls(begins=2**50)],
+    [tls("1.0", expires=1, signature="sha1", key_bits=512, cipher="RC4-SHA", self_signed=True), tls(begins=2**50)],
     [associate(tls=True)],
     [control(), qido(), http(About.VIEWER, marker="oviyam"), http(About.VIEWER, marker="dcm4chee"), http(About.OHIF_CONFIG, marker="ohif")],
     [control(), qido(count=1)],

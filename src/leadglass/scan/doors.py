@@ -9,6 +9,8 @@ from ipaddress import ip_address
 from leadglass.scan.observation import Observation, Outcome, Value
 from leadglass.scan.words import About
 
+_OK = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -64,8 +66,27 @@ class Door:
             if each.outcome is Outcome.RESPONDED and (not about or each.sent("about") in about)
         )
 
+    def marker(self, seen: Seen) -> str:
+        """The product that a page shows; '' where it may just say again for what it was asked, as pages do
+        that say what was not found."""
+        marker = seen.text("marker")
+        if not _repeats(seen):
+            return marker
+        return marker if seen.said("status") == _OK and not self._finds_everything() else ""
+
+    def _finds_everything(self) -> bool:
+        """Whatever it is asked for, it has a page, with that name on it."""
+        answered = self.http()
+        names = {each.text("marker") for each in answered if _repeats(each)}
+        return len(names) > 1 and all(each.said("status") == _OK for each in answered)
+
     def first(self, fits: Callable[[Seen], bool], *probes: str) -> Seen | None:
         return next((each for each in self.of(*probes) if fits(each)), None)
+
+
+def _repeats(seen: Seen) -> bool:
+    marker = seen.text("marker")
+    return bool(marker) and marker in str(seen.sent("path")).lower()
 
 
 def doors(observations: Sequence[Observation]) -> tuple[Door, ...]:

@@ -141,18 +141,19 @@ def _any_date(door: Door) -> Iterator[Doubt]:
 
 
 def _too_fast(door: Door) -> Iterator[Doubt]:
-    """An answer in less than a third of the time that a connection takes did not come from as far away.
-    Inside TLS the connection's time is that of several round trips."""
+    """An answer in less than a third of the time that a connection takes did not come from as far away. One
+    connection may have been held up, by us too. Inside TLS its time is that of several round trips."""
     plain = [s for s in door.seen if s.said("tls") is not True]
-    connects = [s for s in plain if _ROUND_TRIP[0] <= s.number("connect_us") < _ROUND_TRIP[1]]
+    connects = [s for s in plain if 0 < s.number("connect_us") < _ROUND_TRIP[1]]
     answered = [s for s in plain if s.number("answer_us") > 0]
-    if not connects or not answered:
+    if len(connects) < 2 or not answered:
         return
     connect = min(connects, key=lambda s: s.number("connect_us"))
     answer = min(answered, key=lambda s: s.number("answer_us"))
-    if answer.number("answer_us") * 3 < connect.number("connect_us"):
+    took = connect.number("connect_us")
+    if took >= _ROUND_TRIP[0] and answer.number("answer_us") * 3 < took:
         facts: dict[str, Value] = {
-            "connect_us": connect.number("connect_us"),
+            "connect_us": took,
             "answer_us": answer.number("answer_us"),
         }
         yield _doubt(door, DoubtKind.HONEYPOT, Reason.TOO_FAST, Weight.HINT, [connect, answer], **facts)

@@ -212,7 +212,8 @@ _RANK: Final = {provenance: rank for rank, provenance in enumerate(Provenance)}
 def _identities(door: Door) -> Iterator[Identity]:
     for seen in door.seen:
         if seen.outcome in (Outcome.ACCEPTED, Outcome.EMPTY, Outcome.RESPONDED):
-            for mark, version in _marks(Told(*map(seen.text, Told._fields))):
+            told = Told(*map(seen.text, Told._fields))._replace(marker=door.marker(seen))
+            for mark, version in _marks(told):
                 yield Identity(mark.program, mark.kind, version, mark.provenance, mark.source, seen.index)
 
 

@@ -11,10 +11,10 @@ from leadglass.scan.doors import Door, Seen
 from leadglass.scan.observation import Outcome
 from leadglass.scan.rules import ASSOCIATIONS, Circumstances, Found, Rule, found, let_in
 
-# As spellings go: tls1.0, tlsv1, tls-1.1, sslv3.
-_OLD: Final = re.compile(r"ssl.*|tlsv?[-.]?1(?:\.[01])?", re.ASCII)
-_WEAK_CIPHER: Final = re.compile(r"NULL|EXP|RC4|DES|MD5|anon|ADH|AECDH", re.ASCII | re.IGNORECASE)
-_WEAK_SIGNATURE: Final = re.compile(r".*(?:sha-?1|md5)(?!\d).*", re.ASCII | re.IGNORECASE)
+_OLD: Final = frozenset({"1.0", "1.1"})  # RFC 8996
+_WEAK_CIPHER: Final = re.compile(r"NULL|EXP|RC4|DES|MD5|IDEA|SEED|anon|ADH|AECDH", re.ASCII)
+_LEAST_CIPHER: Final = 128  # bits
+_WEAK_SIGNATURE: Final = frozenset({"sha1", "md5"})
 _LEAST_BITS: Final[Mapping[str, int]] = {"rsa": 2048, "dsa": 2048, "ec": 224, "ecdsa": 224}
 _HARMLESS: Final = frozenset({"self-signed"})  # in a network with an authority of its own
 
@@ -25,17 +25,17 @@ def plaintext(door: Door, now: Circumstances) -> Found | None:
 
 
 def weaknesses(seen: Seen) -> Iterator[str]:
-    """What is weak about one handshake that came about. Time is that of the observation."""
+    """What is weak about one handshake, as far as it came. Time is that of the observation."""
     at = seen.what.at
     for name in ("begins", "expires"):
         if name in seen.what.said and (at < seen.number(name)) == (name == "begins"):
             yield "not-yet-valid" if name == "begins" else "expired"
-    version = seen.text("version") or str(seen.sent("version") or "")
-    if _OLD.fullmatch(version):
+    if (seen.said("version") or seen.sent("version")) in _OLD:
         yield "old-version"
-    if _WEAK_CIPHER.search(seen.text("cipher")):
+    too_few = "cipher_bits" in seen.what.said and seen.number("cipher_bits") < _LEAST_CIPHER
+    if too_few or _WEAK_CIPHER.search(seen.text("cipher")):
         yield "weak-cipher"
-    if _WEAK_SIGNATURE.fullmatch(seen.text("signature")):
+    if seen.text("signature") in _WEAK_SIGNATURE:
         yield "weak-signature"
     if 0 < seen.number("key_bits") < _LEAST_BITS.get(seen.text("key_type"), 0):
         yield "small-key"
@@ -43,11 +43,16 @@ def weaknesses(seen: Seen) -> Iterator[str]:
         yield "self-signed"
 
 
+def _speaks(seen: Seen) -> bool:
+    """Who asks for a certificate has agreed to the version by then."""
+    return seen.outcome is Outcome.SECURED or seen.said("asks_certificate") is True
+
+
 def weak_tls(door: Door, _: Circumstances) -> Found | None:
     """Not of a web server that shows nothing of imaging: its TLS is somebody else's business."""
     if _plain_web(door):
         return None
-    weak = [(s, tuple(weaknesses(s))) for s in door.of("tls") if s.outcome is Outcome.SECURED]
+    weak = [(s, tuple(weaknesses(s))) for s in door.of("tls") if _speaks(s)]
     reasons = tuple(dict.fromkeys(word for _, words in weak for word in words))
     least = Severity.LOW if _HARMLESS.issuperset(reasons) else None
     return found([s for s, words in weak if words], least, reasons=reasons)
@@ -61,7 +66,7 @@ def no_client_certificate(door: Door, _: Circumstances) -> Found | None:
 
 def _plain_web(door: Door) -> bool:
     responded = door.http()
-    return bool(responded) and not any(s.text("marker") for s in responded)
+    return bool(responded) and not any(map(door.marker, responded))
 
 
 TLS_RULES: Final[Mapping[str, Rule]] = {

@@ -118,7 +118,7 @@ def stow_offered(door: Door, _: Circumstances) -> Found | None:
 
 def _page(door: Door, now: Circumstances, markers: frozenset[Marker]) -> Found | None:
     """Alone a page says which product it is; where its archive answers everybody it shows the images too."""
-    pages = [s for s in door.http() if s.said("status") == OK and s.text("marker") in markers]
+    pages = [s for s in door.http() if s.said("status") == OK and door.marker(s) in markers]
     open_too = any(check in now.held for check in _OPEN)
     names = tuple(dict.fromkeys(s.text("marker") for s in pages))
     return found(pages[:1], None if open_too else Severity.LOW, programs=names, open=open_too)

@@ -301,8 +301,10 @@ DE: Final = Texts(
         "instances": "Bilder",
         "studies": "Untersuchungen", "images": "Bilder", "people": "Personen",
         "name": "Name", "birth-date": "Geburtsdatum", "patient-id": "Patientennummer",
-        "other-ids": "weitere Nummern", "address": "Anschrift", "phone": "Telefon", "physician": "Ärztin "
-        "oder Arzt",
+        "other-ids": "weitere Nummern", "national-id": "was wie eine amtliche Personenkennung aussieht",
+        "other-names": "weitere Namen", "mothers-name": "Name der Mutter", "address": "Anschrift",
+        "telephone": "Telefon", "occupation": "Beruf", "comments": "Bemerkungen", "diagnosis": "Diagnose",
+        "description": "Untersuchungsbeschreibung", "physician": "Ärztin oder Arzt",
         "institution": "Einrichtung", "sex": "Geschlecht", "accession-number": "Auftragsnummer",
         "others": "und andere",
         "PostgreSQL": "PostgreSQL", "MySQL or MariaDB": "MySQL oder MariaDB",

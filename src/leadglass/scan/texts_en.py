@@ -278,7 +278,10 @@ EN: Final = Texts(
         "instances": "images",
         "studies": "studies", "images": "images", "people": "people",
         "name": "name", "birth-date": "birth date", "patient-id": "patient ID", "other-ids": "other IDs",
-        "address": "address", "phone": "phone", "physician": "physician", "institution": "institution",
+        "national-id": "what looks like a national ID", "other-names": "other names",
+        "mothers-name": "mother's name", "address": "address", "telephone": "telephone",
+        "occupation": "occupation", "comments": "comments", "diagnosis": "diagnosis",
+        "description": "study description", "physician": "physician", "institution": "institution",
         "sex": "sex", "accession-number": "accession number", "others": "and others",
     },
     clauses={

@@ -123,10 +123,12 @@ def _rejected(fits: Callable[[Seen], bool]) -> _Test:
 
 def _asks_certificate(door: Door) -> Seen | None:
     """TLS 1.3 says so after the handshake; servers of 1.2 say handshake-failure, which in a bare handshake
-    may be about anything."""
-    return _alerted(_CERTIFICATE_ALERTS | {"handshake-failure"}, *ASSOCIATIONS)(door) or _alerted(
-        _CERTIFICATE_ALERTS, "tls"
-    )(door)
+    may be about anything, unless they were seen to ask."""
+    return (
+        _alerted(_CERTIFICATE_ALERTS | {"handshake-failure"}, *ASSOCIATIONS)(door)
+        or _alerted(_CERTIFICATE_ALERTS, "tls")(door)
+        or door.first(lambda s: s.outcome is Outcome.ALERTED and s.said("asks_certificate") is True, "tls")
+    )
 
 
 def _alerted(alerts: frozenset[str], *probes: str) -> _Test:

@@ -4,7 +4,7 @@ import json
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leadglass.errors import LimitExceeded, Violation
@@ -26,18 +26,21 @@ def bare(located: Located) -> object:
     return [bare(each) for each in value] if isinstance(value, list) else value
 
 
+@settings(deadline=None)  # of no machine that is busy
 @given(VALUES, st.sampled_from((None, 2)), st.booleans())
 def test_reads_what_json_writes(value: object, indent: int | None, ascii_only: bool) -> None:
     text = json.dumps(value, indent=indent, ensure_ascii=ascii_only)
     assert bare(parse("c.json", text.encode())) == value
 
 
+@settings(deadline=None)  # of no machine that is busy
 @given(st.binary(max_size=200))
 def test_of_anything_else_comes_a_violation(content: bytes) -> None:
     with suppress(Violation):
         parse("c.json", content)
 
 
+@settings(deadline=None)  # of no machine that is busy
 @given(st.text(alphabet='{}[]":,/*\\ \n0atrue', max_size=40))
 def test_of_what_looks_like_json_too(text: str) -> None:
     with suppress(Violation):

@@ -4,7 +4,7 @@ import base64
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leadglass.errors import LimitExceeded, Violation
@@ -16,6 +16,7 @@ def read(text: str) -> list[Record]:
     return list(records("d.ldif", text.encode()))
 
 
+@settings(deadline=None)  # of no machine that is busy
 @given(st.binary(max_size=200))
 def test_of_anything_come_records_or_a_violation(content: bytes) -> None:
     with suppress(Violation):

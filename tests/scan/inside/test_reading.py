@@ -3,7 +3,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leadglass.errors import LimitExceeded, Violation
@@ -74,6 +74,7 @@ def test_what_is_long_and_empty_is_refused_at_once(content: bytes) -> None:
         predict({"file": content})
 
 
+@settings(deadline=None)  # of no machine that is busy
 @given(
     st.sampled_from(sorted(SAMPLES)),
     st.lists(st.tuples(st.integers(0, 500), st.integers(0, 8), st.binary(max_size=4)), max_size=6),
