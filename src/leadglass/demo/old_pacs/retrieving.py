@@ -177,7 +177,7 @@ def _encoded(held: Held, syntax: str) -> bytes:
 def _proposal(calling: str, called: str, selected: Iterable[Held]) -> AssociateRQ:
     """A context for each kind as it is stored, and for each SOP class what all must take (PS3.5 10.1)."""
     kinds = sorted({held.kind for held in selected})
-    wanted = [(sop_class, (syntax,)) for sop_class, syntax in kinds]
+    wanted: list[tuple[str, tuple[str, ...]]] = [(sop_class, (syntax,)) for sop_class, syntax in kinds]
     wanted += [(sop_class, UNCOMPRESSED[:2]) for sop_class in dict.fromkeys(c for c, _ in kinds)]
     if not wanted:
         raise Unreachable("There is nothing to send.", code="nothing")
