@@ -1,28 +1,32 @@
 """A description and a seed, made into systems: which kind at which address, in which country, with what in it.
 
-seed = 2019
-range = "127.20.0.0/16"
+    seed = 2019
+    range = "127.20.0.0/16"
 
-[ports]
-dicom = [11112, 4242]        # each system has one of them, both where its entry says `both`
-web = [8080]
+    [ports]
+    dicom = [11112, 4242]        # each system has one of them, both where its entry says `both`
+    web = [8080]
+    hl7 = [2575]                 # these two are as they are here, unless they are said
+    database = [5432]
 
-[countries]                  # of open systems; a table of two-letter names, the rest spread over `count`
-count = 52
-US = 187
+    [countries]                  # of open systems; a table of two-letter names, the rest spread over `count`
+    count = 52
+    US = 187
 
-[studies]                    # of the entries that share: in all archives together, and of one country
-total = 240000
-images = 7370000
-US = 137000
+    [studies]                    # of the entries that share: in all archives together, and of one country
+    total = 240000
+    images = 7370000
+    US = 137000
 
-[[systems]]
-kind = "open"
-count = 380
-studies = "share"            # or a number; else what is usual for the kind
-doors = 1                    # addresses at which one and the same archive is
-web = ""                     # a kind of web server beside it
-country = ""                 # where it is, if not anywhere
+    [[systems]]
+    kind = "open"
+    count = 380
+    studies = "share"            # or a number; else what is usual for the kind
+    doors = 1                    # addresses at which one and the same archive is
+    beside = []                  # kinds of what else listens at its address: web servers, hl7, a database
+    country = ""                 # where it is, if not anywhere
+
+What an entry does not say is as it is here, but for `studies`.
 """
 
 from __future__ import annotations
@@ -40,6 +44,7 @@ from estate.kinds import KINDS, Kind
 
 SHARE: Final = "share"
 _BLOCK: Final = 24  # prefix length of a country's networks
+_PORTS: Final = {"dicom": (), "web": (), "hl7": (2575,), "database": (5432,)}
 _SECTORS: Final = ("hospital", "imaging centre", "practice", "university", "insurer")
 # More than a survey ever found; the first ones are the larger ones here.
 _COUNTRIES: Final = [
@@ -310,7 +315,7 @@ def draw(text: Mapping[str, Any]) -> Estate:
     drawing.settle(sites)
     drawing.fill()
     networks = drawing.place(sites, IPv4Network(text["range"]))
-    ports = {role: tuple(text["ports"].get(role, ())) for role in ("dicom", "web")}
+    ports = {role: tuple(text["ports"].get(role, usual)) for role, usual in _PORTS.items()}
     systems = tuple(
         System(site.address, site.country, site.entry["kind"], tuple(_places(site, ports, drawing.chance)))
         for site in sites
@@ -322,5 +327,6 @@ def _places(site: _Site, ports: Mapping[str, tuple[int, ...]], chance: Random) -
     usual = ports[site.about.role]
     for port in usual if site.entry.get("both") else (chance.choice(usual),):
         yield Place(port, site.entry["kind"], site.archives)
-    if beside := site.entry.get("web"):
-        yield Place(chance.choice(ports["web"]), beside, site.archives)
+    for beside in site.entry.get("beside", ()):
+        about = KINDS[beside]
+        yield Place(chance.choice(ports[about.role]), beside, site.archives if about.holding else ())

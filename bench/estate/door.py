@@ -12,27 +12,47 @@ IDLE: Final = 60  # s without a byte after which a connection is cut
 SWEEP: Final = 5  # s between looks at who is idle
 
 
-class Door:
-    """`happened` counts what came in: connections, associations, and operations by their names. Whoever
-    probes with care is seen to do so here: `most_at_once` connections, no C-STORE, C-GET or C-MOVE."""
+class Host:
+    """An address with all of its doors: how many connections it had at once, and the most it ever had."""
 
-    def __init__(self, address: str, port: int, title: str = "", archives: tuple[Archive, ...] = ()) -> None:
-        self.address = address
-        self.port = port
-        self.title = title
-        self.archives = archives
-        self.happened: Counter[str] = Counter()
+    def __init__(self) -> None:
         self.at_once = 0
         self.most_at_once = 0
-        self._turn = -1
 
     def came(self) -> None:
-        self.happened["connections"] += 1
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
 
     def left(self) -> None:
         self.at_once -= 1
+
+
+class Door:
+    """`happened` counts what came in: connections, associations, and operations by their names. Whoever
+    probes with care is seen to do so here: one connection at once to a host, no C-STORE, C-GET or C-MOVE."""
+
+    def __init__(
+        self,
+        address: str,
+        port: int,
+        host: Host,
+        title: str = "",
+        archives: tuple[Archive, ...] = (),
+    ) -> None:
+        self.address = address
+        self.port = port
+        self.host = host
+        self.title = title
+        self.archives = archives
+        self.happened: Counter[str] = Counter()
+        self._turn = -1
+
+    def came(self) -> None:
+        self.happened["connections"] += 1
+        self.host.came()
+
+    def left(self) -> None:
+        self.host.left()
 
     def turn(self) -> int:
         """Which back end is next, where there are several."""
@@ -43,7 +63,7 @@ class Door:
         return {
             "address": self.address,
             "port": self.port,
-            "most_at_once": self.most_at_once,
+            "most_at_once": self.host.most_at_once,
             **self.happened,
         }
 

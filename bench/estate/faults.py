@@ -193,6 +193,8 @@ SCRIPTS: Final[dict[str, Script]] = {
     "tls-stalls": Script(says=_once(lambda _: _TLS_BEGUN), hears=False),
     "mirror": Script(says=_once(lambda request: request)),
     "mute": Script(),
+    "hl7": Script(),
+    "database": Script(),
     "hangs-up": Script(closes=True),
     "hangs-up-when-asked": Script(says=lambda _: iter(()), closes=True),
     "aborts": Script(says=_once(lambda _: wire.ABORTED), closes=True),

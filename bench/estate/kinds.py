@@ -53,6 +53,7 @@ VERDICTS: Final[Mapping[str, str]] = {
     "web-listing": "a folder of images, listed",
     "web": "a web server of no interest",
     "web-misbehaves": "a web server that breaks the rules",
+    "tcp-open": "a port beside an archive that is nobody's business from outside",
 }
 
 
@@ -273,4 +274,9 @@ WEB: Final[dict[str, Kind]] = {
     **{name: Kind(http.flooding(name), "web-misbehaves", role="web") for name in http.FLOODS},
 }
 
-KINDS: Final[Mapping[str, Kind]] = {**OPEN, **HONEYPOTS, **CLOSED, **FAULTY, **WEB}
+BESIDE: Final[dict[str, Kind]] = {
+    **_plays("tcp-open", "hl7", role="hl7", checks=("N01",)),
+    **_plays("tcp-open", "database", role="database", checks=("N02",)),
+}
+
+KINDS: Final[Mapping[str, Kind]] = {**OPEN, **HONEYPOTS, **CLOSED, **FAULTY, **WEB, **BESIDE}

@@ -9,7 +9,7 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +19,7 @@ import uvloop
 from estate.archive import Archive
 from estate.certificates import context
 from estate.description import Estate, System
-from estate.door import Door, sweep
+from estate.door import Door, Host, sweep
 from estate.truth import truth
 
 BACKLOG: Final = 128
@@ -66,20 +66,18 @@ class Player:
             self._servers.append(server)
 
     def log(self) -> dict[str, Any]:
-        """What strangers did: at each door where anything happened, and in all."""
+        """What strangers did: at each door where anything happened, and in all. `most_at_once` is of a host."""
         logs = [door.log() for door, _ in self.doors if door.happened]
         names = {name for door, _ in self.doors for name in door.happened}
         total = {name: sum(door.happened[name] for door, _ in self.doors) for name in sorted(names)}
-        return {"total": total, "most_at_once": _most_by_host(self.doors), "doors": logs}
-
-
-def _most_by_host(doors: Iterable[tuple[Door, socket.socket]]) -> int:
-    return max((door.most_at_once for door, _ in doors), default=0)
+        most = max((door.host.most_at_once for door, _ in self.doors), default=0)
+        return {"total": total, "most_at_once": most, "doors": logs}
 
 
 def _doors(system: System, archives: dict[int, Archive]) -> list[Door]:
+    host = Host()
     return [
-        Door(system.address, place.port, place.about.title, tuple(archives[n] for n in place.archives))
+        Door(system.address, place.port, host, place.about.title, tuple(archives[n] for n in place.archives))
         for place in system.places
     ]
 

@@ -35,7 +35,7 @@ def test_the_survey_of_2019_has_its_figures(survey: Estate) -> None:
         port["archive"]: port["studies"]
         for system in known["systems"]
         if system["country"] == "US" and system["ports"][0]["verdict"] == "open"
-        for port in system["ports"]
+        for port in system["ports"][:1]
     }
     assert sum(there.values()) == 137_000
     assert sum(port["service"] == "web" for system in known["systems"] for port in system["ports"]) == 39
