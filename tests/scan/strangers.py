@@ -25,7 +25,7 @@ STUDY_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 PATIENT_FIND = "1.2.840.10008.5.1.4.1.2.1.1"
 WORKLIST = "1.2.840.10008.5.1.4.31"
 PENDING = 0xFF00
-BRIEF = Patience(connect=2, answer=0.3, count=5, host=6, parting=0.05)
+BRIEF = Patience(connect=2, answer=1, count=5, host=6, parting=0.05)
 QUICK = Patience(connect=10, answer=20, count=60, host=120, parting=0.05)
 CALM = Patience(connect=10, answer=20, count=60, host=120)
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -171,13 +171,21 @@ def nothing(model: str, keys: dict[int, bytes]) -> list[tuple[int, bytes | None]
     return [(0, None)]
 
 
-def matches(number: int, data: bytes = UID) -> Finding:
-    """So many, for whatever is asked but a day before there were X-rays."""
+def on_the_day(keys: dict[int, bytes], day: bytes = b"20240506") -> bool:
+    """Whether studies of that day match, at noon."""
+    asked, time = keys.get(0x00080020, b""), keys.get(0x00080030, b"")
+    first, dash, last = asked.partition(b"-")
+    begin, _, end = time.partition(b"-")
+    in_days = not asked or (first <= day <= last if dash else day == first)
+    return in_days and (not time or begin <= b"120000" <= end)
+
+
+def matches(*data: bytes) -> Finding:
+    """Studies, as responses, all of one day."""
 
     def find(model: str, keys: dict[int, bytes]) -> list[tuple[int, bytes | None]]:
-        if b"1842" in keys.get(0x00080020, b"") or model == WORKLIST:
-            return [(0, None)]
-        return [(PENDING, data)] * number + [(0, None)]
+        found = data if model != WORKLIST and on_the_day(keys) else ()
+        return [*((PENDING, each) for each in found), (0, None)]
 
     return find
 

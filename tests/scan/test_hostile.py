@@ -278,7 +278,7 @@ def test_patience_ends(name: str) -> None:
 
 def test_a_release_that_is_not_answered_holds_nobody_up() -> None:
     seen = probe(
-        Script(accept, to_request()), manner(Level.ECHOES, patience=BRIEF), probes={"associate", "echo"}
+        Script(accept, to_request()), manner(Level.ECHOES, patience=QUICK), probes={"associate", "echo"}
     )
     assert [each.outcome for each in seen] == [Outcome.ACCEPTED, Outcome.ANSWERED]
 

@@ -25,8 +25,8 @@ class End(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A query for studies. `days` and `times` (seconds) include both ends; `date.min` and `date.max` leave
-    an end open. After `most` matches it is to be cancelled."""
+    """A query for studies. `days` and `times` (seconds) include both ends. After `most` matches it is to be
+    cancelled."""
 
     days: tuple[date, date] | None = None
     times: tuple[int, int] | None = None
@@ -55,14 +55,12 @@ class Came:
 
 
 def _range_of_days(first: date, last: date) -> str:
-    if first == last:
-        return _day(first)
-    return f"{'' if first == date.min else _day(first)}-{'' if last == date.max else _day(last)}"
+    return _day(first) if first == last else f"{_day(first)}-{_day(last)}"
 
 
 def _range_of_times(begin: int, end: int) -> str:
     """To the end of its last second: archives compare fractions, and some compare text."""
-    return f"{_time(begin)}-" if end == DAY - 1 else f"{_time(begin)}-{_time(end)}.999999"
+    return f"{_time(begin)}-{_time(end)}.999999"
 
 
 def _day(day: date) -> str:

@@ -15,8 +15,9 @@ What can be known, and what cannot (PS3.4 C.2.2.2):
   a range matches those that have a date in it (C.2.2.2.5). No key matches the studies without one, so they
   are the difference, and nobody knows how many they are where the whole cannot be had. Then the count is "at
   least", and `dated` says what is exact. The same goes for times within a day.
-- A server that ignores a key answers everything with everything. So before parts are believed, one is asked
-  for in which there can be nothing.
+- A server that ignores a key answers everything with everything, one that reads half of a range with half of
+  it. So before parts are believed, two are asked for in which there can be nothing, on either side.
+- Ranges are closed, as some servers know no other: what is dated before 1843 or after 2199 counts as undated.
 - A silent stop at N looks like N studies. It is noticed when parts add up to more. Round numbers are always
   looked into; other ones as far as that costs no more than it would to count them twice again.
 - Modalities overlap: a study may have several. Of their counts the largest is certain, not the sum.
@@ -38,7 +39,8 @@ CHECKS: Final = 16  # queries for such a look
 MOST_IN_VAIN: Final = 3  # queries in a row that bring nothing, before it is left alone
 
 _ONE: Final = timedelta(days=1)
-_NOTHING_THEN: Final = (date(1842, 1, 1), date(1842, 12, 31))
+EVER: Final = (date(1843, 1, 1), date(2199, 12, 31))
+_NOTHING_THEN: Final = ((date(1842, 1, 1), date(1842, 12, 31)), (date(2200, 1, 1), date(2200, 12, 31)))
 _SOME_SECOND: Final = 12_813  # 03:33:33, of all seconds of the day
 MADE_UP_MODALITY: Final = "LGSCAN"
 MODALITIES: Final = (
@@ -163,7 +165,7 @@ class _Counting:
             self._suspect = found
         elif found <= CHEAP:
             self._suspect = found
-            queries = CHECKS if found >= FEW else 3
+            queries = CHECKS if found >= FEW else 4
             self._checks = (self._queries + queries, self._matches + 2 * found + 1000)
         else:
             return _Part(found, came.images, sure=True)
@@ -173,7 +175,7 @@ class _Counting:
         """No study at all: or does it not answer queries without a key?"""
         if not self._honours.get(_Key.DAYS, True):
             return _Part(0, 0, sure=True)
-        dated = Ask(days=(_NOTHING_THEN[1] + _ONE, date.max))
+        dated = Ask(days=EVER)
         came = yield from self._ask(dated)
         if not came.matches:
             self._causes.add("refused")
@@ -238,8 +240,8 @@ class _Counting:
     def _together(self, ask: Ask, came: Came, key: _Key, both: _Part) -> _Part:
         """What the answer to the whole of `ask` and those to its halves say together."""
         lacks_key = not key.is_in(ask)
-        if key is _Key.DAYS and lacks_key and both.sure:
-            self._dated = both.least
+        if key is _Key.DAYS and lacks_key and both.sure and 2 * both.least >= came.matches:
+            self._dated = both.least  # were they fewer, ranges might be read in some other way
         whole, most = came.matches, max(came.matches, both.least)
         images = max(came.images, both.images)
         if came.end is not End.COMPLETE or self._stops_at(whole):
@@ -252,8 +254,8 @@ class _Counting:
         if both.sure and both.least < whole and is_round(whole) and self._checks is None:
             self._causes.add("plateau")  # so many lack the key, or it stops there
             return _Part(most, images, sure=False)
-        if both.sure and key is _Key.DAYS and lacks_key:
-            self._undated = whole - both.least
+        if key is _Key.DAYS and lacks_key and self._dated is not None:
+            self._undated = whole - self._dated
         return _Part(whole, came.images, both.sure or self._checks is not None)
 
     def _stops_at(self, found: int) -> bool:
@@ -292,7 +294,7 @@ class _Counting:
 
     def _halves(self, ask: Ask, came: Came) -> Generator[Ask, Came, tuple[_Key, Ask, Ask] | None]:
         """The later and the earlier half, by a key that the server honours."""
-        days, times = ask.days or (date.min, date.max), ask.times or (0, DAY - 1)
+        days, times = ask.days or EVER, ask.times or (0, DAY - 1)
         if days[0] < days[1] and ask.times is None and (yield from self._honours_days()):
             start = self._middle(*days)
             later, earlier = (start, days[1]), (days[0], start - _ONE)
@@ -305,8 +307,11 @@ class _Counting:
 
     def _honours_days(self) -> Generator[Ask, Came, bool]:
         if _Key.DAYS not in self._honours:
-            came = yield from self._ask(Ask(days=_NOTHING_THEN, most=1))
-            self._honours[_Key.DAYS] = came.end is End.COMPLETE and not came.matches
+            honours = True
+            for days in _NOTHING_THEN:
+                came = yield from self._ask(Ask(days=days, most=1))
+                honours = honours and came.end is End.COMPLETE and not came.matches
+            self._honours[_Key.DAYS] = honours
         return self._honours[_Key.DAYS]
 
     def _honours_times(self, ask: Ask, whole: Came) -> Generator[Ask, Came, bool]:

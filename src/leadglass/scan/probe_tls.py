@@ -43,6 +43,9 @@ _ANY: Final = "eNULL:aNULL:ALL:COMPLEMENTOFALL:@SECLEVEL=0"
 _CIPHERS: Final = {"any": _ANY, "weak": _WEAK}
 # The newest first: whoever is silent to that is not asked in older tongues.
 _HANDSHAKES: Final = (*((version, "any") for version in reversed(tuple(VERSIONS))), ("1.2", "weak"))
+# The server chose a version that was not offered, and OpenSSL, for us, alerts.
+_OTHER_VERSION: Final = frozenset({"UNSUPPORTED_PROTOCOL", "WRONG_SSL_VERSION", "WRONG_VERSION_NUMBER"})
+_NOT_THIS_VERSION: Final = Ending(Outcome.ALERTED, {"alert": "protocol-version"})
 _LEGACY: Final = getattr(ssl, "OP_LEGACY_SERVER_CONNECT", 0x4)  # servers without RFC 5746; named in 3.12
 
 
@@ -173,7 +176,7 @@ class _Hand(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
-        self._settle(Ending(Outcome.CLOSED, {"fault": "reset"} if exc is not None else {}))
+        self._settle(self._refused(Ending(Outcome.CLOSED, {"fault": "reset"} if exc is not None else {})))
 
     def _step(self) -> None:
         try:
@@ -181,7 +184,8 @@ class _Hand(asyncio.Protocol):
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLError as error:
-            self._settle(self._refused(alerted(error)))
+            other = error.reason in _OTHER_VERSION
+            self._settle(self._refused(_NOT_THIS_VERSION if other else alerted(error)))
         else:
             self._settle(self._secured())
         if self._transport is not None and self._outgoing.pending:
