@@ -41,6 +41,11 @@ def test_lists_are_recognised_and_read(kind: str) -> None:
     assert read_list(content) == read_list(content, kind) == entries
 
 
+def test_what_is_no_ae_title_is_none() -> None:
+    [entry] = read_list(b"ip,ae title\n192.0.2.7,A\\B\n")
+    assert entry == Entry("192.0.2.7")
+
+
 @pytest.mark.parametrize("kind", LISTS)
 def test_cut_or_spoilt_lists_raise_nothing_else(kind: str) -> None:
     content = LISTS[kind][0]

@@ -20,7 +20,8 @@ from leadglass.errors import Conflict, Denied, Unreachable, Violation
 if TYPE_CHECKING:
     from leadglass.note import Signer, VerifierKey
     from leadglass.scan.plan import Plan
-    from leadglass.scan.scope import Named, Scope
+    from leadglass.scan.scope import Scope
+    from leadglass.scan.targets import Entry
 
 _KEY_FILE: Final = "scan-authority.key"
 _TRUSTED_FILE: Final = "scan-authorities"
@@ -174,29 +175,31 @@ def _ready(scope: Scope, text: str, folder: Path, told: tuple[str, ...]) -> Read
     from leadglass.scan.plan import plan
 
     hosts: list[tuple[str, tuple[int, ...] | None]] = []
-    for named in (*scope.hosts, *_listed(scope, folder)):
+    for named in scope.hosts:
         for address in _addresses(named.host):
             if address not in scope.authorised:
-                raise Violation(
-                    f"{named.host} ({address}) is not among what is authorised.", code="scope-outside"
-                )
+                where = named.host if named.host == address else f"{named.host} ({address})"
+                raise Violation(f"{where} is to be surveyed and not authorised.", code="scope-outside")
             hosts.append((address, named.ports))
-    return Ready(
-        scope, text, folder.absolute(), plan(scope.ranges, scope.ports, hosts, scope.do_not_probe), told
-    )
+    titles: dict[str, tuple[str, ...]] = {}
+    for address, entry in _listed(scope, folder):
+        hosts.append((address, None if entry.port is None else (entry.port,)))
+        if entry.title:
+            titles[address] = (*titles.get(address, ()), entry.title)
+    whole = plan(scope.ranges, scope.ports, hosts, scope.do_not_probe, titles)
+    return Ready(scope, text, folder.absolute(), whole, told)
 
 
-def _listed(scope: Scope, folder: Path) -> Iterator[Named]:
-    """Hosts of the lists that the scope names. What a list has and nobody authorised is left out: lists come
-    from tools that know no scope."""
-    from leadglass.scan.scope import Named
+def _listed(scope: Scope, folder: Path) -> Iterator[tuple[str, Entry]]:
+    """Hosts of the lists that the scope names, by address. What a list has and nobody authorised is left out:
+    lists come from tools that know no scope."""
     from leadglass.scan.targets import read_list
 
     for name, kind in scope.lists:
         for entry in read_list(content_of(folder / name), kind):
-            ports = None if entry.port is None else (entry.port,)
-            if any(address in scope.authorised for address in _addresses(entry.host)):
-                yield Named(entry.host, ports)
+            for address in _addresses(entry.host):
+                if address in scope.authorised:
+                    yield address, entry
 
 
 def _addresses(host: str) -> list[str]:

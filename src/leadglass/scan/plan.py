@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import gcd
+from types import MappingProxyType
 from typing import Any, Final
 
 from leadglass.errors import Violation
@@ -27,6 +28,7 @@ class Plan:
     addresses: AddressSet
     ports: tuple[int, ...]
     singles: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    titles: tuple[tuple[str, tuple[str, ...]], ...] = ()  # AE titles that an inventory knows, by address
 
     @property
     def hosts(self) -> int:
@@ -69,6 +71,7 @@ class Plan:
             "ranges": [str(each) for each in self.addresses.ranges],
             "ports": list(self.ports),
             "singles": [[address, list(ports)] for address, ports in self.singles],
+            "titles": [[address, list(titles)] for address, titles in self.titles],
         }
 
     @classmethod
@@ -79,6 +82,7 @@ class Plan:
                 AddressSet.of(range_of(str(text)) for text in members["ranges"]),
                 tuple(port_of(each) for each in members["ports"]),
                 tuple((str(each), tuple(map(port_of, ports))) for each, ports in members["singles"]),
+                tuple((str(each), tuple(map(str, titles))) for each, titles in members["titles"]),
             )
         except (KeyError, TypeError, ValueError):
             raise Violation("That is no plan of a survey.", code="plan") from None
@@ -89,6 +93,7 @@ def plan(
     ports: tuple[int, ...],
     hosts: Iterable[tuple[str, tuple[int, ...] | None]],
     avoid: AddressSet,
+    titles: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> Plan:
     """Each host once. One that is named with ports is asked at these, and at `ports` too if a range or a name
     without ports holds it; what is on the do-not-probe list is in no plan."""
@@ -103,7 +108,7 @@ def plan(
             raise Violation(f"At most {MOST_PORTS} ports of one host: {address} has more.", code="ports")
     singles = tuple((address, tuple(ask)) for address, ask in wanted.items())
     rest = ranges.without(avoid).without(AddressSet.of(_one(address) for address in wanted))
-    return Plan(rest, ports, singles)
+    return Plan(rest, ports, singles, tuple(titles.items()))
 
 
 def _one(address: str) -> Range:

@@ -292,9 +292,14 @@ def _options(names: list[str]) -> frozenset[Option]:
 
 
 def _titles(titles: list[str]) -> tuple[str, ...]:
-    if len(titles) > MOST_TITLES or not all(_TITLE.fullmatch(title) for title in titles):
+    if len(titles) > MOST_TITLES or not all(map(is_title, titles)):
         raise Violation(f"limits.titles are at most {MOST_TITLES} AE titles.", code="scope")
     return tuple(dict.fromkeys(titles))
+
+
+def is_title(text: str) -> bool:
+    """Whether it can be an AE title (PS3.5 6.2), without spaces around it."""
+    return _TITLE.fullmatch(text) is not None
 
 
 def _hours(text: str, zone: ZoneInfo) -> Hours | None:

@@ -12,13 +12,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Final, NamedTuple
 
 from leadglass.scan.examine import Ask, Language, examine
 from leadglass.scan.knock import knock
-from leadglass.scan.manner import Manner
+from leadglass.scan.manner import MOST_TITLES, Manner
 from leadglass.scan.observation import Observation, Outcome
 from leadglass.scan.pace import Pace, Waiting
 from leadglass.scan.plan import Plan
@@ -94,6 +94,7 @@ class Surveyor:
         self._scope = scope
         self._survey = survey
         self._plan = Plan.from_json(survey.plan)
+        self._titles = dict(self._plan.titles)
         self._register = register
         self._manner = manner
         self._asks = asks
@@ -212,10 +213,17 @@ class Surveyor:
 
     async def _asked(self, address: str, port: int) -> list[Observation]:
         await self._pass(address, port)
-        seen = await examine(address, port, purpose(port), self._manner, self._asks)
+        seen = await examine(address, port, purpose(port), self._manner_for(address), self._asks)
         if seen:  # what was asked beyond the first connection counts against the rates afterwards
             self._pace.take(address, len(seen) - 1, monotonic())
         return seen
+
+    def _manner_for(self, address: str) -> Manner:
+        """With the AE titles that an inventory has for that host, before those of the scope."""
+        own = self._titles.get(address)
+        if own is None:
+            return self._manner
+        return replace(self._manner, titles=(*own, *self._manner.titles)[:MOST_TITLES])
 
     def _leave(self, block: _Block) -> None:
         block.left -= 1

@@ -18,7 +18,7 @@ from xml.parsers import expat
 from leadglass.errors import LimitExceeded, Violation
 from leadglass.scan.observation import product
 from leadglass.scan.ports import port_of
-from leadglass.scan.scope import named_host
+from leadglass.scan.scope import is_title, named_host
 
 LARGEST: Final = 64 << 20  # bytes of one file
 MOST: Final = 1_000_000  # entries of one file
@@ -249,7 +249,8 @@ def _entry(
         own = port_of(port) if port not in (None, "") else (named.ports[0] if named.ports else None)
     except Violation:
         raise _bad(number) from None
-    return Entry(named.host, own, more.get("title", "")[:16], product(more.get("note", ""), 64))
+    title = more.get("title", "")
+    return Entry(named.host, own, title if is_title(title) else "", product(more.get("note", ""), 64))
 
 
 def _bad(number: int) -> Violation:
