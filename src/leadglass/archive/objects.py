@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import chain
+from typing import Final
 
 import sqlalchemy as sa
 
 from leadglass.db.engine import Database, Transaction
+from leadglass.dicom.elements import Limits
+from leadglass.dicom.part10 import Part10Parser
 from leadglass.errors import NotFound, Tampered
 from leadglass.index import lookup
 from leadglass.index.rows import NO_STUDY, Sealed
@@ -22,6 +26,7 @@ _FIND_ALL = sa.select(study_keys.c.study_id, study_keys.c.wrapped).where(
 )
 _ADD = sa.insert(study_keys)
 _STATE = "archive.study_keys"
+_PEEK: Final = 512  # bytes in which File Meta Information ends as a rule
 _NO_KEY = "The key of a study is missing."
 
 
@@ -97,3 +102,16 @@ class Objects:
             reader.close()
             raise Tampered("A stored object has another size than when it was received.")
         return reader
+
+
+def data_set(chunks: Iterator[bytes], limits: Limits) -> Iterator[bytes]:
+    """The data set of a stored Part 10 file: everything behind preamble and File Meta Information."""
+    parser, head = Part10Parser(limits, frozenset()), b""
+    for chunk in chunks:
+        at, head = len(head), head + chunk
+        while parser.dataset_offset is None and at < len(head):
+            parser.feed(head[at : at + _PEEK])
+            at += _PEEK
+        if parser.dataset_offset is not None:
+            return chain((head[parser.dataset_offset :],), chunks)
+    raise Tampered("A stored object has no data set.")

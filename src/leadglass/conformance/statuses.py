@@ -75,7 +75,7 @@ def _understood() -> str:
 
 
 def _storage() -> Iterator[Row]:
-    yield _row(Service.STORAGE, SUCCESS, "the object is here durably; or it was, byte for byte the same")
+    yield _row(Service.STORAGE, SUCCESS, "the object is here durably; or it was, with the same values")
     for clash in Clash:
         outcome = Outcome(Kind.KEPT_ASIDE, clash=clash)
         yield _row(Service.STORAGE, outcome.status, _within(sentence(clash, whole=True)), outcome.comment)

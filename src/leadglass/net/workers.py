@@ -12,8 +12,8 @@ Ts = TypeVarTuple("Ts")
 
 
 class Workers:
-    """A bounded pool. What was begun or is queued is done even if nobody waits for it any more: an object
-    that is to be closed is closed, also at the end."""
+    """A bounded pool. What was asked for is done even if nobody waits for it any more: it may be to let go of
+    an object. Of one association that is one piece of work at a time."""
 
     def __init__(self, threads: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="dicom")
@@ -23,4 +23,5 @@ class Workers:
         return asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
 
     def close(self) -> None:
+        """Once all that was asked for is done."""
         self._pool.shutdown(wait=True)
