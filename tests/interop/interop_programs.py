@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,8 @@ import pytest
 
 WAIT = 60  # seconds; only something that hangs ever takes them
 OWN_BIN = Path(sys.executable).parent
-DCMJS = Path(__file__).parent / "dcmjs"
+HERE = Path(__file__).parent
+DCMJS = HERE / "dcmjs"
 
 
 def require(condition: bool, missing: str) -> None:
@@ -44,9 +47,24 @@ def dcmtk(name: str) -> str:
     return program(name, "dcmtk")
 
 
-def gdcmscu() -> str:
-    """Of GDCM's own wheel, which the archive needs anyway."""
-    return str(OWN_BIN / "gdcmscu")
+def gdcmscu(*words: object) -> Said:
+    """GDCM's program, of the wheel that the archive needs anyway. Each GDCM of today, Debian's too, aborts when
+    it has released an association, whoever it was with; an abort for any other reason is a failure."""
+    wheel = find_spec("_gdcm")
+    found = Path(wheel.origin).parent / "gdcmscu" if wheel and wheel.origin else None
+    require(found is not None and found.is_file(), "no gdcmscu here. Install python-gdcm.")
+    said = run(found, *words)
+    if said.status == -signal.SIGABRT and "ProtocolStream as nullptr is invalid" in said.err:
+        return Said(0, said.out, said.err)
+    return said
+
+
+def gdcm(operation: str, **asked: Any) -> dict[str, Any]:
+    """What GDCM's library found when it asked."""
+    said = run(sys.executable, HERE / "gdcm_peer.py", operation, json.dumps(asked))
+    assert said.status == 0, said.text
+    answer: dict[str, Any] = json.loads(said.out.splitlines()[-1])
+    return answer | {"said": said.err}
 
 
 def node() -> str:
