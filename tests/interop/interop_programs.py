@@ -112,6 +112,7 @@ class Running:
 
     process: subprocess.Popen[str]
     port: int
+    http: int = 0  # if it has a second door
     lines: list[str] = field(default_factory=list)
     _came: threading.Condition = field(default_factory=threading.Condition)
 
@@ -209,9 +210,10 @@ def dcmqrscp(folder: Path, *moves: tuple[str, int]) -> Iterator[Running]:
 
 
 @contextmanager
-def orthanc(folder: Path, modalities: dict[str, Any], **settings: Any) -> Iterator[tuple[Running, str]]:
-    """An Orthanc called ORTHANC that knows `modalities`, and the address of its REST interface."""
-    command, port, http = program("Orthanc", "orthanc"), free_port(), free_port()
+def orthanc(folder: Path, modalities: dict[str, Any], port: int = 0, **settings: Any) -> Iterator[Running]:
+    """An Orthanc called ORTHANC that knows `modalities`; its REST interface is at its port `http`."""
+    command, port, http = program("Orthanc", "orthanc"), port or free_port(), free_port()
+    folder.mkdir(exist_ok=True)
     config = folder / "orthanc.json"
     config.write_text(
         json.dumps(
@@ -234,4 +236,5 @@ def orthanc(folder: Path, modalities: dict[str, Any], **settings: Any) -> Iterat
     )
     with listening(command, config, port=port, cwd=folder) as made:
         answers(http, made)
-        yield made, f"http://127.0.0.1:{http}"
+        made.http = http
+        yield made
