@@ -22,6 +22,7 @@ import pytest
 
 WAIT = 60  # seconds; only something that hangs ever takes them
 OWN_BIN = Path(sys.executable).parent
+PYNETDICOM = (sys.executable, "-m", "pynetdicom")
 HERE = Path(__file__).parent
 DCMJS = HERE / "dcmjs"
 
@@ -206,6 +207,29 @@ def dcmqrscp(folder: Path, *moves: tuple[str, int]) -> Iterator[Running]:
         f"AETable BEGIN\nQRSCP {folder / 'store'} RW (200, 1024mb) ANY\nAETable END\n"
     )
     with listening(dcmtk("dcmqrscp"), "-d", "-c", config, port=port, cwd=folder) as made:
+        yield made
+
+
+@contextmanager
+def pynetdicom_storescp(folder: Path) -> Iterator[Running]:
+    """Keeps what it gets in `folder`, bit for bit as it came."""
+    port = free_port()
+    with listening(*PYNETDICOM, "storescp", "-ba", "127.0.0.1", "-od", folder, port, port=port) as made:
+        yield made
+
+
+@contextmanager
+def pynetdicom_qrscp(folder: Path, *moves: tuple[str, int]) -> Iterator[Running]:
+    """An archive called QRSCP that lets anybody in and knows where those in `moves` listen."""
+    port, config = free_port(), folder / "qrscp.ini"
+    folder.mkdir(exist_ok=True)
+    places = "".join(f"[{title}]\naddress: 127.0.0.1\nport: {where}\n" for title, where in moves)
+    config.write_text(
+        f"[DEFAULT]\nae_title: QRSCP\nport: {port}\nbind_address: 127.0.0.1\nmax_pdu: 16382\n"
+        "acse_timeout: 30\ndimse_timeout: 30\nnetwork_timeout: 30\nlog_identifier: False\n"
+        f"instance_location: {folder / 'instances'}\ndatabase_location: {folder / 'qrscp.sqlite'}\n{places}"
+    )
+    with listening(*PYNETDICOM, "qrscp", "-c", config, port=port, cwd=folder) as made:
         yield made
 
 
