@@ -304,7 +304,7 @@ def test_our_commands_call_it_over_tls(
     to_send = tmp_path / "one.dcm"
     given.path.rename(to_send)
     context = secured(archive.identities[TLS_PEER], ssl.Purpose.CLIENT_AUTH)
-    peer = Pacs([pydicom.dcmread(held.path)], title=TLS_PEER, destinations={TITLE: ("127.0.0.1", 0)})
+    peer = Pacs([pydicom.dcmread(held.path)], title=TLS_PEER)
     with peer.running(port=ports[TLS_PEER], ssl_context=context):
         assert archive.answer("echo", TLS_PEER)["tls"]
         assert archive.answer("send", TLS_PEER, to_send)["sent"] == 1
