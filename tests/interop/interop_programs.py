@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -12,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,6 +26,8 @@ OWN_BIN = Path(sys.executable).parent
 PYNETDICOM = (sys.executable, "-m", "pynetdicom")
 HERE = Path(__file__).parent
 DCMJS = HERE / "dcmjs"
+LOWEST_PORT = 12000
+EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 def require(condition: bool, missing: str) -> None:
@@ -78,9 +81,14 @@ def node() -> str:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """One for a program that has yet to start. The kernel's own choice would be among those that it also gives to
+    whoever calls somebody, and on a busy machine one of them has it before the program listens."""
+    first = int(EPHEMERAL.read_text().split()[0]) if EPHEMERAL.exists() else 32768
+    while True:
+        chosen = LOWEST_PORT + secrets.randbelow(first - LOWEST_PORT) if first > LOWEST_PORT else 0
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", chosen))
+            return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True, slots=True)
