@@ -28,6 +28,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, generate_uid
 from pynetdicom import AE, build_role, evt
 from pynetdicom.association import Association
+from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.sop_class import (
     StorageCommitmentPushModel,
     StorageCommitmentPushModelInstance,
@@ -212,23 +213,26 @@ def test_it_is_committed_to_what_is_here(archive: Archive, images: Images, door:
     here, never = images.slices(2)
     stored(archive, door, [here])
     reports: list[tuple[int, Dataset]] = []
-    told = threading.Event()
+    answered = threading.Event()
 
     def on_report(event: Any) -> tuple[int, None]:
         reports.append((event.event_type, event.event_information))
-        told.set()
         return SUCCESS, None
+
+    def on_sent(event: Any) -> None:
+        if reports and isinstance(event.pdu, P_DATA_TF):
+            answered.set()  # it must not release the association before
 
     asked = Dataset()
     asked.TransactionUID = generate_uid()
     asked.ReferencedSOPSequence = [reference(here), reference(never)]
-    how = {"evt_handlers": [(evt.EVT_N_EVENT_REPORT, on_report)]}
+    how = {"evt_handlers": [(evt.EVT_N_EVENT_REPORT, on_report), (evt.EVT_PDU_SENT, on_sent)]}
     with associated(archive, door, StorageCommitmentPushModel, **how) as association:
         status, _ = association.send_n_action(
             asked, 1, StorageCommitmentPushModel, StorageCommitmentPushModelInstance
         )
         assert status.Status == SUCCESS
-        assert told.wait(WAIT)
+        assert answered.wait(WAIT)
     ((kind, report),) = reports
     assert (kind, report.TransactionUID) == (2, asked.TransactionUID)
     assert [item.ReferencedSOPInstanceUID for item in report.ReferencedSOPSequence] == [here.instance]
