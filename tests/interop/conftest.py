@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # helpers beside the tests have names of their own
-sys.path[1:1] = [str(Path(__file__).parents[1] / package) for package in ("net", "dicom")]
+sys.path[1:1] = [str(Path(__file__).parents[1] / package) for package in ("net", "dicom", "transfer")]
 pytest.register_assert_rewrite(
     "interop_archive",
     "interop_home",
     "interop_images",
     "interop_programs",
     "interop_transfers",
+    "pacs",
     "raw_peer",
 )
 

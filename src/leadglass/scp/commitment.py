@@ -102,11 +102,13 @@ class Commitment:
         )
 
     async def _tell(self, link: Link, context: AcceptedContext, report: Report) -> None:
-        """On this association, if the AE stays for it. If not, it is due again before long."""
+        """On this association, if the AE stays for it. Many hang up and wait to be called."""
         try:
             await tell(link, context, report)
         except LeadglassError as error:
             self._log.info("commitment not reported", calling=link.calling, code=error.code)
+            now = link.session.context().now
+            await self._workers.run(self._commitments.untold, report, now)
             if link.error is not None:
                 raise
         else:

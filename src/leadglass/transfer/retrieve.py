@@ -255,11 +255,20 @@ async def _kinds(endpoint: Endpoint, wanted: Wanted) -> tuple[Kinds, list[str]]:
 async def rows(
     link: Link, level: Level, keys: dict[str, str], wanted: Iterable[str], most: int = MOST_ROWS
 ) -> list[dict[str, str]]:
-    """The matches as text by keyword: unique keys and what is `wanted`. Refused unless all of them came."""
-    asked = dict.fromkeys((*keys, _UNIQUE[level], *wanted))
+    """The matches as text by keyword: unique keys and what is `wanted`. Refused unless all of them came.
+
+    Some archives (pynetdicom's qrscp) answer once for each image at every level: each UID is one match."""
+    unique = _UNIQUE[level]
+    asked = dict.fromkeys((*keys, unique, *wanted))
     outcome = Outcome()
     matches = find(link, Query.of(level, keys, returned=asked), outcome, most=most)
-    found = [{word: text_of(elements, word) for word in asked} async for elements in matches]
+    found: list[dict[str, str]] = []
+    known: set[str] = set()
+    async for elements in matches:
+        row = {word: text_of(elements, word) for word in asked}
+        if row[unique] not in known:
+            found.append(row)
+        known.update({row[unique]} - {""})
     query.require_success(outcome)
     if outcome.untold:
         raise Refused("There is more of it than can be asked for at once.", code="too-many")
