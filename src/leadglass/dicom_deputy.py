@@ -14,7 +14,7 @@ from pathlib import Path
 
 import uvloop
 
-from leadglass import server_log
+from leadglass import heap, server_log
 from leadglass.compose import Opened, open_home
 from leadglass.dicom_doors import Attendance, attending
 from leadglass.errors import LeadglassError
@@ -41,6 +41,7 @@ async def _serve(channel: socket.socket, opened: Opened, attendance: Attendance)
     jobs = (
         (2.0, "reload-certificates", attendance.reload),
         (5.0, "close-accesses", lambda: opened.services.ledger.expire(clock())),
+        (heap.EVERY_SECONDS, "trim-heap", heap.AfterWork()),
     )
     housekeeping = [loop.create_task(every(seconds, name, job)) for seconds, name, job in jobs]
     try:
