@@ -133,7 +133,7 @@ class Incoming:
         self._head: bytearray | None = bytearray()  # until the data set begins
         self._blob: BlobWriter | None = ingest.blobs.create()
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes | memoryview) -> None:
         """The next bytes of the Part 10 file. A Violation says why it cannot be kept."""
         assert self._blob is not None
         try:
@@ -145,8 +145,7 @@ class Incoming:
                 self._digest.update(chunk)
                 self._blob.write(chunk)
             else:
-                self._head += chunk
-                self._pass_head()
+                self._pass_head(chunk)
         except BaseException:
             self.abandon()
             raise
@@ -174,7 +173,7 @@ class Incoming:
         )
         return commit.submit()
 
-    def _parse(self, chunk: bytes) -> None:
+    def _parse(self, chunk: bytes | memoryview) -> None:
         try:
             self._parser.feed(chunk)
         except Violation as violation:
@@ -194,7 +193,7 @@ class Incoming:
         except Violation as violation:
             if not self._keep_unidentified:
                 raise
-            self._pass_head(at_end=True)
+            self._pass_head(b"", at_end=True)
             return claims_of(self._parser), _FAULTS.get(violation.code, Clash.UNREADABLE)
         return facts, None
 
@@ -218,19 +217,25 @@ class Incoming:
     def __exit__(self, *_: object) -> None:
         self.abandon()
 
-    def _pass_head(self, *, at_end: bool = False) -> None:
+    def _pass_head(self, chunk: bytes | memoryview, *, at_end: bool = False) -> None:
         """Once the data set's beginning is known, hand on what was held back. Only the data set is digested:
         preamble and File Meta Information are the envelope, not the object (PS3.10 7). What has no beginning
         is digested as it is kept."""
-        offset = self._parser.dataset_offset
-        known = offset is not None or at_end or self._violation is not None
-        if not known or self._head is None or self._blob is None:
+        if self._head is None or self._blob is None:
             return
-        head, self._head = bytes(self._head), None
-        if len(head) >= HEAD_SIZE:
-            head = neutral_preamble(head[:HEAD_SIZE]) + head[HEAD_SIZE:]
-        self._blob.write(head)
-        self._digest.update(memoryview(head)[offset or 0 :])
+        offset = self._parser.dataset_offset
+        if offset is None and not at_end and self._violation is None:
+            self._head += chunk
+            return
+        whole = memoryview(bytes(self._head) + chunk if self._head else chunk)
+        self._head = None
+        first, rest = bytes(whole[:HEAD_SIZE]), whole[HEAD_SIZE:]
+        if len(first) == HEAD_SIZE:
+            first = neutral_preamble(first)
+        for piece in (first, rest) if offset is None else (whole[offset:],):
+            self._digest.update(piece)
+        self._blob.write(first)
+        self._blob.write(rest)
 
 
 @dataclass(frozen=True, slots=True)

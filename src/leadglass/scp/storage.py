@@ -39,6 +39,7 @@ CANNOT_UNDERSTAND: Final = 0xC000
 NOT_AUTHORIZED: Final = 0x0124
 CLASS_NOT_SUPPORTED: Final = 0x0122
 PROCESSING_FAILURE: Final = 0x0110
+LARGE: Final = 32 << 10  # bytes of a piece that is worth a round of parser, digest and seal of its own
 
 # The narrowest class that fits decides. Comments are ours: what a data set holds never gets into one.
 FAILURES: Final[tuple[tuple[type[LeadglassError], int, str], ...]] = (
@@ -136,18 +137,22 @@ class _Reception:
                 implementation_version=IMPLEMENTATION_VERSION_NAME,
                 source_ae_title=self._calling,
             )
-            self._incoming.write(b"".join((meta, *chunks)))
-            if is_complete:
-                self.committed = self._incoming.finish()
+            self._incoming.write(b"".join((meta, *chunks[:1])))
+            self._take(self._incoming, chunks[1:], is_complete)
 
     def write(self, chunks: list[memoryview], is_complete: bool) -> None:
         with self._lock:
             if self._incoming is None or self._abandoned:
                 return
-            if chunks:
-                self._incoming.write(b"".join(chunks))
-            if is_complete:
-                self.committed = self._incoming.finish()
+            self._take(self._incoming, chunks, is_complete)
+
+    def _take(self, incoming: Incoming, chunks: list[memoryview], is_complete: bool) -> None:
+        """Large pieces as they came: to join them would be a copy of the pixels."""
+        large = sum(map(len, chunks)) >= LARGE * len(chunks)
+        for chunk in chunks if large else (b"".join(chunks),):
+            incoming.write(chunk)
+        if is_complete:
+            self.committed = incoming.finish()
 
     def abandon(self) -> None:
         with self._lock:
