@@ -6,7 +6,6 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -185,7 +184,9 @@ class Attendant:
     async def _closing(self, link: Link) -> None:
         """Wait for the other side to close, as long as it may take; then it is closed for it."""
         link.connection.finish()
-        with suppress(asyncio.CancelledError):
+        try:
+            await link.closed()
+        except asyncio.CancelledError:  # the server ends: that takes no longer than the deadline either
             await link.closed()
 
     def _note(self, error: LeadglassError, address: str, link: Link | None) -> None:
