@@ -22,4 +22,6 @@ class Workers:
         return asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
 
     def close(self) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        """What nobody waits for any more was cancelled with its task, unless it has to be done all the same:
+        closing what was open, removing what is not to stay."""
+        self._pool.shutdown(wait=True)
