@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -25,6 +26,8 @@ from leadglass.serve import every
 
 def main() -> int:
     root, channel = Path(sys.argv[1]), socket.socket(fileno=int(sys.argv[2]))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # it ends with the server, to which they go as well
     asked = json.loads(os.environ.pop("LEADGLASS_SECOND_PROCESS"))
     server_log.set_up(asked["log"]["format"])
     try:

@@ -16,9 +16,13 @@ from leadglass.dicom.dictionary import TAG_BY_KEYWORD, transfer_syntax
 from leadglass.dicom.values import numbers, text
 from leadglass.dicom.writer import encode_dataset, text_value
 from leadglass.dimse.command import Command, Field
+from leadglass.dimse.message import DimseLimits
 from leadglass.dimse.sop_classes import STORAGE_COMMITMENT_INSTANCE, STORAGE_COMMITMENT_PUSH
+from leadglass.errors import Unreachable
 from leadglass.net.requestor import connect
 from leadglass.scp.commitment import Commitment, Reporter
+from leadglass.scp.dialling import MOST_ANSWER
+from leadglass.scp.storage import Storage
 from leadglass.ul.negotiation import Service
 
 from .conftest import CT, DEADLINES, EXPLICIT, IMPLICIT, calling, run
@@ -211,14 +215,59 @@ def test_more_than_one_request_may_be_about(filled: Any, monkeypatch: pytest.Mon
     assert asked(filled, asked_for(HERE, HERE_TOO)) == 0x0213
 
 
+def test_who_sends_on_before_it_answers_the_report_is_heard(house: Any) -> None:
+    """A scanner that asks, and goes on sending while the report is on its way."""
+    one = house.dicom.data_set(instance="1.2.3.1.1")
+    large = one + bytes(2 << 20)  # more than may wait: no data set, and kept aside for it
+    held = asyncio.Event()
+
+    async def report_later(link: Any, message: Any) -> None:
+        await held.wait()
+        await message.data.drain()
+        await link.send(message.context.id, message.command.respond(0))
+
+    async def whole() -> list[int]:
+        handlers = {
+            Field.N_ACTION_RQ: Commitment(house.commitments, house.workers),
+            Field.C_STORE_RQ: Storage(house.services.ingest, house.workers, 8 << 20),
+        }
+        async with (
+            house.listening(handlers, known(house)) as port,
+            calling(port, PUSH, (CT, (EXPLICIT,)), receiver=report_later) as link,
+        ):
+            data = asked_for(("1.2.3", "9.9"))
+            found = [(await link.request(1, action(data, link), data)).command.status]
+            for content in (large, one):
+                store = Command(
+                    Field.C_STORE_RQ,
+                    message_id=link.next_message_id(),
+                    affected_sop_class_uid=CT,
+                    affected_sop_instance_uid="1.2.3.1.1",
+                    priority=0,
+                    has_dataset=True,
+                )
+                found.append((await link.request(3, store, content)).command.status)
+            held.set()
+            async with asyncio.timeout(20):
+                while waiting(house):
+                    await asyncio.sleep(0.01)
+        return found
+
+    assert run(whole()) == [0, 0xC000, 0]
+
+
 # --- on an association of our own ---------------------------------------------------------------------------
 
 
 async def dial(ae: Any, request: Any) -> Any:
-    return await connect(ae.host, ae.port, request, deadlines=DEADLINES)
+    """As the archive's own dialler does it, without TLS."""
+    limits = DimseLimits(data_set_bytes=MOST_ANSWER)
+    return await connect(ae.host, ae.port, request, deadlines=DEADLINES, dimse=limits)
 
 
-def report(house: Any, told: Any, *, offer: Any = None, syntaxes: Any = None, rounds: int = 1) -> None:
+def report(
+    house: Any, told: Any, *, offer: Any = None, syntaxes: Any = None, rounds: int = 1, dial: Any = dial
+) -> None:
     """What is due, with the AE listening at its port if `told` says how."""
 
     async def whole() -> None:
@@ -330,6 +379,48 @@ def test_it_is_tried_so_often_and_no_more(filled: Any, how: str) -> None:
         assert filled.commitments.due(filled.now) == []
         filled.now += 1
     report(filled, None if status is None else Told(status), offer=offer)
+    assert waiting(filled) == 0
+
+
+def test_one_that_is_not_there_is_called_once_for_all_it_is_to_be_told(filled: Any) -> None:
+    """Else somebody who answers nothing would keep all others waiting, a deadline for each report."""
+    for transaction in ("1.2.99.1", "1.2.99.2", "1.2.99.3"):
+        asked(filled, asked_for(HERE, transaction=transaction))
+    filled.now += FIRST
+    calls = []
+
+    async def unanswered(ae: Any, request: Any) -> Any:
+        calls.append(ae.title)
+        raise Unreachable("The other side does not answer.")
+
+    report(filled, None, dial=unanswered)
+    assert calls == ["SCANNER"]
+    assert waiting(filled) == 3
+    assert filled.commitments.due(filled.now) == []
+    filled.now += DELAYS[0]
+    told = Told()
+    report(filled, told)
+    assert len(told.reports) == 3
+
+
+def test_an_answer_that_never_ends_is_no_answer_and_the_next_is_told(filled: Any) -> None:
+    asked(filled, asked_for(HERE))
+    filled.now += FIRST
+
+    async def talkative(link: Any, message: Any) -> None:
+        async def ever() -> Any:
+            while True:
+                yield bytes(1 << 16)
+
+        await message.data.drain()
+        await link.send(message.context.id, message.command.respond(0, has_dataset=True), ever())
+
+    report(filled, talkative)
+    assert waiting(filled) == 1
+    filled.now += DELAYS[0]
+    told = Told()
+    report(filled, told)
+    assert len(told.reports) == 1
     assert waiting(filled) == 0
 
 

@@ -140,7 +140,8 @@ class Incoming:
             if self._violation is None:
                 self._parse(chunk)
             elif self._blob.size + len(chunk) > self._ingest.quarantine:
-                self._refuse()
+                self.refuse()  # larger than all that may be kept aside
+                raise StorageFull(_NO_ROOM_ASIDE)
             if self._head is None:
                 self._digest.update(chunk)
                 self._blob.write(chunk)
@@ -197,14 +198,14 @@ class Incoming:
             return claims_of(self._parser), _FAULTS.get(violation.code, Clash.UNREADABLE)
         return facts, None
 
-    def _refuse(self) -> None:
-        """Larger than all that may be kept aside: that is on the record before its sender is told."""
+    def refuse(self) -> None:
+        """Give it up because it is too large: on the record before its sender is told."""
         assert self._blob is not None
         outcome = Outcome(Kind.REFUSED, clash=Clash.UNREADABLE)
         claims, doorkeeper = claims_of(self._parser), self._ingest.doorkeeper
         entry = self._sender.entry(doorkeeper, claims, outcome, self._blob.size)
+        self.abandon()
         doorkeeper.record(entry, self._sender.context.now)
-        raise StorageFull(_NO_ROOM_ASIDE)
 
     def abandon(self) -> None:
         blob, self._blob = self._blob, None

@@ -1,7 +1,7 @@
-"""What a C-GET or C-MOVE takes out: decided study by study, and on the record before a study's first byte.
+"""What a C-GET or C-MOVE takes out: decided study by study, on the record before anything is told of it.
 
-The number of instances is known before any of them is opened. They are read a page at a time; no transaction
-lasts while somebody takes what was read.
+The number of instances is known, and may be told, before any of them is opened. They are read a page at a
+time; no transaction lasts while somebody takes what was read.
 """
 
 from __future__ import annotations
@@ -134,8 +134,8 @@ class Selector:
         """What of `keys` may leave under `action`; foreign and absent are alike left out.
 
         Denied when `who` may do this nowhere, and when `receiver`, to whom it would go instead, may not have
-        one of the studies. LimitExceeded for more than one retrieval may be about. On the record, with whom
-        it goes `to` if that is nobody known here.
+        one of the studies. LimitExceeded for more than one retrieval may be about. RecordUnavailable: what is
+        here is not told either. On the record, with whom it goes `to` if that is nobody known here.
         """
         self._doorkeeper.narrowed(who, action, context)
         with self._doorkeeper.db.read() as connection:
@@ -148,6 +148,7 @@ class Selector:
         kinds, ids = self._numbered(keys, studies)
         by_id = {study.id: study for study in studies}
         to = receiver.name if receiver is not None else to
+        self._ledger.announce(who, action, studies, context, to)
         return Selection(
             kinds,
             ids,

@@ -31,6 +31,7 @@ class DataArrived(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class DimseLimits:
     command_bytes: int = 16 << 10
+    data_set_bytes: int = 1 << 37  # somebody who lets the rest of one pass by does not do so for ever
     empty_fragments: int = 1024  # in a row that bring a message no further
 
 
@@ -42,6 +43,7 @@ class MessageReader:
         self._command = bytearray()  # what has arrived of one
         self._command_context: int | None = None  # its presentation context
         self._data_context: int | None = None  # the one whose data set is due
+        self._length = 0  # bytes of the data set that is arriving
         self._empty = 0
 
     @property
@@ -55,8 +57,12 @@ class MessageReader:
             return self._command_fragment(context_id, data, is_last)
         if context_id != self._data_context:
             raise self._data_out_of_order()
+        self._length += len(data)
+        if self._length > self._limits.data_set_bytes:
+            raise ProtocolViolation("The data set is too long.", code="data-set-length")
         if is_last:
             self._data_context = None
+            self._length = 0
         if data or is_last:
             self._empty = 0
         else:

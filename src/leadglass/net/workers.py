@@ -23,5 +23,5 @@ class Workers:
         return asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
 
     def close(self) -> None:
-        """Once all that was asked for is done."""
+        """Once all that was asked for is done: closing what was open, removing what is not to stay."""
         self._pool.shutdown(wait=True)
