@@ -1,29 +1,48 @@
 """What connections cost the server, and how long others wait beside a thousand that want nothing.
 
-    python bench/associations.py [--associations 200] [--crowd 1000] [--echoes 300]
+    python bench/associations.py [--associations 200] [--crowd 1000] [--seconds 40]
 
-Memory is the server's, all processes, shared pages once (PSS), over what it held before. The crowd comes from
-many addresses of loopback; half of it says nothing, half one byte a second, and who is thrown out comes again.
-A C-ECHO is timed with its connection: connect, associate, ask, release.
+Memory is the server's, all processes, shared pages once (PSS), over what it held before; and with every one of
+the associations in the middle of a C-STORE. The crowd comes from many addresses of loopback; half of it says
+nothing, half one byte a second, and who is thrown out comes again: the seconds are more than two of the deadlines
+at which that happens to all of them at once. A C-ECHO is timed with its connection: connect, associate, ask,
+release.
 """
 
 from __future__ import annotations
 
 import argparse
 import shutil
+import ssl
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from common import percentile, resident
-from receivers import CALLING, Receiver, descriptors, orthanc, ours
-from wire import IMPLICIT, VERIFICATION, Association, Refused, associate_rq, connected, tls_context
+from common import percentile, resident, write_slices
+from receive import calling
+from receivers import Receiver, descriptors, orthanc, ours
+from sender import STUDY, store_request
+from wire import (
+    CT,
+    EXPLICIT,
+    IMPLICIT,
+    VERIFICATION,
+    Association,
+    Refused,
+    associate_rq,
+    connected,
+    tls_context,
+)
 
 HERE = Path(__file__).resolve().parent
 PER_ADDRESS = 4
+WARMING = 16  # associations before any is measured: threads and the database's connections are made once
+PAUSE = 0.02  # s between two C-ECHOs
+ECHO = 3  # the presentation context
 
 
 def address(number: int) -> str:
@@ -32,34 +51,51 @@ def address(number: int) -> str:
 
 
 def request(receiver: Receiver) -> bytes:
-    calling = f"{CALLING}TLS" if receiver.tls else CALLING
-    return associate_rq(receiver.title, calling, [(VERIFICATION, IMPLICIT)])
+    return associate_rq(receiver.title, calling(receiver), [(CT, EXPLICIT), (VERIFICATION, IMPLICIT)])
+
+
+def associated(receiver: Receiver, count: int) -> Iterator[Association]:
+    """So many associations from several addresses, each asked for one C-ECHO."""
+    tls = tls_context(receiver.tls) if receiver.tls else None
+    for number in range(count):
+        association = Association(connected(receiver.port, address(number)), request(receiver), tls)
+        association.buffer = memoryview(bytearray(4096))  # the server's memory is what is measured
+        assert association.echo(ECHO) == 0
+        yield association
 
 
 def authenticated(receiver: Receiver, count: int) -> None:
-    """So many associations at once, each with a certificate and one C-ECHO."""
-    assert receiver.tls is not None
-    tls, before, open_before = (
-        tls_context(receiver.tls),
-        resident(receiver.process.pid),
-        descriptors(receiver.process.pid),
-    )
-    made = []
-    for number in range(count):
-        association = Association(connected(receiver.port, address(number)), request(receiver), tls)
-        assert association.echo() == 0
-        association.buffer = memoryview(b"")
-        made.append(association)
-    time.sleep(1)
-    more = resident(receiver.process.pid) - before
+    """So many associations at once, each with a certificate: between messages, and amid one."""
+    for association in list(associated(receiver, WARMING)):
+        association.release()
+    before, open_before = resident(receiver.process.pid), descriptors(receiver.process.pid)
+    made = list(associated(receiver, count))
+    more, there = resident(receiver.process.pid) - before, descriptors(receiver.process.pid) - open_before
     print(f"{count} authenticated associations   {more / count * 1000:.0f} KB each      bound ≤ 2000")
-    print(
-        f"  descriptors                      {(descriptors(receiver.process.pid) - open_before) / count:.2f} each"
-    )
+    print(f"  descriptors                      {there / count:.2f} each")
+    more = amid_storing(receiver, made) - before
+    print(f"  each amid a C-STORE              {more / count * 1000:.0f} KB each      bound ≤ 2000")
     for association in made:
         association.close()
     wait_until_gone(receiver, open_before)
     print(f"  memory after they left           {resident(receiver.process.pid) - before:+.0f} MB")
+
+
+def amid_storing(receiver: Receiver, made: list[Association]) -> float:
+    """What the server holds when each has sent one half of an image. Each then sends the other, and it is kept."""
+    halves = []
+    with tempfile.TemporaryDirectory(prefix="leadglass-bench-") as folder:
+        write_slices(Path(folder), len(made), study=int(STUDY))
+        for path, association in zip(sorted(Path(folder).iterdir()), made, strict=True):
+            message = store_request(path.read_bytes(), 1, association.longest)
+            association.socket.sendall(message[: len(message) // 2])
+            halves.append(message[len(message) // 2 :])
+    time.sleep(1)
+    held = resident(receiver.process.pid)
+    for association, half in zip(made, halves, strict=True):
+        association.socket.sendall(half)
+        assert association.status() == 0
+    return held
 
 
 def wait_until_gone(receiver: Receiver, wanted: int) -> None:
@@ -106,38 +142,44 @@ def strangers(receiver: Receiver, count: int) -> None:
     with crowd(receiver, count, 0):
         more = resident(receiver.process.pid) - before
         there = descriptors(receiver.process.pid) - open_before
-        print(
-            f"{receiver.name}: {there} of {count} that say nothing   {more / max(there, 1) * 1000:.0f} KB each      bound ≤ 256"
-        )
+        each = more / max(there, 1) * 1000
+        print(f"{receiver.name}: {there} of {count} that say nothing   {each:.0f} KB each      bound ≤ 256")
     wait_until_gone(receiver, open_before)
 
 
-def echo(receiver: Receiver, tls: object, source: str) -> float:
+def echo(receiver: Receiver, tls: ssl.SSLContext | None) -> float:
+    """Milliseconds. It comes from where a sender is known at the receive-only listener."""
     started = time.perf_counter()
-    association = Association(connected(receiver.port, source), request(receiver), tls)  # type: ignore[arg-type]
-    assert association.echo() == 0
+    association = Association(connected(receiver.port, "127.0.0.1"), request(receiver), tls)
+    assert association.echo(ECHO) == 0
     association.release()
     return (time.perf_counter() - started) * 1000
 
 
-def beside(receiver: Receiver, idle: int, slow: int, echoes: int) -> None:
+def echoes(receiver: Receiver, seconds: float) -> tuple[list[float], int]:
+    """What they took, and how many were refused."""
     tls = tls_context(receiver.tls) if receiver.tls else None
-    # At the receive-only listener a sender is known by its address.
-    source = "127.0.0.1"
-    alone = [echo(receiver, tls, source) for _ in range(min(echoes, 50))]
+    taken, refused, until = [], 0, time.monotonic() + seconds
+    while time.monotonic() < until or not taken:
+        try:
+            taken.append(echo(receiver, tls))
+        except (Refused, OSError):
+            refused += 1
+        time.sleep(PAUSE)
+    return taken, refused
+
+
+def beside(receiver: Receiver, idle: int, slow: int, seconds: float) -> None:
+    alone, _ = echoes(receiver, min(seconds, 2))
     with crowd(receiver, idle, slow) as process:
-        taken, refused = [], 0
-        for _ in range(echoes):
-            try:
-                taken.append(echo(receiver, tls, source))
-            except (Refused, OSError):
-                refused += 1
-            time.sleep(0.02)
-        there = present(process) if receiver.title == "LEADGLASS" else str(idle + slow)
+        taken, refused = echoes(receiver, seconds)
+        there = present(process)
     print(
-        f"{receiver.name}: C-ECHO alone p50 {percentile(alone, 0.5):.1f} ms, beside {idle} idle and {slow} slow "
-        f"(open, thrown out: {there}) p50 {percentile(taken, 0.5):.1f} p99 {percentile(taken, 0.99):.1f} "
-        f"max {max(taken):.1f} ms, {refused} refused     bound p99 ≤ 100"
+        f"{receiver.name}: {len(taken)} C-ECHO beside {idle} idle and {slow} slow (open, thrown out: {there})"
+    )
+    print(
+        f"  alone p50 {percentile(alone, 0.5):.1f} ms, beside them p50 {percentile(taken, 0.5):.1f} "
+        f"p99 {percentile(taken, 0.99):.1f} max {max(taken):.1f} ms, {refused} refused     bound p99 ≤ 100"
     )
 
 
@@ -145,18 +187,19 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--associations", type=int, default=200)
     options.add_argument("--crowd", type=int, default=1000)
-    options.add_argument("--echoes", type=int, default=300)
+    options.add_argument("--seconds", type=float, default=40)
     asked = options.parse_args()
+    half = asked.crowd // 2
     with ours("leadglass, TLS", tls=True) as receiver:
         authenticated(receiver, asked.associations)
         strangers(receiver, asked.associations)
-        beside(receiver, asked.crowd // 2, asked.crowd - asked.crowd // 2, asked.echoes)
+        beside(receiver, half, asked.crowd - half, asked.seconds)
     with ours("leadglass") as receiver:
         strangers(receiver, asked.associations)
-        beside(receiver, asked.crowd // 2, asked.crowd - asked.crowd // 2, asked.echoes)
+        beside(receiver, half, asked.crowd - half, asked.seconds)
     if shutil.which("Orthanc"):
         with orthanc("Orthanc", synced=True) as receiver:
-            beside(receiver, 1, 0, 1)
+            beside(receiver, 1, 0, 0)
 
 
 if __name__ == "__main__":

@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
 
 import uvloop
 
-from leadglass import server_log
+from leadglass import heap, server_log
 from leadglass.compose import Opened, open_home
 from leadglass.dicom_doors import Attendance, attending
 from leadglass.errors import LeadglassError
@@ -25,6 +26,8 @@ from leadglass.serve import every
 
 def main() -> int:
     root, channel = Path(sys.argv[1]), socket.socket(fileno=int(sys.argv[2]))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # it ends with the server, to which they go as well
     asked = json.loads(os.environ.pop("LEADGLASS_SECOND_PROCESS"))
     server_log.set_up(asked["log"]["format"])
     try:
@@ -41,6 +44,7 @@ async def _serve(channel: socket.socket, opened: Opened, attendance: Attendance)
     jobs = (
         (2.0, "reload-certificates", attendance.reload),
         (5.0, "close-accesses", lambda: opened.services.ledger.expire(clock())),
+        (heap.EVERY_SECONDS, "trim-heap", heap.AfterWork()),
     )
     housekeeping = [loop.create_task(every(seconds, name, job)) for seconds, name, job in jobs]
     try:

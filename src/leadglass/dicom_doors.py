@@ -15,8 +15,9 @@ import structlog
 from leadglass.access.principal import Via
 from leadglass.archive.peers import Peers
 from leadglass.compose import Opened
-from leadglass.config import Dicom, is_loopback, split_address
+from leadglass.config import Dicom, Settings, is_loopback, split_address
 from leadglass.dicom_second import SecondProcess
+from leadglass.dimse.message import DimseLimits
 from leadglass.errors import LeadglassError, Unavailable, Violation
 from leadglass.net.acceptor import Acceptor
 from leadglass.net.attendant import Attendant, Attending, Manners
@@ -148,7 +149,7 @@ def open_doors(opened: Opened, clock: Callable[[], int]) -> Iterator[Doors]:
                 if second is not None:
                     attendants.append(Elsewhere(lambda: second.colleague, name))
                 address = settings.receive_address if name == Via.RECEIVE.value else settings.tls_address
-                acceptor = Acceptor(_manners(settings), attendants, name)
+                acceptor = Acceptor(_manners(opened.settings), attendants, name)
                 doors.append(Door(name, _socket(address), acceptor))
             yield Doors(tuple(doors), attendance, second)
         finally:
@@ -163,7 +164,7 @@ def attending(opened: Opened, clock: Callable[[], int]) -> Iterator[Attendance]:
     workers = Workers(THREADS)
     identity = Identity(services.peers, _names(settings), clock)
     dial = Dialler(services.peers, workers, clock)
-    largest = opened.settings.limits.object_mib << 20
+    largest = _largest(opened.settings)
     performing = handlers(services, dial, workers, largest)
     attendants = {}
     try:
@@ -177,7 +178,8 @@ def attending(opened: Opened, clock: Callable[[], int]) -> Iterator[Attendance]:
                 _require_named(settings, services.peers, via)
                 admit = Admitter(services.peers, settings.title, via, workers, clock)
                 performed = vouched(admit, performing)
-                attendants[via.value] = Attendant(_manners(settings), admit, performed, tls, via.value)
+                manners = _manners(opened.settings)
+                attendants[via.value] = Attendant(manners, admit, performed, tls, via.value)
         reporter = Reporter(
             services.commitments, services.peers, workers, dial=dial, title=settings.title, clock=clock
         )
@@ -186,12 +188,20 @@ def attending(opened: Opened, clock: Callable[[], int]) -> Iterator[Attendance]:
         workers.close()
 
 
-def _manners(settings: Dicom) -> Manners:
+def _manners(settings: Settings) -> Manners:
+    """Of an object larger than is taken the rest is let pass by, so that its sender hears a status. That goes
+    on for as long again; then the association is aborted."""
     return Manners(
         ul=UlLimits(control_pdu=LONGEST_CONTROL, p_data_pdu=MAXIMUM_LENGTH),
-        connections=settings.connections,
-        per_address=settings.connections_per_address,
+        dimse=DimseLimits(data_set_bytes=2 * _largest(settings)),
+        connections=settings.dicom.connections,
+        per_address=settings.dicom.connections_per_address,
     )
+
+
+def _largest(settings: Settings) -> int:
+    """Bytes of an object that is taken."""
+    return settings.limits.object_mib << 20
 
 
 def _require_named(settings: Dicom, peers: Peers, via: Via) -> None:

@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+from errno import errorcode
 from pathlib import Path
 from typing import Final
 
@@ -35,22 +36,35 @@ class SecondProcess:
         self.colleague: Colleague | None = None
 
     async def keep(self) -> None:
-        """Run one, and another when it ends; until cancelled."""
+        """Run one, and another when it ends or could not be started; until cancelled."""
         log = structlog.get_logger("leadglass.net")
         while True:
-            gone = asyncio.Event()
-            here, there = pair()
-            with there:
-                process = self._start(there)
-            self.colleague = Colleague(here, gone.set)
             try:
-                await gone.wait()
-                log.error("the second process has ended", status=await asyncio.to_thread(_reaped, process))
-            finally:
-                colleague, self.colleague = self.colleague, None
-                colleague.close()
-                await asyncio.shield(asyncio.to_thread(_reaped, process))
+                status = await self._run_one()
+            except OSError as error:  # no memory, no descriptor: there may be some later
+                log.error("the second process cannot be started", code=errorcode.get(error.errno or 0))
+            else:
+                log.error("the second process has ended", status=status)
             await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _run_one(self) -> int:
+        """Its exit status, when it has ended by itself."""
+        gone = asyncio.Event()
+        here, there = pair()
+        with there:
+            try:
+                process = self._start(there)
+            except BaseException:
+                here.close()
+                raise
+        self.colleague = Colleague(here, gone.set)
+        try:
+            await gone.wait()
+            return await asyncio.to_thread(_reaped, process)
+        finally:
+            colleague, self.colleague = self.colleague, None
+            colleague.close()
+            await asyncio.shield(asyncio.to_thread(_reaped, process))
 
     def _start(self, channel: socket.socket) -> subprocess.Popen[bytes]:
         """The settings go along, as options may have changed them. They hold no secret."""

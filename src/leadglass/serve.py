@@ -17,6 +17,7 @@ from typing import Any, Final
 import structlog
 import uvicorn
 
+from leadglass import heap
 from leadglass.compose import Opened, open_home
 from leadglass.config import Listener, Settings, is_loopback, listener
 from leadglass.dicom_doors import Doors, open_doors
@@ -191,6 +192,7 @@ def housekeeping(opened: Opened, doors: Doors) -> tuple[tuple[float, str, Callab
         (1, "publish-record", opened.publish),
         (2, "reload-certificates", doors.reload),
         (5, "close-accesses", lambda: services.ledger.expire(clock())),
+        (heap.EVERY_SECONDS, "trim-heap", heap.AfterWork()),
         (3600, "sweep-sessions", lambda: services.accounts.sweep(clock())),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -205,6 +206,59 @@ def test_it_is_valid_now() -> None:
 def test_what_is_no_certificate(data: bytes) -> None:
     with pytest.raises(Violation, match=r"certificate"):
         read_certificate(data, NOW)
+
+
+def replaced(made: x509.Certificate, old: bytes, new: bytes) -> bytes:
+    """Its DER with some bytes changed; the signature is not looked at when somebody brings it."""
+    data = der(made)
+    assert data.count(old) >= 1 and len(old) == len(new)
+    return data.replace(old, new)
+
+
+VERSION_3 = bytes.fromhex("a003020102")
+SERIAL_7 = bytes.fromhex("020107")
+COMMON_NAME = bytes.fromhex("0603550403")
+CURVE_P256 = bytes.fromhex("06082a8648ce3d030107")
+BASIC_CONSTRAINTS = bytes.fromhex("0603551d13")
+NAMES = x509.SubjectAlternativeName([x509.DNSName("ae.example.org")])
+ALTERNATIVE_NAMES = bytes.fromhex("0603551d11")
+
+
+def twice_extended() -> bytes:
+    """Two extensions of one kind: another one renamed."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "twice")])
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(7).not_valid_before(epoch + timedelta(milliseconds=NOW - DAY))
+    builder = builder.not_valid_after(epoch + timedelta(milliseconds=NOW + DAY))
+    builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=False)
+    made = builder.add_extension(NAMES, critical=False).sign(key, hashes.SHA256())
+    return replaced(made, ALTERNATIVE_NAMES, BASIC_CONSTRAINTS)
+
+
+DAMAGED: dict[str, Callable[[], bytes]] = {
+    "a version that does not exist": lambda: replaced(foreign(), VERSION_3, VERSION_3[:-1] + b"\x37"),
+    "a serial number below 1": lambda: replaced(foreign(), SERIAL_7, b"\2\1\x80"),
+    "a serial number of 0": lambda: replaced(foreign(), SERIAL_7, b"\2\1\0"),
+    "a name that is none": lambda: replaced(foreign(), COMMON_NAME + b"\x0c", COMMON_NAME + b"\x05"),
+    "a curve nobody knows": lambda: replaced(foreign(), CURVE_P256, CURVE_P256[:-1] + b"\x7e"),
+    "two extensions of one kind": twice_extended,
+}
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
+@pytest.mark.parametrize("how", DAMAGED)
+def test_what_is_damaged_is_refused_in_a_sentence(how: str) -> None:
+    """Whatever is registered the listener loads when it starts: one that cannot be loaded would be its end."""
+    with pytest.raises(Violation, match=r"damaged|too weak|no certificate"):
+        read_certificate(DAMAGED[how](), NOW)
+
+
+def test_what_is_taken_can_be_loaded(authority: Pair) -> None:
+    archive = issue_to_archive(authority, [], NOW)
+    brought = read_certificate(der(foreign()), NOW)
+    server_context(archive.certificate_pem, archive.key_pem, [brought.pem])
 
 
 def test_a_key_is_sent_back(authority: Pair) -> None:

@@ -177,16 +177,16 @@ def test_whoever_waits_for_the_first_tries_again_when_it_fails_and_is_closed_pro
     ward: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two ask at once, the first one's entry fails: the second's own try must not be forgotten."""
-    record = ward.services.doorkeeper.record
+    append = ward.services.doorkeeper.append
     failing, second_is_waiting = [True], threading.Event()
 
-    def flaky(entry: Any, now: int) -> int:
+    def flaky(entry: Any, now: int) -> Any:
         if failing.pop() if failing else False:
             assert second_is_waiting.wait(30)
-            raise RecordUnavailable("Once.")
-        return int(record(entry, now))
+            raise StorageFull("Once.")
+        return append(entry, now)
 
-    monkeypatch.setattr(ward.services.doorkeeper, "record", flaky)
+    monkeypatch.setattr(ward.services.doorkeeper, "append", flaky)
     errors: list[BaseException] = []
 
     def enter() -> None:
@@ -230,3 +230,48 @@ def test_what_goes_to_another_receiver_is_another_access(ward: Any) -> None:
         access = ward.ledger.enter(ward.doctor, Action.STUDY_RETRIEVE, ward.studies[0], context, to)
         ward.ledger.leave(access, context.now)
     assert [entry.entry.detail for entry in views(ward)] == [{"to": "A"}, {"to": "B"}, {}]
+
+
+def test_what_is_announced_is_on_the_record_and_what_is_served_joins_it(ward: Any, at: Any) -> None:
+    ward.ledger.announce(ward.doctor, VIEW, reversed(ward.studies), ward.context())
+    assert sorted(entry.entry.studies for entry in views(ward)) == [("1.2.3",), ("1.4",)]
+    at(0, study=1, frames=2)
+    ward.ledger.close(ward.now)
+    assert [(e.entry.studies, e.at_least, e.counts) for e in views(ward)] == [
+        (("1.2.3",), False, {}),
+        (("1.4",), False, {"frames": 2}),
+    ]
+
+
+def test_when_one_of_several_cannot_be_recorded_none_is_announced(
+    ward: Any, at: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = ward.services.doorkeeper.log.append
+
+    def full(tx: Any, entry: Any, now: int) -> int:
+        if entry.studies == ("1.4",):
+            raise StorageFull("The disk is full.")
+        return int(append(tx, entry, now))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ward.services.doorkeeper.log, "append", full)
+        with pytest.raises(RecordUnavailable):
+            ward.ledger.announce(ward.doctor, VIEW, ward.studies, ward.context())
+    at(0, study=1)
+    ward.ledger.close(ward.now)
+    assert [(e.entry.studies, e.at_least) for e in views(ward)] == [(("1.2.3",), False), (("1.4",), False)]
+
+
+def test_those_who_are_announced_the_same_studies_at_once_do_not_wait_for_each_other(ward: Any) -> None:
+    def announce(studies: Any) -> None:
+        for _ in range(20):
+            ward.ledger.announce(ward.doctor, VIEW, studies, ward.context())
+
+    orders = (ward.studies, ward.studies[::-1])
+    threads = [threading.Thread(target=announce, args=(order,), daemon=True) for order in orders]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive()
+    assert len(views(ward)) == 2

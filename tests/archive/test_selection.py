@@ -107,22 +107,32 @@ def test_whatever_the_file_meta_information_takes(clinic: Any, dicom: Any, size:
 def test_kinds_are_counted_before_anything_is_opened(filled: Any, descriptors: None) -> None:
     selection = select(filled, patient_id="P-1")
     assert selection.kinds == {CT: 5}
-    assert closed(filled) == []
+    assert [access.counts for access in closed(filled)] == [{}, {}]
 
 
 def test_what_nobody_wants_is_named_and_not_opened(filled: Any, descriptors: None) -> None:
     got = taken(select(filled, study_uids=("1.4",)), wanted=lambda kind: kind != CT)
     assert got == {"1.4.1.1": None}
-    assert closed(filled) == []
+    [access] = closed(filled)  # that it is here, and its name, is told
+    assert (access.entry.studies, access.counts) == (("1.4",), {})
 
 
-def test_the_entry_is_durable_before_the_first_byte_of_each_study(filled: Any) -> None:
-    deliveries = select(filled, patient_id="P-1").deliveries(lambda _: True)
-    seen = []
-    for _ in deliveries:
-        opened = [e.entry.studies for e in filled.entries("study.retrieve") if e.entry.phase == "open"]
-        seen.append(len(opened))
-    assert seen == [1, 1, 1, 1, 2]
+def test_the_entries_are_durable_before_it_is_known_that_there_is_anything(filled: Any) -> None:
+    selection = select(filled, patient_id="P-1")
+
+    def opened() -> list[Any]:
+        return [e.entry.studies for e in filled.entries("study.retrieve") if e.entry.phase == "open"]
+
+    assert sorted(opened()) == [("1.2.3",), ("1.4",)]
+    for _ in selection.deliveries(lambda _: True):
+        assert len(opened()) == 2  # what is delivered joins them
+
+
+def test_what_is_delivered_long_after_is_an_access_of_its_own(filled: Any) -> None:
+    selection = select(filled, study_uids=("1.4",))
+    assert len(closed(filled)) == 1
+    taken(selection)
+    assert [access.counts.get("instances") for access in closed(filled)] == [None, 1]
 
 
 def test_the_closing_entries_count_what_was_delivered(filled: Any, dicom: Any) -> None:
@@ -158,10 +168,10 @@ def test_what_was_read_ahead_and_never_left_is_not_counted(filled: Any, descript
 )
 def test_foreign_and_absent_are_one_entry_each(filled: Any, keys: Any, reason: str) -> None:
     before = filled.record_size()
-    select(filled, **keys)
+    selection = select(filled, **keys)
     [entry] = [e.entry for e in filled.entries("study.retrieve") if e.entry.outcome == "denied"]
     assert entry.reason == reason
-    assert filled.record_size() == before + 1
+    assert filled.record_size() == before + 1 + (selection.count > 0)
 
 
 def test_a_foreign_study_is_named_on_the_record(filled: Any) -> None:
@@ -179,7 +189,16 @@ def test_who_may_retrieve_nothing_is_denied(filled: Any, role: Role) -> None:
 
 
 def test_when_it_cannot_be_recorded_nothing_comes_back(filled: Any, mute: Callable[[], None]) -> None:
+    mute()
+    with pytest.raises(RecordUnavailable):
+        select(filled, study_uids=("1.2.3",))
+
+
+def test_when_it_cannot_be_recorded_any_more_nothing_comes_back(
+    filled: Any, mute: Callable[[], None]
+) -> None:
     selection = select(filled, study_uids=("1.2.3",))
+    closed(filled)
     mute()
     with pytest.raises(RecordUnavailable):
         next(selection.deliveries(lambda _: True))

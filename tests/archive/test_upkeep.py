@@ -150,16 +150,15 @@ def test_what_comes_in_during_a_check_is_neither_missing_nor_an_orphan(
     real = upkeep._holdings
 
     def late() -> Any:
-        filled.services.ingest._present = -2  # as another process would: it waits for no lock of ours
         monkeypatch.setattr(upkeep, "_holdings", real)
-        monkeypatch.setattr(filled.services.ingest, "_be_present", lambda: None)
+        # As another process would, which cannot wait for this one: both locks are this one's.
+        monkeypatch.setattr(filled.services.ingest._presence, "enter", lambda: None)
         filled.take_in(9)
         return real()
 
     monkeypatch.setattr(upkeep, "_holdings", late)
     report = check(filled)
     assert (report.missing, report.altered, report.orphans) == ([], [], 0)
-    filled.services.ingest._present = -1
 
 
 def test_who_wants_to_store_does_not_wait_for_a_deep_check(filled: Any) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import struct
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pydicom
 import pytest
 from hypothesis import settings
+
+sys.path.insert(0, str(Path(__file__).parent))  # helpers beside the tests have names of their own
 
 # A busy machine is no failure.
 settings.register_profile("steady", deadline=None)

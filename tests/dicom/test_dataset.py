@@ -31,7 +31,9 @@ MODALITY, PATIENT_ID, REFERENCED_IMAGES, ROWS = 0x00080060, 0x00100020, 0x000811
 PIXELS = 0x7FE00010
 
 
-def refusal(data: bytes, syntax: Any, chunk: int, limits: Limits | None = None, **options: Any) -> Violation:
+def refusal(
+    data: bytes | memoryview, syntax: Any, chunk: int, limits: Limits | None = None, **options: Any
+) -> Violation:
     parser = DatasetParser(syntax, limits, **options)
     with pytest.raises(Violation) as caught:
         for at in range(0, len(data), chunk):
@@ -171,6 +173,26 @@ def test_values_are_bytes_whatever_was_fed(kind: Any, build: SimpleNamespace) ->
     parser.close()
     assert parser.elements == {MODALITY: Element(MODALITY, "CS", b"CT")}
     assert type(parser.elements[MODALITY].value) is bytes
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 1000])
+@pytest.mark.parametrize("syntax", [EXPLICIT, DEFLATED], ids=["plain", "deflated"])
+def test_views_in_chunks_of_any_size_are_read_alike(syntax: Any, size: int, build: SimpleNamespace) -> None:
+    """A chunk that is pixels and nothing else is skipped uncopied; the walk has to end at the right byte."""
+    data = build.explicit(MODALITY, "CS", b"CT") + build.explicit(PIXELS, "OW", bytes(3000))
+    data += build.explicit(0xFFFCFFFC, "OB", bytes(56))
+    stream = memoryview(deflate(data) if syntax is DEFLATED else data)
+    parser = DatasetParser(syntax)
+    for at in range(0, len(stream), size):
+        parser.feed(stream[at : at + size])
+    parser.close()
+    assert set(parser.elements) == {MODALITY}
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 1000, 3072])
+def test_a_byte_that_is_missing_is_missed_in_chunks_of_any_size(size: int, build: SimpleNamespace) -> None:
+    data = memoryview(build.explicit(MODALITY, "CS", b"CT") + build.explicit(PIXELS, "OW", bytes(3000)))
+    assert refusal(data[:-1], EXPLICIT, size).code == "truncated"
 
 
 def test_odd_lengths_pass(build: SimpleNamespace) -> None:

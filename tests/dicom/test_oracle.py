@@ -12,53 +12,24 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from pathlib import Path
 from typing import Any
 
-import data_store
 import orjson
 import pydicom
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydicom_files import BARE, CORPUS
 
 from leadglass.dicom import dictionary
 from leadglass.dicom.charset import Charset, charset_of
 from leadglass.dicom.dataset import DataSet, DatasetParser
-from leadglass.dicom.dictionary import TransferSyntax
 from leadglass.dicom.json import dumps, to_json
 from leadglass.dicom.part10 import Part10Parser
 from leadglass.dicom.values import BINARY_NUMBER_VRS, TEXT_VRS, numbers, person_names, tags, texts
 from leadglass.errors import MalformedDataSet, NotDicom, Violation
 
 FIRST_PIXEL_TAG = 0x7FE00008
-PYDICOM_FILES = Path(pydicom.__file__).parent / "data"
-DATA_STORE_FILES = Path(data_store.__file__).parent / "data"
-# Neither DICOM nor meant to be.
-NO_IMAGES = {".txt", ".dump", ".json", ".icc", ".gz", ".py", ".pyc", ".lut"}
-
-
-def corpus() -> dict[str, Path]:
-    """Every DICOM file that comes with pydicom and pydicom-data, by its name relative to either."""
-    roots = (PYDICOM_FILES / "test_files", PYDICOM_FILES / "charset_files", DATA_STORE_FILES)
-    return {
-        path.relative_to(root).as_posix(): path
-        for root in roots
-        for path in sorted(root.rglob("*"))
-        if path.is_file() and path.suffix not in NO_IMAGES and path.name != "README"
-    }
-
-
-CORPUS = corpus()
-
-# No Part 10 file: parsed as a bare data set, as pydicom does with force=True. Syntax and where it begins.
-BARE: dict[str, tuple[TransferSyntax, int]] = {
-    "ExplVR_BigEndNoMeta.dcm": (dictionary.EXPLICIT_VR_BIG_ENDIAN, 0),
-    "ExplVR_LitEndNoMeta.dcm": (dictionary.EXPLICIT_VR_LITTLE_ENDIAN, 0),
-    "OT-PAL-8-face.dcm": (dictionary.IMPLICIT_VR_LITTLE_ENDIAN, 0),
-    "rtstruct.dcm": (dictionary.IMPLICIT_VR_LITTLE_ENDIAN, 0),
-}
-
 # Refused, with the error and the reason. pydicom warns, guesses or returns what it has got.
 REFUSED: dict[str, tuple[type[Violation], str]] = {
     "ExplVR_BigEndNoMeta.dcm": (NotDicom, "no preamble"),

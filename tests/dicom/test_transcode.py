@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
-import data_store
 import pydicom
+import pydicom_files
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,23 +33,16 @@ each_target = pytest.mark.parametrize("target", UNCOMPRESSED.values(), ids=lambd
 
 def uncompressed() -> dict[str, Path]:
     """Every uncompressed Part 10 file of pydicom and pydicom-data that we accept, by name."""
-    pydicom_files = Path(pydicom.__file__).parent / "data"
-    roots = (
-        pydicom_files / "test_files",
-        pydicom_files / "charset_files",
-        Path(data_store.__file__).parent / "data",
-    )
     found: dict[str, Path] = {}
-    for root in roots:
-        for path in sorted(p for p in root.rglob("*") if p.is_file()):
-            parser = Part10Parser()
-            try:
-                parser.feed(path.read_bytes())
-                parser.close()
-            except Violation:
-                continue
-            if parser.transfer_syntax is not None and parser.transfer_syntax.uid in UNCOMPRESSED:
-                found[path.relative_to(root).as_posix()] = path
+    for name, path in pydicom_files.CORPUS.items():
+        parser = Part10Parser()
+        try:
+            parser.feed(path.read_bytes())
+            parser.close()
+        except Violation:
+            continue
+        if parser.transfer_syntax is not None and parser.transfer_syntax.uid in UNCOMPRESSED:
+            found[name] = path
     return found
 
 

@@ -6,6 +6,7 @@ The steps are those of a clean run: one that is added to ingest without a line h
 from __future__ import annotations
 
 import errno
+import struct
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -218,13 +219,13 @@ def test_what_comes_before_an_object_fails_as_the_disk_and_not_as_the_file(
     def failing(*_: object) -> None:
         raise OSError(number, "injected")
 
-    module = {"shutil.disk_usage": "leadglass.db.reserve", "fcntl.flock": "leadglass.archive.ingest"}[step]
+    module = {"shutil.disk_usage": "leadglass.db.reserve", "fcntl.flock": "leadglass.archive.presence"}[step]
     with fast_site.open() as opened:
         with monkeypatch.context() as patch, pytest.raises(error):
             patch.setattr(f"{module}.{step}", failing)
             take_in(opened, next(iter(OBJECTS.values())))
         acknowledged, _ = settle(send(opened, OBJECTS))
-        with opened.services.upkeep._alone() as alone:
+        with opened.services.upkeep._presence.alone() as alone:
             assert not alone  # whoever checks sees that somebody is storing
     aftermath(fast_site, OBJECTS, acknowledged)
 
@@ -297,3 +298,43 @@ def test_what_cannot_be_read_is_kept_aside_or_refused(step: str, persisted: bool
     with fast_site.open() as opened:
         report = check(opened, collect=True)
         assert (report.ok, report.objects) == (True, 2)
+
+
+def recoded(file: bytes) -> bytes:
+    """The same object with the padding of a file (PS3.10 7.2)."""
+    return file + struct.pack("<HH2sHI", 0xFFFC, 0xFFFC, b"OB", 0, 64) + bytes(64)
+
+
+# A step of meeting what is here in another encoding, and what its failure makes of the object that came.
+MEETING = [
+    pytest.param("open object", 2, Kind.KEPT_ASIDE, id="what is here cannot be opened"),
+    pytest.param("pread object", 1, Kind.KEPT_ASIDE, id="nor be read"),
+    pytest.param("open object", 3, Kind.KEPT_ASIDE, id="what came cannot be opened"),
+    pytest.param("COMMIT", 1, None, id="finding out that they meet"),
+    pytest.param("insert log_entries", 1, None, id="putting it on the record"),
+    pytest.param("COMMIT", 2, None, id="deciding"),
+]
+
+
+@pytest.mark.parametrize("persisted", [False, True])
+@pytest.mark.parametrize(("step", "occurrence", "became"), MEETING)
+def test_what_may_be_the_same_is_acknowledged_kept_aside_or_refused(
+    step: str, occurrence: int, became: Kind | None, persisted: bool, fast_site: Site
+) -> None:
+    """Whatever fails while two objects are compared, what is here stays and what came is not lost in silence."""
+    fault = Fault(step, ENOSPC, persisted, occurrence)
+    again = recoded(next(iter(BEFORE.values())))
+    with breakable(fast_site, fault) as opened:
+        fault.armed = True
+        answer = take_in(opened, again)
+        error = answer.exception(WAIT)
+        assert fault.fired == 1
+        assert answer.result().kind is became if error is None else became is None
+        assert isinstance(error, StorageFull | None)
+        retried = take_in(opened, again).result(WAIT)
+        assert (retried.kind, retried.recoded) == (became or Kind.DUPLICATE, became is None)
+        assert contents(opened) == BEFORE
+    with fast_site.open() as opened:
+        report = check(opened, collect=True)
+        assert (report.ok, report.objects) == (True, 1 if became is None else 2)
+        assert contents(opened) == BEFORE

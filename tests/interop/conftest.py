@@ -9,8 +9,16 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # helpers beside the tests have names of their own
-sys.path.insert(0, str(Path(__file__).parents[1] / "net"))
-pytest.register_assert_rewrite("interop_archive", "interop_images", "interop_programs", "raw_peer")
+sys.path[1:1] = [str(Path(__file__).parents[1] / package) for package in ("net", "dicom", "transfer")]
+pytest.register_assert_rewrite(
+    "interop_archive",
+    "interop_home",
+    "interop_images",
+    "interop_programs",
+    "interop_transfers",
+    "pacs",
+    "raw_peer",
+)
 
 import interop_archive  # noqa: E402 (after the lines above, or it is not found and its assertions say nothing)
 import interop_images  # noqa: E402

@@ -43,6 +43,7 @@ class Archive:
     identities: dict[str, Path] = field(default_factory=dict)
     token: str = ""
     server: Running | None = None
+    web: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=60))
 
     @property
     def environ(self) -> dict[str, str]:
@@ -93,7 +94,7 @@ class Archive:
 
     def get(self, path: str, **headers: str) -> httpx.Response:
         headers |= {"Authorization": f"Bearer {self.token}"}
-        return httpx.get(f"http://localhost:{self.http}/dicom-web{path}", headers=headers, timeout=60)
+        return self.web.get(f"http://localhost:{self.http}/dicom-web{path}", headers=headers)
 
     def has(self, instance: str) -> dict[str, Any] | None:
         """The object of that UID as a search tells of it."""
@@ -141,7 +142,7 @@ def archive(folder: Path, *more: tuple[str, dict[str, Any]]) -> Iterator[Archive
         accounts.add_user(OPERATOR, USER, Role.RADIOLOGIST, context(), password=PASSWORD)
         made.token = accounts.create_token(OPERATOR, USER, context())
         opened.services.ingest.close()
-    with serving(made):
+    with serving(made), made.web:
         yield made
     shutil.rmtree(root)
 

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,11 @@ import pytest
 
 WAIT = 60  # seconds; only something that hangs ever takes them
 OWN_BIN = Path(sys.executable).parent
-DCMJS = Path(__file__).parent / "dcmjs"
+PYNETDICOM = (sys.executable, "-m", "pynetdicom")
+HERE = Path(__file__).parent
+DCMJS = HERE / "dcmjs"
+LOWEST_PORT = 12000
+EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 def require(condition: bool, missing: str) -> None:
@@ -45,9 +51,24 @@ def dcmtk(name: str) -> str:
     return program(name, "dcmtk")
 
 
-def gdcmscu() -> str:
-    """Of GDCM's own wheel, which the archive needs anyway."""
-    return str(OWN_BIN / "gdcmscu")
+def gdcmscu(*words: object) -> Said:
+    """GDCM's program, of the wheel that the archive needs anyway. Each GDCM of today, Debian's too, aborts when
+    it has released an association, whoever it was with; an abort for any other reason is a failure."""
+    wheel = find_spec("_gdcm")
+    found = Path(wheel.origin).parent / "gdcmscu" if wheel and wheel.origin else None
+    require(found is not None and found.is_file(), "no gdcmscu here. Install python-gdcm.")
+    said = run(found, *words)
+    if said.status == -signal.SIGABRT and "ProtocolStream as nullptr is invalid" in said.err:
+        return Said(0, said.out, said.err)
+    return said
+
+
+def gdcm(operation: str, **asked: Any) -> dict[str, Any]:
+    """What GDCM's library found when it asked."""
+    said = run(sys.executable, HERE / "gdcm_peer.py", operation, json.dumps(asked))
+    assert said.status == 0, said.text
+    answer: dict[str, Any] = json.loads(said.out.splitlines()[-1])
+    return answer | {"said": said.err}
 
 
 def node() -> str:
@@ -60,14 +81,14 @@ def node() -> str:
 
 
 def free_port() -> int:
-    """A port below those that the system gives to calling sockets: until a server that takes long to start
-    listens there, somebody else's call would get one of them.
-    """
+    """One for a program that has yet to start. The kernel's own choice would be among those that it also gives to
+    whoever calls somebody, and on a busy machine one of them has it before the program listens."""
+    first = int(EPHEMERAL.read_text().split()[0]) if EPHEMERAL.exists() else 32768
     while True:
-        port = secrets.randbelow(12_000) + 20_000
+        chosen = LOWEST_PORT + secrets.randbelow(first - LOWEST_PORT) if first > LOWEST_PORT else 0
         with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+            probe.bind(("127.0.0.1", chosen))
+            return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +121,7 @@ class Running:
 
     process: subprocess.Popen[str]
     port: int
+    http: int = 0  # if it has a second door
     lines: list[str] = field(default_factory=list)
     _came: threading.Condition = field(default_factory=threading.Condition)
 
@@ -198,9 +220,33 @@ def dcmqrscp(folder: Path, *moves: tuple[str, int]) -> Iterator[Running]:
 
 
 @contextmanager
-def orthanc(folder: Path, modalities: dict[str, Any], **settings: Any) -> Iterator[tuple[Running, str]]:
-    """An Orthanc called ORTHANC that knows `modalities`, and the address of its REST interface."""
-    command, port, http = program("Orthanc", "orthanc"), free_port(), free_port()
+def pynetdicom_storescp(folder: Path) -> Iterator[Running]:
+    """Keeps what it gets in `folder`, bit for bit as it came."""
+    port = free_port()
+    with listening(*PYNETDICOM, "storescp", "-ba", "127.0.0.1", "-od", folder, port, port=port) as made:
+        yield made
+
+
+@contextmanager
+def pynetdicom_qrscp(folder: Path, *moves: tuple[str, int]) -> Iterator[Running]:
+    """An archive called QRSCP that lets anybody in and knows where those in `moves` listen."""
+    port, config = free_port(), folder / "qrscp.ini"
+    folder.mkdir(exist_ok=True)
+    places = "".join(f"[{title}]\naddress: 127.0.0.1\nport: {where}\n" for title, where in moves)
+    config.write_text(
+        f"[DEFAULT]\nae_title: QRSCP\nport: {port}\nbind_address: 127.0.0.1\nmax_pdu: 16382\n"
+        "acse_timeout: 30\ndimse_timeout: 30\nnetwork_timeout: 30\nlog_identifier: False\n"
+        f"instance_location: {folder / 'instances'}\ndatabase_location: {folder / 'qrscp.sqlite'}\n{places}"
+    )
+    with listening(*PYNETDICOM, "qrscp", "-c", config, port=port, cwd=folder) as made:
+        yield made
+
+
+@contextmanager
+def orthanc(folder: Path, modalities: dict[str, Any], port: int = 0, **settings: Any) -> Iterator[Running]:
+    """An Orthanc called ORTHANC that knows `modalities`; its REST interface is at its port `http`."""
+    command, port, http = program("Orthanc", "orthanc"), port or free_port(), free_port()
+    folder.mkdir(exist_ok=True)
     config = folder / "orthanc.json"
     config.write_text(
         json.dumps(
@@ -223,4 +269,5 @@ def orthanc(folder: Path, modalities: dict[str, Any], **settings: Any) -> Iterat
     )
     with listening(command, config, port=port, cwd=folder) as made:
         answers(http, made)
-        yield made, f"http://127.0.0.1:{http}"
+        made.http = http
+        yield made

@@ -1,4 +1,7 @@
-"""DCMTK's programs: as those who call us, and as those who are called by our commands."""
+"""DCMTK's programs: as those who call us, and as those who are called by our commands.
+
+Debian's dcmqrscp speaks no TLS, and of storage commitment DCMTK has nothing; getscu and movescu have a file of
+their own."""
 
 from __future__ import annotations
 

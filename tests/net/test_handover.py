@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import socket
 from contextlib import asynccontextmanager
 
@@ -122,5 +124,48 @@ def test_the_deputy_ends_with_the_pair_and_aborts_what_it_attends_to():
             await both.serving
             await link.closed()
             assert isinstance(link.error, Unreachable)
+
+    run(play())
+
+
+def test_what_came_without_a_descriptor_gives_its_place_back():
+    """A process that has none left is handed nothing, and must not be thought to have taken it."""
+
+    async def play():
+        here, there = pair()
+        attendant = Attendant(Manners(deadlines=PATIENT), admit_known, {})
+        deputy = Deputy(there, {"dicom": attendant})
+        serving = asyncio.get_running_loop().create_task(deputy.serve())
+        loop, said = asyncio.get_running_loop(), []
+        here.setblocking(False)
+        order = {"attend": 7, "listener": "dicom", "address": "192.0.2.1"}
+        await loop.sock_sendall(here, json.dumps(order).encode())
+        async with asyncio.timeout(5):
+            while {"left": 7} not in said:
+                said.append(json.loads(await loop.sock_recv(here, 4096)))
+        assert (deputy.places, attendant.load) == ({}, 0)
+        here.close()
+        await serving
+        there.close()
+
+    run(play())
+
+
+def test_who_is_to_leave_is_told_again_when_the_other_process_did_not_listen():
+    async def play():
+        async with two(per_address=1) as both:
+            reader, writer = await asyncio.open_connection("127.0.0.1", both.port)
+            await until(lambda: both.attendant.load == 1)
+            asyncio.get_running_loop().remove_reader(both.channel.fileno())  # it hears nothing
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    both.colleague._channel.send(b'{"leave": 0}', socket.MSG_DONTWAIT)
+            (place,) = both.colleague._places.values()
+            place.leave()
+            asyncio.get_running_loop().add_reader(both.channel.fileno(), both.deputy._orders)
+            async with asyncio.timeout(5):
+                assert await reader.read() == b""
+            await until(lambda: both.attendant.load == 0)
+            writer.close()
 
     run(play())

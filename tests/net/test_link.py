@@ -6,10 +6,11 @@ import asyncio
 import os
 
 import pytest
+import structlog
 
 from leadglass.dimse import sop_classes as uids
 from leadglass.dimse.command import Command, Field
-from leadglass.errors import LimitExceeded, ProtocolViolation, Refused, Unreachable
+from leadglass.errors import BrokenInvariant, LimitExceeded, ProtocolViolation, Refused, Unreachable
 from leadglass.net.requestor import connect, connected
 
 from .conftest import CT, Kept, echo, listening, request, run
@@ -112,19 +113,25 @@ def test_an_operation_nobody_performs_is_answered():
     run(play())
 
 
-def test_a_handler_that_fails_ends_its_association_and_no_other(caplog):
+@pytest.mark.parametrize("bug", [ZeroDivisionError, BrokenInvariant, OSError, TimeoutError])
+def test_a_handler_that_fails_ends_its_association_and_no_other(bug):
+    """By an A-ABORT, and said as what it is: not as if the peer had done it."""
+
     async def broken(link, message):
-        raise ZeroDivisionError
+        raise bug("of ours")
 
     async def play():
         async with listening({Field.C_STORE_RQ: broken, Field.C_ECHO_RQ: echo}) as acceptor:
             async with connected("127.0.0.1", acceptor.port, request()) as other:
                 link = await connect("127.0.0.1", acceptor.port, request())
-                with pytest.raises(Unreachable):
+                with pytest.raises(Unreachable, match="aborted"):
                     await link.request(3, store_command(link), b"data")
                 assert (await other.request(1, echo_command(other))).command.status == 0
 
-    run(play())
+    with structlog.testing.capture_logs() as lines:
+        run(play())
+    [line] = [line for line in lines if line["event"] == "association failed"]
+    assert line["log_level"] == "error"
 
 
 def test_responses_until_the_final_one_and_a_cancel():

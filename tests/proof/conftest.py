@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
-pytest.register_assert_rewrite("fault_home", "fault_trace", "fault_disk")
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "faults")]
+pytest.register_assert_rewrite("fault_home", "fault_trace", "fault_disk", "proof_power", "proof_server")
 
-import fault_home  # noqa: E402 (after the lines above, or it is not found and its assertions say nothing)
+import fault_disk  # noqa: E402 (after the lines above, or it is not found and its assertions say nothing)
+import fault_home  # noqa: E402
 import fault_trace  # noqa: E402
+import proof_server  # noqa: E402
 
 FEW, MANY = 4, 1000
 
@@ -54,6 +56,18 @@ def _small_reserve() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def founded(tmp_path_factory: pytest.TempPathFactory) -> fault_home.Site:
     return fault_home.found(tmp_path_factory.mktemp("founded"))
+
+
+@pytest.fixture(scope="session")
+def known(founded: fault_home.Site, tmp_path_factory: pytest.TempPathFactory) -> fault_home.Site:
+    """A home that knows the scanner."""
+    return proof_server.introduced(founded, tmp_path_factory.mktemp("known") / "site")
+
+
+@pytest.fixture(scope="module")
+def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[fault_disk.Disk]:
+    with fault_disk.loop_disk(tmp_path_factory.mktemp("power"), mib=64) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import random
-import shutil
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fault_disk import Disk, loop_disk
+from fault_disk import Disk
 from fault_home import Site, aftermath
 from fault_trace import Importer, acknowledged, acknowledgements, wait_for
+from proof_power import laid_on, lose_power
 
 from leadglass.errors import LeadglassError
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disk]:
-    with loop_disk(tmp_path_factory.mktemp("power"), mib=64) as made:
-        yield made
 
 
 def cut_amid_import(
@@ -30,25 +22,19 @@ def cut_amid_import(
 ) -> tuple[Site, set[str]]:
     """The site as the disk has it after the power came back, and what had been acknowledged before.
 
-    Power goes once `wanted` objects are acknowledged. Control of the cut itself: a file that was written and
-    not synced is empty or gone afterwards.
+    Power goes once `wanted` objects are acknowledged.
     """
-    shutil.rmtree(disk.folder / "site", ignore_errors=True)
-    site = founded.copy_to(disk.folder / "site")
-    os.sync()
+    site = laid_on(disk, founded)
     notes.mkdir()
     with importer.child(site, folder, how=how, notes=notes) as child:
         child.go()
         wait_for(notes, wanted)
-        said = acknowledged(acknowledgements(notes))
-        (site.folder / "unsynced").write_bytes(b"x")
-        disk.cut()
-        child.kill()
-        child.wait()
-    disk.unmount()
-    disk.mount()
-    unsynced = site.folder / "unsynced"
-    assert not unsynced.exists() or unsynced.read_bytes() == b""
+
+        def kill() -> None:
+            child.kill()
+            child.wait()
+
+        said = lose_power(disk, site, lambda: acknowledged(acknowledgements(notes)), kill)
     return site, said
 
 

@@ -12,11 +12,11 @@ import pytest
 import sqlalchemy as sa
 
 from leadglass.db.engine import Transaction, metadata
+from leadglass.note import Signer
 from leadglass.record import schema
 from leadglass.record.chain import Verdict
 from leadglass.record.entry import Entry
 from leadglass.record.log import Log
-from leadglass.note import Signer
 from leadglass.record.published import Publisher
 from leadglass.record.verify import verify
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from leadglass.errors import Tampered, Violation
-from leadglass.record.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from leadglass.note import Signer, VerifierKey
+from leadglass.record.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors/record/checkpoints.json").read_text())
 KEY = VerifierKey.decode(VECTORS["key"])

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leadglass.errors import Tampered, Violation
+from leadglass.note import Signer
 from leadglass.record.checkpoint import Checkpoint, sign_checkpoint
 from leadglass.record.export import (
     MAX_LINE,
@@ -26,7 +27,6 @@ from leadglass.record.export import (
     verify_export,
 )
 from leadglass.record.log import expire, read_head
-from leadglass.note import Signer
 from leadglass.record.reader import Row
 
 from .conftest import Records

@@ -11,11 +11,11 @@ import sqlalchemy as sa
 
 from leadglass.db.engine import Database, Transaction, metadata, migration_engine
 from leadglass.errors import LimitExceeded, Tampered
+from leadglass.note import Signer
 from leadglass.record.checkpoint import open_checkpoint
 from leadglass.record.entry import decode_body
 from leadglass.record.log import Log, expire, read_head
 from leadglass.record.merkle import Frontier, leaf_hash, tree_root
-from leadglass.note import Signer
 from leadglass.record.reader import rows
 from leadglass.record.verify import verify
 

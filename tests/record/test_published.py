@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leadglass.errors import LimitExceeded, StorageFailed, StorageFull, Tampered
+from leadglass.note import Signer
 from leadglass.record.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from leadglass.record.log import expire
 from leadglass.record.merkle import leaf_hash, tree_root
-from leadglass.note import Signer
 from leadglass.record.published import read_checkpoint, read_tile
 from leadglass.record.tiles import ENTRIES, Tile, partial_tiles
 

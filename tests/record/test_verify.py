@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from leadglass.note import Signer
 from leadglass.record.checkpoint import Checkpoint, sign_checkpoint
 from leadglass.record.entry import commitment_of, encode_body
 from leadglass.record.log import expire
 from leadglass.record.merkle import Frontier, leaf_hash
-from leadglass.note import Signer
 from leadglass.record.published import Publisher
 from leadglass.record.verify import verify
 

@@ -147,7 +147,8 @@ def test_when_nothing_can_be_sent_the_operation_failed(filled: Any) -> None:
     answer, receiver = got(filled, syntaxes=(JPEG,))
     assert answer.counts == (NONE_DONE, None, 0, 3, 0)
     assert (listed(answer), receiver.stored) == (FIRST, [])
-    assert filled.accesses("study.retrieve") == []  # nothing was opened
+    [access] = filled.accesses("study.retrieve")  # that it is here, and what it is made of, was told
+    assert (access.entry.studies, access.counts) == (("1.2.3",), {})
 
 
 def test_without_the_role_nothing_is_sent(filled: Any) -> None:
@@ -342,8 +343,8 @@ def test_when_it_cannot_be_recorded_nothing_leaves(filled: Any, monkeypatch: pyt
 
     monkeypatch.setattr(log, "append", full)
     answer, receiver = got(filled)
-    assert answer.counts == (NONE_DONE, None, 0, 3, 0)
-    assert receiver.stored == []
+    assert answer.counts == (0xA701, None, None, None, None)  # not even that there is something
+    assert (receiver.stored, answer.listed) == ([], b"")
 
 
 def test_a_peer_that_goes_away_leaves_nothing_open(filled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -358,6 +359,26 @@ def test_a_peer_that_goes_away_leaves_nothing_open(filled: Any, monkeypatch: pyt
     assert not [target for target in targets if "/objects/" in target]
     [access] = filled.accesses("study.retrieve")
     assert (access.at_least, access.counts["instances"]) == (False, 1)
+
+
+def test_who_cancels_at_once_was_told_how_many_there_are(filled: Any) -> None:
+    """The number that remain says that there is such a patient here: that is on the record too."""
+    get = Get(filled.services.retrieve, filled.workers)
+
+    async def cancelled(link: Any, message: Any) -> None:
+        link._cancelled.add(message.command.message_id)
+        await get(link, message)
+
+    async def whole() -> Answer:
+        async with (
+            filled.listening({Field.C_GET_RQ: cancelled}, filled.ae()) as port,
+            calling(port, GET, (CT, (EXPLICIT,)), receiver=Receiver(), roles=GET_ROLES) as link,
+        ):
+            return await ask(link, Field.C_GET_RQ, STUDY)
+
+    assert run(whole()).counts == (CANCELLED, 3, 0, 0, 0)
+    [access] = filled.accesses("study.retrieve")
+    assert (access.entry.studies, access.counts) == (("1.2.3",), {})
 
 
 def fd_is_there(number: str) -> bool:

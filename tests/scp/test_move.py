@@ -169,7 +169,8 @@ def test_a_destination_that_is_not_there(filled: Any) -> None:
     filled.add_ae(f"GONE@127.0.0.1:{port}")
     answer, _ = moved(filled, to="GONE")
     assert (answer.counts, listed(answer)) == ((NONE_DONE, None, 0, 3, 0), FIRST)
-    assert filled.accesses("study.send") == []
+    [access] = filled.accesses("study.send")  # whoever asked was told what there is
+    assert (access.entry.detail, access.counts) == ({"to": "GONE"}, {})
 
 
 def test_a_destination_that_goes_away(filled: Any) -> None:

@@ -8,12 +8,12 @@ CT, MR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"
 IMPLICIT, EXPLICIT, JPEG = FALLBACK[1], FALLBACK[0], "1.2.840.10008.1.2.4.50"
 
 
-def test_each_kind_as_it_is_stored_and_a_fallback_where_one_helps() -> None:
+def test_each_kind_as_it_is_stored_after_a_fallback_where_one_helps() -> None:
     [proposal] = proposals([(MR, JPEG), (CT, EXPLICIT), (CT, JPEG)])
     assert [(c.id, c.abstract_syntax, c.transfer_syntaxes) for c in proposal.contexts] == [
-        (1, CT, (EXPLICIT,)),
-        (3, CT, (JPEG,)),
-        (5, CT, FALLBACK),
+        (1, CT, FALLBACK),
+        (3, CT, (EXPLICIT,)),
+        (5, CT, (JPEG,)),
         (7, MR, (JPEG,)),
     ]
     assert proposal.kinds == {(MR, JPEG), (CT, EXPLICIT), (CT, JPEG)}

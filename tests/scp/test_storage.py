@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import structlog
 
 from leadglass.access.principal import Via
 from leadglass.dicom.part10 import Part10Parser
@@ -131,7 +132,10 @@ def test_without_room_for_more_of_that_it_is_out_of_resources(house: Any) -> Non
 
 def test_more_than_an_object_may_have_is_let_pass_by_and_the_next_is_unaffected(house: Any) -> None:
     one = data_set(house.dicom.file(1))
-    answers = store(house, ("1.2.7", bytes(LARGEST + 2)), (UID, one))
+    with structlog.testing.capture_logs() as lines:
+        answers = store(house, ("1.2.7", bytes(LARGEST + 2)), (UID, one))
     assert [status for status, _ in answers] == [UNREADABLE[0], 0]
+    assert [line["code"] for line in lines if line["event"] == "object not kept"] == ["object-bytes"]
+    assert [e.entry.detail.get("lost", 0) for e in house.entries("object.store")] == [1, 0]
     assert rows(house, "SELECT sop_instance_uid FROM instances") == [(UID,)]
     assert len(list(house.services.upkeep._blobs.names())) == 1

@@ -67,6 +67,7 @@ class Pacs:
     manner: str = "silent"
     counts: bool = True  # whether it says how many instances a study has
     tells: bool = True  # whether it says of what SOP class an instance is
+    repeats: bool = False  # whether it answers once for each image, at every level
     store_status: int = 0x0000
     losing: set[str] = field(default_factory=set)  # SOP Instance UIDs that it cannot give out
     destinations: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -147,7 +148,11 @@ class Pacs:
         groups: dict[str, list[Dataset]] = {}
         for match in self._matches(asked):
             groups.setdefault(str(match.get(unique, "")), []).append(match)
-        return [self._row(asked, members) for members in groups.values()]
+        return [
+            self._row(asked, members)
+            for members in groups.values()
+            for _ in (members if self.repeats else members[:1])
+        ]
 
     def _row(self, asked: Dataset, members: list[Dataset]) -> Dataset:
         row = Dataset()

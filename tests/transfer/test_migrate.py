@@ -56,6 +56,14 @@ class Here:
         progress.finish(1)
         return made
 
+    def unfinished(self, pacs: Pacs) -> Progress:
+        """What one run has come to, before it is taken for the last."""
+        progress = self.progress(pacs)
+        how = Manner(Hours(), Pace(), sleep=self.sleep, clock=self.clock)
+        endpoint = Endpoint(parse_target(pacs.ae), "LEADGLASS")
+        asyncio.run(Migrator(endpoint, progress, self.receiver, how, lambda _: None).migrate())
+        return progress
+
     def differing(self, pacs: Pacs) -> dict[str, tuple[State, int | None, int | None]]:
         """Studies that do not agree, of an unfinished migration."""
         due = self.progress(pacs).due()
@@ -148,23 +156,20 @@ def test_a_run_that_stops_while_it_lists_goes_on_there(here: Here) -> None:
 def test_what_does_not_agree_is_named(here: Here) -> None:
     pacs = Pacs([image(1, 1, 1), image(1, 1, 2), image(2), image(3)], losing={"1.2.1.1.2", "1.2.3.1.1"})
     with pacs.running():
-        progress = here.progress(pacs)
-        how = Manner(Hours(), Pace(), sleep=here.sleep, clock=here.clock)
-        made = Migrator(
-            Endpoint(parse_target(pacs.ae), "LEADGLASS"), progress, here.receiver, how, lambda _: None
-        )
-        asyncio.run(made.migrate())
+        progress = here.unfinished(pacs)
         assert here.differing(pacs) == {"1.2.1": (State.FEWER, 2, 1), "1.2.3": (State.FAILED, 1, 0)}
         assert all(each.reason for each in progress.due())
         assert progress.totals() == {State.AGREES: 1, State.FEWER: 1, State.FAILED: 1}
 
 
-def test_an_archive_that_does_not_count_is_counted(here: Here) -> None:
+@pytest.mark.parametrize("repeats", [False, True])
+def test_an_archive_that_does_not_count_is_counted(here: Here, repeats: bool) -> None:
     images = [image(1, series, number) for series in (1, 2) for number in (1, 2, 3)]
-    with Pacs(images, counts=False).running() as pacs:
-        ran = here.run(pacs)
+    with Pacs(images, counts=False, repeats=repeats).running() as pacs:
+        progress = here.unfinished(pacs)
         images_asked = [each for each in pacs.asked if each.QueryRetrieveLevel == "IMAGE"]
-    assert ran.run.received.stored == 6
+    assert here.receiver.received.stored == 6
+    assert progress.totals() == {State.AGREES: 1}
     assert images_asked
 
 

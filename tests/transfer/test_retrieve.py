@@ -109,6 +109,26 @@ def test_mixed_kinds_come_as_they_are_stored(opened: Any, receiver: Receiver, te
     }
 
 
+class Liar(Pacs):
+    """Says of its images what nobody could propose."""
+
+    def _row(self, asked: Dataset, members: list[Dataset]) -> Dataset:
+        row = super()._row(asked, members)
+        if "SOPClassUID" in row:
+            wrong = ("no UID", "1.2.03", "1" * 64)
+            row["SOPClassUID"].validation_mode = 0
+            row["SOPClassUID"]._value = wrong[int(members[0].InstanceNumber) % 3]
+            syntaxes = [f"1.2.3.{number}" for number in range(300)]
+            row.AvailableTransferSyntaxUID = ["nothing", *syntaxes, str(RLELossless)]
+        return row
+
+
+def test_what_it_says_of_its_images_and_cannot_be_is_as_if_it_said_nothing(receiver: Receiver) -> None:
+    with Liar([image(1, 1, number) for number in (1, 2, 3)]).running() as pacs:
+        counts, _ = received(pacs, Wanted(study="1.2.1"), receiver)
+    assert (counts.failed, receiver.received.stored) == (0, 3)
+
+
 def test_what_it_cannot_give_out_is_counted(receiver: Receiver) -> None:
     images = [image(1, 1, n) for n in range(1, 5)]
     with Pacs(images, losing={"1.2.1.1.3"}).running(classes=GET) as pacs:

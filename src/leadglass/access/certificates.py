@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import secrets
+import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from hashlib import sha256
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -205,7 +207,7 @@ def _checked_name(name: str) -> str:
 
 def read_certificate(data: bytes, now: int) -> Certificate:
     """An AE's certificate out of a file, PEM or DER; of a chain the first. Violation says what is wrong."""
-    found = _parsed(data)
+    found = _usable(_parsed(data))
     if _moment(now) >= found.not_valid_after_utc:
         raise Violation("This certificate has expired.", code="certificate-expired")
     if _moment(now) < found.not_valid_before_utc:
@@ -249,14 +251,29 @@ def _parsed(data: bytes) -> x509.Certificate:
         if b"-----BEGIN" in data:
             return x509.load_pem_x509_certificates(data)[0]
         return x509.load_der_x509_certificate(data)
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, x509.InvalidVersion):
         raise Violation("This file holds no certificate (PEM or DER).", code="certificate") from None
+
+
+def _usable(found: x509.Certificate) -> x509.Certificate:
+    """Every part that is looked at later, and OpenSSL, take it: the listener trusts all that are registered,
+    and one that it cannot load would keep it from starting."""
+    damaged = Violation("This certificate is damaged: parts of it cannot be read.", code="certificate")
+    try:
+        _ = found.subject, found.issuer, found.extensions
+        _ = found.not_valid_before_utc, found.not_valid_after_utc
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cadata=_pem(found))
+    except (ValueError, ssl.SSLError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        raise damaged from None
+    if found.serial_number <= 0:  # RFC 5280 4.1.2.2; who takes it today will not for ever
+        raise damaged
+    return found
 
 
 def _is_strong(certificate: x509.Certificate) -> bool:
     try:
         key = certificate.public_key()
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         return False
     if isinstance(key, rsa.RSAPublicKey):
         return key.key_size >= _SMALLEST_RSA
@@ -270,8 +287,6 @@ def _may_call(certificate: x509.Certificate) -> bool:
         uses = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except x509.ExtensionNotFound:
         return True
-    except ValueError:
-        return False
     return bool({ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE} & set(uses))
 
 

@@ -32,7 +32,7 @@ MOST_ITEMS: Final = 10_000  # of one request
 MOST_NAMED: Final = 1000  # studies that an entry of the record can name
 
 _MINUTE: Final = 60_000  # ms
-FIRST: Final = _MINUTE  # before the report that follows the request at once is taken for failed
+FIRST: Final = _MINUTE  # before the report that follows the request at once is taken for lost
 LEASE: Final = 10 * _MINUTE  # before a report that somebody took is taken for failed
 # After each attempt on an association of our own; after one more the AE is not told any more.
 DELAYS: Final = tuple(minutes * _MINUTE for minutes in (1, 5, 15, 60, 4 * 60, 12 * 60, 24 * 60))
@@ -74,7 +74,7 @@ class Commitments:
         context: Context,
     ) -> Report:
         """What of `references` is kept, durably noted for the AE (its number and title). Denied,
-        LimitExceeded. The caller reports it at once; it is due again when that is not `reported`."""
+        LimitExceeded. The caller reports it at once, and says `reported` or `untold`."""
         self._doorkeeper.narrowed(who, Action.COMMITMENT_REQUEST, context)
         if len(references) > MOST_ITEMS:
             raise LimitExceeded(f"A commitment is about {MOST_ITEMS} instances at most.")
@@ -113,6 +113,10 @@ class Commitments:
     def reported(self, report: Report) -> None:
         """The AE has been told."""
         self._doorkeeper.db.write(lambda tx: commitments.remove(tx, report.pending.id)).result()
+
+    def untold(self, report: Report, now: int) -> None:
+        """The AE did not take it on the association that asked for it: it is due on one of our own."""
+        self._doorkeeper.db.write(lambda tx: commitments.postpone(tx, report.pending.id, now)).result()
 
     def failed(self, report: Report, now: int) -> bool:
         """The AE could not be told; whether that will be tried again."""

@@ -10,11 +10,10 @@ A crash before the commit point leaves a blob that no row names, which `leadglas
 
 from __future__ import annotations
 
-import fcntl
-import os
-import threading
-from concurrent.futures import Future, wait
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -24,17 +23,18 @@ from leadglass.access.policy import Action
 from leadglass.access.principal import Context, Principal
 from leadglass.archive.doorkeeper import Doorkeeper
 from leadglass.archive.facts import WANTED, claims_of, facts_of
-from leadglass.archive.objects import StudyKeys
-from leadglass.archive.outcome import Identity, Kind, Outcome
+from leadglass.archive.objects import Objects, StudyKeys
+from leadglass.archive.outcome import Identity, Kind, Outcome, Sender
+from leadglass.archive.presence import Presence
+from leadglass.archive.sameness import is_same
 from leadglass.db.engine import Transaction
 from leadglass.dicom.dataset import Limits
 from leadglass.dicom.part10 import HEAD_SIZE, Part10Parser, neutral_preamble
 from leadglass.errors import IllegalIdentity, LeadglassError, StorageFailed, StorageFull, Violation
 from leadglass.index import asides, records
-from leadglass.index.records import Clash, Misfit, ObjectFacts
+from leadglass.index.records import Clash, Known, Misfit, ObjectFacts
 from leadglass.index.rows import NO_STUDY, Sealed
 from leadglass.index.schema import instances, kept_aside
-from leadglass.record.entry import Entry
 from leadglass.store.blobs import Blobs, BlobSize, BlobWriter
 from leadglass.store.files import storage_errors
 
@@ -68,9 +68,8 @@ class Ingest:
         self.keys = keys
         self.limits = limits
         self.quarantine = quarantine
-        self._presence = presence
-        self._present = -1
-        self._lock = threading.Lock()
+        self._examiner = ThreadPoolExecutor(1, "leadglass-examiner")  # its thread begins with its first work
+        self._presence = Presence(presence)
 
     def open(
         self,
@@ -94,8 +93,8 @@ class Ingest:
                 raise StorageFull(
                     "The disk has no room left for images; what is left is kept for the record."
                 )
-            self._be_present()
-        sender = _Sender(who, department_id, source, context)
+            self._presence.enter()
+        sender = Sender(who, department_id, source, context)
         return Incoming(self, sender, expected, keep_unidentified=keep_unidentified)
 
     def sync_directories(self, tx: Transaction) -> None:
@@ -106,38 +105,23 @@ class Ingest:
         for commit in commits:
             commit.durable.result()
 
+    def examine(self, work: Callable[[], None]) -> None:
+        """Have `work` done elsewhere than in the writer's thread, which calls this."""
+        try:
+            self._examiner.submit(work)
+        except RuntimeError:  # closing, and the writer only has its queue to finish
+            work()
+
     def close(self) -> None:
-        with self._lock:
-            if self._present >= 0:
-                os.close(self._present)
-                self._present = -1
-
-    def _be_present(self) -> None:
-        with self._lock:
-            if self._present < 0:
-                flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-                descriptor = os.open(self._presence, flags, 0o600)
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_SH)
-                except BaseException:
-                    os.close(descriptor)
-                    raise
-                self._present = descriptor
-
-
-@dataclass(frozen=True, slots=True)
-class _Sender:
-    who: Principal
-    department_id: int
-    source: str
-    context: Context
+        self._examiner.shutdown()
+        self._presence.leave()
 
 
 class Incoming:
     """One object streaming in. `finish` or `abandon` it; as a context manager it abandons on errors."""
 
     def __init__(
-        self, ingest: Ingest, sender: _Sender, expected: Identity | None, *, keep_unidentified: bool
+        self, ingest: Ingest, sender: Sender, expected: Identity | None, *, keep_unidentified: bool
     ) -> None:
         self._ingest = ingest
         self._sender = sender
@@ -149,20 +133,20 @@ class Incoming:
         self._head: bytearray | None = bytearray()  # until the data set begins
         self._blob: BlobWriter | None = ingest.blobs.create()
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes | memoryview) -> None:
         """The next bytes of the Part 10 file. A Violation says why it cannot be kept."""
         assert self._blob is not None
         try:
             if self._violation is None:
                 self._parse(chunk)
             elif self._blob.size + len(chunk) > self._ingest.quarantine:
-                self._refuse()
+                self.refuse()  # larger than all that may be kept aside
+                raise StorageFull(_NO_ROOM_ASIDE)
             if self._head is None:
                 self._digest.update(chunk)
                 self._blob.write(chunk)
             else:
-                self._head += chunk
-                self._pass_head()
+                self._pass_head(chunk)
         except BaseException:
             self.abandon()
             raise
@@ -190,7 +174,7 @@ class Incoming:
         )
         return commit.submit()
 
-    def _parse(self, chunk: bytes) -> None:
+    def _parse(self, chunk: bytes | memoryview) -> None:
         try:
             self._parser.feed(chunk)
         except Violation as violation:
@@ -210,17 +194,18 @@ class Incoming:
         except Violation as violation:
             if not self._keep_unidentified:
                 raise
-            self._pass_head(at_end=True)
+            self._pass_head(b"", at_end=True)
             return claims_of(self._parser), _FAULTS.get(violation.code, Clash.UNREADABLE)
         return facts, None
 
-    def _refuse(self) -> None:
-        """Larger than all that may be kept aside: that is on the record before its sender is told."""
+    def refuse(self) -> None:
+        """Give it up because it is too large: on the record before its sender is told."""
         assert self._blob is not None
         outcome = Outcome(Kind.REFUSED, clash=Clash.UNREADABLE)
-        entry = _entry(self._ingest, self._sender, claims_of(self._parser), outcome, self._blob.size)
-        self._ingest.doorkeeper.record(entry, self._sender.context.now)
-        raise StorageFull(_NO_ROOM_ASIDE)
+        claims, doorkeeper = claims_of(self._parser), self._ingest.doorkeeper
+        entry = self._sender.entry(doorkeeper, claims, outcome, self._blob.size)
+        self.abandon()
+        doorkeeper.record(entry, self._sender.context.now)
 
     def abandon(self) -> None:
         blob, self._blob = self._blob, None
@@ -233,37 +218,25 @@ class Incoming:
     def __exit__(self, *_: object) -> None:
         self.abandon()
 
-    def _pass_head(self, *, at_end: bool = False) -> None:
+    def _pass_head(self, chunk: bytes | memoryview, *, at_end: bool = False) -> None:
         """Once the data set's beginning is known, hand on what was held back. Only the data set is digested:
         preamble and File Meta Information are the envelope, not the object (PS3.10 7). What has no beginning
         is digested as it is kept."""
-        offset = self._parser.dataset_offset
-        known = offset is not None or at_end or self._violation is not None
-        if not known or self._head is None or self._blob is None:
+        if self._head is None or self._blob is None:
             return
-        head, self._head = bytes(self._head), None
-        if len(head) >= HEAD_SIZE:
-            head = neutral_preamble(head[:HEAD_SIZE]) + head[HEAD_SIZE:]
-        self._blob.write(head)
-        self._digest.update(memoryview(head)[offset or 0 :])
-
-
-def _entry(ingest: Ingest, sender: _Sender, facts: ObjectFacts, outcome: Outcome, size: int) -> Entry:
-    """What the record says of one object: whose it is, from where it came, what became of it."""
-    reason = outcome.clash.value if outcome.clash else outcome.kind.value
-    detail = {"instance": facts.sop_instance_uid, "source": sender.source}
-    return ingest.doorkeeper.entry(
-        sender.who,
-        "object.store",
-        sender.context,
-        outcome="failed" if outcome.clash else "allowed",
-        reason=reason,
-        department=sender.department_id,
-        patients=(facts.patient_id,) if facts.patient_id else (),
-        studies=(facts.study_instance_uid,) if facts.study_instance_uid else (),
-        counts={"bytes": size},
-        detail={**detail, "lost": 1} if outcome.kind is Kind.REFUSED else detail,
-    )
+        offset = self._parser.dataset_offset
+        if offset is None and not at_end and self._violation is None:
+            self._head += chunk
+            return
+        whole = memoryview(bytes(self._head) + chunk if self._head else chunk)
+        self._head = None
+        first, rest = bytes(whole[:HEAD_SIZE]), whole[HEAD_SIZE:]
+        if len(first) == HEAD_SIZE:
+            first = neutral_preamble(first)
+        for piece in (first, rest) if offset is None else (whole[offset:],):
+            self._digest.update(piece)
+        self._blob.write(first)
+        self._blob.write(rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +244,7 @@ class _Commit:
     """All that the commit of one received object needs."""
 
     ingest: Ingest
-    sender: _Sender
+    sender: Sender
     facts: ObjectFacts
     fault: Clash | None  # for which it is kept aside, whatever else is here
     blob: BlobWriter
@@ -279,6 +252,7 @@ class _Commit:
     digest: bytes
     syntax: str
     durable: Future[None] = field(default_factory=Future)
+    examined: tuple[Known, bool] | None = None  # what is here under its UID, and whether it is the same
 
     def submit(self) -> Future[Outcome]:
         """The transaction is at work while this thread waits for the disk, and commits only after it."""
@@ -309,8 +283,9 @@ class _Commit:
         else:
             self.durable.set_result(None)
 
-    def run(self, tx: Transaction) -> Outcome:
-        """The unit of work. Everything it raises is our bug or the disk's."""
+    def run(self, tx: Transaction) -> Outcome | Known:
+        """The unit of work. Everything it raises is our bug or the disk's. What is here under its UID is
+        returned, and nothing written, when that has to be examined first."""
         tx.before_commit(_SYNC, self.ingest.sync_directories)
         tx.state.setdefault(_SYNC, []).append(self)
         if self.fault is not None:
@@ -318,11 +293,7 @@ class _Commit:
         department_id, now = self.sender.department_id, self.sender.context.now
         known = records.find(tx, self.facts.sop_instance_uid)
         if known is not None:
-            if known.department_id != department_id:
-                return self._aside(tx, Misfit(Clash.OTHER_DEPARTMENT, known.study_id))
-            if (known.digest, known.transfer_syntax_uid) == (self.digest, self.syntax):
-                return self._again(tx, Outcome(Kind.DUPLICATE, known.instance_id))
-            return self._aside(tx, Misfit(Clash.OTHER_CONTENT, known.study_id))
+            return self._met(tx, known)
         place = records.place(tx, self.facts, department_id, now)
         if isinstance(place, Misfit):
             return self._aside(tx, place)
@@ -332,10 +303,26 @@ class _Commit:
         instance_id = records.add_instance(tx, self.facts, place.series_id, sealed, now)
         return self._noted(tx, Outcome(Kind.STORED, instance_id))
 
+    def _met(self, tx: Transaction, known: Known) -> Outcome | Known:
+        """Its SOP Instance UID is here already. Another department's is never looked at."""
+        if known.department_id != self.sender.department_id:
+            return self._aside(tx, Misfit(Clash.OTHER_DEPARTMENT, known.study_id))
+        if (known.digest, known.transfer_syntax_uid) == (self.digest, self.syntax):
+            return self._again(tx, Outcome(Kind.DUPLICATE, known.instance_id))
+        if self.examined == (known, True):
+            return self._again(tx, Outcome(Kind.DUPLICATE, known.instance_id, recoded=True))
+        misfit = Misfit(Clash.OTHER_CONTENT, known.study_id)
+        settled = self.examined is not None or known.transfer_syntax_uid != self.syntax
+        return self._aside(tx, misfit) if settled or self._is_aside(tx, misfit.clash) else known
+
+    def _is_aside(self, tx: Transaction, clash: Clash) -> bool:
+        uid, department_id = self.facts.sop_instance_uid, self.sender.department_id
+        return asides.is_kept(tx, uid, clash, self.digest, department_id)
+
     def _aside(self, tx: Transaction, misfit: Misfit) -> Outcome:
         sender, uid = self.sender, self.facts.sop_instance_uid
         outcome = Outcome(Kind.KEPT_ASIDE, clash=misfit.clash)
-        if asides.is_kept(tx, uid, misfit.clash, self.digest, sender.department_id):
+        if self._is_aside(tx, misfit.clash):
             return self._again(tx, replace(outcome, again=True))
         if misfit.study_id is None and not self._fits_aside(tx):
             return self._noted(tx, replace(outcome, kind=Kind.REFUSED))
@@ -367,11 +354,12 @@ class _Commit:
         return Sealed(study_id, self.blob.name, wrapped, self.size.plain, self.digest, self.syntax)
 
     def _noted(self, tx: Transaction, outcome: Outcome) -> Outcome:
-        entry = _entry(self.ingest, self.sender, self.facts, outcome, self.size.plain)
-        self.ingest.doorkeeper.log.append(tx, entry, self.sender.context.now)
+        sender, doorkeeper = self.sender, self.ingest.doorkeeper
+        entry = sender.entry(doorkeeper, self.facts, outcome, self.size.plain)
+        doorkeeper.log.append(tx, entry, sender.context.now)
         return outcome
 
-    def _settle(self, committed: Future[Outcome], outcome: Future[Outcome]) -> None:
+    def _settle(self, committed: Future[Outcome | Known], outcome: Future[Outcome]) -> None:
         """After the commit: a blob that no row names is removed again; a failed removal leaves an orphan."""
         wait((self.durable,))  # its file is in use until then
         error = committed.exception()
@@ -381,12 +369,28 @@ class _Commit:
             outcome.set_exception(error)
             return
         became = committed.result()
+        if isinstance(became, Known):
+            self.ingest.examine(partial(self._examine, became, outcome))
+            return
         if became.again or became.kind in (Kind.DUPLICATE, Kind.REFUSED):
             self.blob.abandon()
         if became.kind is Kind.REFUSED:
             outcome.set_exception(StorageFull(_NO_ROOM_ASIDE))
         else:
             outcome.set_result(became)
+
+    def _examine(self, known: Known, outcome: Future[Outcome]) -> None:
+        """Then decide again, in a transaction that sees whether `known` is still what is here."""
+        ingest, incoming = self.ingest, partial(self.ingest.blobs.open, self.blob.name, self.blob.key)
+        try:
+            objects = Objects(ingest.doorkeeper.db, ingest.blobs, ingest.keys)
+            again = replace(self, examined=(known, is_same(objects, known, incoming, ingest.limits)))
+            committed = ingest.doorkeeper.db.write(again.run)
+        except BaseException as error:  # noqa: BLE001 - it belongs to a future, whatever it is
+            self.blob.abandon()
+            outcome.set_exception(error)
+        else:
+            committed.add_done_callback(lambda done: again._settle(done, outcome))
 
     def _may_be_named(self, error: BaseException) -> bool:
         """Whether a row may name the blob although the commit failed. After a failed fsync nobody knows what

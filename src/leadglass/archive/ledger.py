@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from leadglass.access.policy import Action
 from leadglass.access.principal import Context, Principal
-from leadglass.archive.doorkeeper import Doorkeeper
+from leadglass.archive.doorkeeper import Doorkeeper, or_nothing_is_shown
 from leadglass.errors import Unavailable
 from leadglass.index.rows import StudyRow
 from leadglass.record.log import Entry
@@ -64,33 +65,20 @@ class Ledger:
         `to` names the application entity that it is sent to, if that is another than who asks. Pair with
         `leave`: an access somebody is still being served under is not closed.
         """
-        key = (who.credential, who.actor, action.value, study.id, to)
-        with self._lock:
-            access = self._open.pop(key, None)
-            if access is None:
-                entry = self._doorkeeper.entry(
-                    who,
-                    action,
-                    context,
-                    phase="open",
-                    department=study.department_id,
-                    detail={"to": to} if to else {},
-                    **self._doorkeeper.about([study]),
-                )
-                access = Access(key, entry, opened=context.now, seen=context.now)
-            self._open[key] = access  # the youngest stands last
-            access.busy += 1
-            access.seen = max(access.seen, context.now)
-        try:
-            with access.lock:
-                if access.seq is None:
-                    access.seq = self._doorkeeper.record(access.entry, context.now)
-        except BaseException:
-            self._abandon(access)
-            raise
-        if len(self._open) > MOST_OPEN:
-            self._close_where(lambda other: not other.busy, context.now, most=MOST_OPEN // 10)
+        access = self._join(who, action, study, context, to)
+        self._have_recorded([access], context.now)
         return access
+
+    def announce(
+        self, who: Principal, action: Action, studies: Iterable[StudyRow], context: Context, to: str = ""
+    ) -> None:
+        """An access to each of these, all on the record together: to be called before it is told that there
+        are such, or how much. What is served of them joins it."""
+        in_order = sorted(studies, key=lambda study: study.id)  # two of them never wait for each other
+        accesses = [self._join(who, action, study, context, to) for study in in_order]
+        self._have_recorded(accesses, context.now)
+        for access in accesses:
+            self.leave(access, context.now)
 
     def leave(self, access: Access, now: int) -> None:
         with self._lock:
@@ -112,6 +100,45 @@ class Ledger:
                 future.result()
             except Unavailable:
                 return  # the record cannot be written any more: these accesses read "at least"
+
+    def _join(self, who: Principal, action: Action, study: StudyRow, context: Context, to: str) -> Access:
+        """The open access this belongs to, or a new one that nothing is recorded of yet."""
+        key = (who.credential, who.actor, action.value, study.id, to)
+        with self._lock:
+            access = self._open.pop(key, None)
+            if access is None:
+                entry = self._doorkeeper.entry(
+                    who,
+                    action,
+                    context,
+                    phase="open",
+                    department=study.department_id,
+                    detail={"to": to} if to else {},
+                    **self._doorkeeper.about([study]),
+                )
+                access = Access(key, entry, opened=context.now, seen=context.now)
+            self._open[key] = access  # the youngest stands last
+            access.busy += 1
+            access.seen = max(access.seen, context.now)
+        return access
+
+    def _have_recorded(self, accesses: Sequence[Access], now: int) -> None:
+        """Those of them that are not on the record yet, in one go; when that fails, none is entered."""
+        try:
+            with ExitStack() as locks, or_nothing_is_shown():
+                for access in accesses:
+                    locks.enter_context(access.lock)
+                new = [access for access in accesses if access.seq is None]
+                for access, number in [
+                    (access, self._doorkeeper.append(access.entry, now)) for access in new
+                ]:
+                    access.seq = number.result()
+        except BaseException:
+            for access in accesses:
+                self._abandon(access)
+            raise
+        if len(self._open) > MOST_OPEN:
+            self._close_where(lambda other: not other.busy, now, most=MOST_OPEN // 10)
 
     def _abandon(self, access: Access) -> None:
         with self._lock:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import chain
+from typing import Final
 
 import sqlalchemy as sa
 
 from leadglass.db.engine import Database, Transaction
+from leadglass.db.prepared import Prepared
+from leadglass.dicom.elements import Limits
+from leadglass.dicom.part10 import Part10Parser
 from leadglass.errors import NotFound, Tampered
 from leadglass.index import lookup
 from leadglass.index.rows import NO_STUDY, Sealed
@@ -16,12 +21,13 @@ from leadglass.store.blobs import BlobReader, Blobs
 from leadglass.store.keys import Keyring, new_key, unwrap_object_key, wrap_object_key
 from leadglass.store.schema import study_keys
 
-_FIND = sa.select(study_keys.c.wrapped).where(study_keys.c.study_id == sa.bindparam("study"))
+_FIND = Prepared(sa.select(study_keys.c.wrapped).where(study_keys.c.study_id == sa.bindparam("study")))
 _FIND_ALL = sa.select(study_keys.c.study_id, study_keys.c.wrapped).where(
     study_keys.c.study_id.in_(sa.bindparam("studies", expanding=True))
 )
 _ADD = sa.insert(study_keys)
 _STATE = "archive.study_keys"
+_PEEK: Final = 512  # bytes in which File Meta Information ends as a rule
 _NO_KEY = "The key of a study is missing."
 
 
@@ -35,7 +41,7 @@ class StudyKeys:
         """The study's key, for NO_STUDY the home's own. Tampered when the row is gone or not ours."""
         if study_id == NO_STUDY:
             return self._keyring.aside_wrapping_key
-        return self.unwrap(connection.execute(_FIND, {"study": study_id}).scalar_one_or_none())
+        return self.unwrap(connection.execute(_FIND.statement, {"study": study_id}).scalar_one_or_none())
 
     def of_all(self, connection: sa.Connection, study_ids: Iterable[int]) -> dict[int, bytes]:
         """The wrapped keys of those of these studies that have one."""
@@ -52,8 +58,14 @@ class StudyKeys:
         """The object's key under the key of its study, which a group looks up once."""
         keys = tx.state.setdefault(_STATE, {})
         if study_id not in keys:
-            keys[study_id] = self.of(tx.connection, study_id)
+            keys[study_id] = self._of(tx, study_id)
         return wrap_object_key(keys[study_id], object_key)
+
+    def _of(self, tx: Transaction, study_id: int) -> bytes:
+        if study_id == NO_STUDY:
+            return self._keyring.aside_wrapping_key
+        rows = tx.fetch(_FIND, {"study": study_id})
+        return self.unwrap(rows[0][0] if rows else None)
 
     def create(self, tx: Transaction, study_id: int, now: int) -> None:
         key = new_key()
@@ -97,3 +109,16 @@ class Objects:
             reader.close()
             raise Tampered("A stored object has another size than when it was received.")
         return reader
+
+
+def data_set(chunks: Iterator[bytes], limits: Limits) -> Iterator[bytes]:
+    """The data set of a stored Part 10 file: everything behind preamble and File Meta Information."""
+    parser, head = Part10Parser(limits, frozenset()), b""
+    for chunk in chunks:
+        at, head = len(head), head + chunk
+        while parser.dataset_offset is None and at < len(head):
+            parser.feed(head[at : at + _PEEK])
+            at += _PEEK
+        if parser.dataset_offset is not None:
+            return chain((head[parser.dataset_offset :],), chunks)
+    raise Tampered("A stored object has no data set.")

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from leadglass.index.records import Clash
+from leadglass.access.principal import Context, Principal
+from leadglass.archive.doorkeeper import Doorkeeper
+from leadglass.index.records import Clash, ObjectFacts
+from leadglass.record.entry import Entry
 
 
 class Kind(StrEnum):
@@ -59,12 +62,14 @@ _SAID: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`again`: it is kept aside already, since these very bytes came before."""
+    """`again`: it is kept aside already, since these very bytes came before. `recoded`: what is here has the
+    same values, encoded in another way."""
 
     kind: Kind
     instance_id: int | None = None
     clash: Clash | None = None
     again: bool = False
+    recoded: bool = False
 
     @property
     def reason(self) -> str:
@@ -80,6 +85,36 @@ class Outcome:
     def status(self) -> int:
         """Status (0000,0900) for the sender."""
         return _SAID[self.clash].status if self.clash else 0x0000
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who brings an object to which department; `source` says from where."""
+
+    who: Principal
+    department_id: int
+    source: str
+    context: Context
+
+    def entry(self, doorkeeper: Doorkeeper, facts: ObjectFacts, outcome: Outcome, size: int) -> Entry:
+        """What the record says of one object: whose it is, from where it came, what became of it."""
+        detail: dict[str, str | int] = {"instance": facts.sop_instance_uid, "source": self.source}
+        if outcome.kind is Kind.REFUSED:
+            detail["lost"] = 1
+        if outcome.recoded:
+            detail["recoded"] = 1
+        return doorkeeper.entry(
+            self.who,
+            "object.store",
+            self.context,
+            outcome="failed" if outcome.clash else "allowed",
+            reason=outcome.clash.value if outcome.clash else outcome.kind.value,
+            department=self.department_id,
+            patients=(facts.patient_id,) if facts.patient_id else (),
+            studies=(facts.study_instance_uid,) if facts.study_instance_uid else (),
+            counts={"bytes": size},
+            detail=detail,
+        )
 
 
 def sentence(clash: Clash, *, whole: bool) -> str:

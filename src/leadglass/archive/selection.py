@@ -1,7 +1,7 @@
-"""What a C-GET or C-MOVE takes out: decided study by study, and on the record before a study's first byte.
+"""What a C-GET or C-MOVE takes out: decided study by study, on the record before anything is told of it.
 
-The number of instances is known before any of them is opened. They are read a page at a time; no transaction
-lasts while somebody takes what was read.
+The number of instances is known, and may be told, before any of them is opened. They are read a page at a
+time; no transaction lasts while somebody takes what was read.
 """
 
 from __future__ import annotations
@@ -11,17 +11,15 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import chain
 from typing import Final
 
 from leadglass.access.policy import Action, Decision, Resource, decide
 from leadglass.access.principal import Context, Principal
 from leadglass.archive.doorkeeper import Doorkeeper
 from leadglass.archive.ledger import Access, Ledger
-from leadglass.archive.objects import Objects
+from leadglass.archive.objects import Objects, data_set
 from leadglass.dicom.dataset import Limits
-from leadglass.dicom.part10 import Part10Parser
-from leadglass.errors import Denied, LeadglassError, LimitExceeded, Tampered
+from leadglass.errors import Denied, LeadglassError, LimitExceeded
 from leadglass.index import selection
 from leadglass.index.rows import StudyRow
 from leadglass.index.selection import Keys, Located
@@ -32,7 +30,6 @@ __all__ = ["Delivery", "Keys", "Kind", "Selection", "Selector"]
 MOST_STUDIES: Final = 1000  # as many as an entry of the record can name
 MOST_INSTANCES: Final = 1_000_000
 _PAGE: Final = 200
-_PEEK: Final = 512  # bytes in which File Meta Information ends as a rule
 
 Kind = tuple[str, str]  # SOP class and transfer syntax: what a peer must accept to be given an instance
 
@@ -108,7 +105,7 @@ class Selection:
         with ExitStack() as stack:
             try:
                 reader = stack.enter_context(opener())
-                chunks = _data_set(reader.chunks(), self._limits)
+                chunks = data_set(reader.chunks(), self._limits)
             except LeadglassError as error:
                 yield _delivery(located, error=error)
             else:
@@ -137,8 +134,8 @@ class Selector:
         """What of `keys` may leave under `action`; foreign and absent are alike left out.
 
         Denied when `who` may do this nowhere, and when `receiver`, to whom it would go instead, may not have
-        one of the studies. LimitExceeded for more than one retrieval may be about. On the record, with whom
-        it goes `to` if that is nobody known here.
+        one of the studies. LimitExceeded for more than one retrieval may be about. RecordUnavailable: what is
+        here is not told either. On the record, with whom it goes `to` if that is nobody known here.
         """
         self._doorkeeper.narrowed(who, action, context)
         with self._doorkeeper.db.read() as connection:
@@ -151,6 +148,7 @@ class Selector:
         kinds, ids = self._numbered(keys, studies)
         by_id = {study.id: study for study in studies}
         to = receiver.name if receiver is not None else to
+        self._ledger.announce(who, action, studies, context, to)
         return Selection(
             kinds,
             ids,
@@ -232,16 +230,3 @@ def _delivery(
     access: Access | None = None,
 ) -> Delivery:
     return Delivery(_kind(located), located.sop_instance_uid, located.sealed.size, chunks, error, access)
-
-
-def _data_set(chunks: Iterator[bytes], limits: Limits) -> Iterator[bytes]:
-    """The data set of a Part 10 file: everything behind preamble and File Meta Information."""
-    parser, head = Part10Parser(limits, frozenset()), b""
-    for chunk in chunks:
-        at, head = len(head), head + chunk
-        while parser.dataset_offset is None and at < len(head):
-            parser.feed(head[at : at + _PEEK])
-            at += _PEEK
-        if parser.dataset_offset is not None:
-            return chain((head[parser.dataset_offset :],), chunks)
-    raise Tampered("A stored object has no data set.")

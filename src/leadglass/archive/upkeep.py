@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -14,6 +13,7 @@ from leadglass.access.policy import Action
 from leadglass.access.principal import Context, Principal
 from leadglass.archive.doorkeeper import Doorkeeper
 from leadglass.archive.objects import Objects, StudyKeys
+from leadglass.archive.presence import Presence
 from leadglass.dicom.dataset import Limits
 from leadglass.dicom.part10 import Part10Parser
 from leadglass.errors import StorageFailed, Tampered, Violation
@@ -85,7 +85,7 @@ class Upkeep:
         self._objects = objects
         self._verifier = verifier
         self._tiles = tiles
-        self._presence = presence
+        self._presence = Presence(presence)
         self._limits = limits
 
     def status(self, who: Principal, context: Context) -> Status:
@@ -128,7 +128,7 @@ class Upkeep:
         """
         self._doorkeeper.require(who, Action.SYSTEM_STATUS, context)
         report = CheckReport(deep=deep)
-        with self._alone() as alone:
+        with self._presence.alone() as alone:
             # The directory first: a blob that is committed in between has its row by the time rows are read.
             found = {blob.name: blob for blob in self._blobs.names()}
             for holding in self._holdings():
@@ -205,20 +205,6 @@ class Upkeep:
 
     def _verify(self, progress: Progress | None) -> Verdict:
         return verify(self._db.read, self._verifier, published=self._tiles, progress=progress)
-
-    @contextmanager
-    def _alone(self) -> Iterator[bool]:
-        """Whether nobody is storing, and nobody begins to while this lasts."""
-        descriptor = os.open(self._presence, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
-        finally:
-            os.close(descriptor)
 
 
 def _note(problems: list[str], blob: str) -> None:

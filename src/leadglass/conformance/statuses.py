@@ -31,6 +31,7 @@ HEAD: Final = ("code", "category", "name", "when", "Error Comment")
 CAUSES: Final[Mapping[type[LeadglassError], str]] = {
     Denied: "whoever asks has no right to it",
     Unavailable: "no room, a disk that keeps nothing, or no access record: nothing is done then",
+    storage.NotStorage: "the SOP class of command and context is none of Storage",
     IllegalIdentity: "the SOP class of the command is not its context's, or there is no data set",
     LimitExceeded: "larger, deeper or more than is taken",
     MalformedDataSet: "the identifier is no data set",
@@ -75,7 +76,7 @@ def _understood() -> str:
 
 
 def _storage() -> Iterator[Row]:
-    yield _row(Service.STORAGE, SUCCESS, "the object is here durably; or it was, byte for byte the same")
+    yield _row(Service.STORAGE, SUCCESS, "the object is here durably; or it was, with the same values")
     for clash in Clash:
         outcome = Outcome(Kind.KEPT_ASIDE, clash=clash)
         yield _row(Service.STORAGE, outcome.status, _within(sentence(clash, whole=True)), outcome.comment)
@@ -110,7 +111,7 @@ def _retrieval() -> Iterator[Row]:
 def _commitment() -> Iterator[Row]:
     of = Service.COMMITMENT
     yield _row(of, SUCCESS, "the request was taken and decided: the report follows")
-    yield _row(of, commitment.NO_SUCH_CLASS, "Requested SOP Class UID is another")
+    yield _row(of, commitment.NO_SUCH_CLASS, "Requested SOP Class UID is another, or its context's is")
     yield _row(of, commitment.NO_SUCH_INSTANCE, "Requested SOP Instance UID is not the well-known one")
     yield _row(of, commitment.NO_SUCH_ACTION, f"Action Type ID is not {commitment.REQUEST}")
     yield from _failures(of, commitment.REFUSALS)

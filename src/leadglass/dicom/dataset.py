@@ -32,12 +32,12 @@ class DatasetParser:
         self._inflater = Inflater(limits) if syntax.deflated else None
         self._closed = False
 
-    def feed(self, data: bytes, start: int = 0) -> None:
+    def feed(self, data: bytes | memoryview, start: int = 0) -> None:
         """Take the next bytes. The first chunk may have `start` bytes of something else in front of it."""
         if self._inflater is None:
             self._scanner.feed(data, start)
             return
-        for piece in self._inflater.feed(data[start:]):
+        for piece in self._inflater.feed(bytes(data[start:])):
             self._scanner.feed(piece)
 
     def close(self) -> None:

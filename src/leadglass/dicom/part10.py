@@ -53,7 +53,7 @@ class Part10Parser:
         self.dataset: DatasetParser | None = None
         self.dataset_offset: int | None = None
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         if self.dataset is not None:
             self.dataset.feed(data)
         elif self._window.add(data):

@@ -75,7 +75,7 @@ class Scanner:
     def elements(self) -> DataSet:
         return self._top.elements
 
-    def feed(self, data: bytes, start: int = 0) -> None:
+    def feed(self, data: bytes | memoryview, start: int = 0) -> None:
         """Take the next bytes, the first time from index `start`. Raises MalformedDataSet, LimitExceeded."""
         if start:
             self._window.start_at(start)

@@ -1,4 +1,5 @@
-"""A data set from one uncompressed transfer syntax to another, while it streams (PS3.5 section 10, Annex A).
+"""A data set written anew while it streams: in another uncompressed transfer syntax (PS3.5 10, Annex A)
+or in its own, in the one form that all its encodings have in common.
 
 The same walk as the scanner's, but every element is written again as soon as it is known: a short value at
 once, a long one (pixels above all) in pieces as they come. Sequences and items get delimiters, as their new
@@ -8,7 +9,7 @@ length is not known when they begin. Nothing else changes but what the target de
     words      swapped by VR where the byte order changes; OB and UN stay as they are
     lengths    even (PS3.5 7.1.1); group lengths are left out (retired, PS3.5 7.2)
 
-Encapsulated pixel data is not for here: there is nothing to be written anew without decoding it.
+Encapsulated pixel data stays as it is: in another transfer syntax there is no place for it without decoding.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from leadglass.dicom.dictionary import (
     LUT_DESCRIPTOR,
     PIXEL_REPRESENTATION,
     SEQUENCE_DELIMITER,
+    TAG_BY_KEYWORD,
     TransferSyntax,
     format_tag,
     is_private,
@@ -34,6 +36,7 @@ from leadglass.dicom.dictionary import (
 )
 from leadglass.dicom.elements import Element, Limits
 from leadglass.dicom.encoding import (
+    BULK_VRS,
     DELIMITER_GROUP,
     UNDEFINED,
     Encoding,
@@ -63,6 +66,7 @@ UNCOMPRESSED: Final = {
 
 _NOWHERE: Final = 1 << 63
 _WHOLE: Final = 1 << 16  # values up to here are waited for, and so can be looked at
+_PADDING: Final = TAG_BY_KEYWORD["DataSetTrailingPadding"]
 _VR_DEPENDS_ON: Final = frozenset({PIXEL_REPRESENTATION, LUT_DESCRIPTOR})
 
 
@@ -82,6 +86,14 @@ def transcode(
     if not can_transcode(source.uid, target.uid):
         raise BrokenInvariant(f"{source.name} is not made into {target.name} here.")
     return _transcoded(chunks, source, target, limits or Limits())
+
+
+def canonical(chunks: Iterable[bytes], syntax: TransferSyntax, limits: Limits) -> Iterator[bytes]:
+    """The data set in the form that all its encodings in this transfer syntax have in common, in chunks:
+    delimiters for lengths (PS3.5 7.5), no group lengths, no padding of a file (PS3.10 7.2), not deflated, and
+    fragments are OB (A.4). All else counts, order too. Any transfer syntax. Raises as `transcode`."""
+    rewriter = _Rewriter(syntax, syntax, limits, is_canonical=True)
+    return rewriter.rewritten(_inflated(chunks, Inflater(limits)) if syntax.deflated else chunks)
 
 
 def _transcoded(
@@ -131,9 +143,12 @@ class _Held(NamedTuple):
 class _Rewriter:
     """Bytes of a data set in, bytes of the same data set out."""
 
-    def __init__(self, source: TransferSyntax, target: TransferSyntax, limits: Limits) -> None:
+    def __init__(
+        self, source: TransferSyntax, target: TransferSyntax, limits: Limits, *, is_canonical: bool = False
+    ) -> None:
         start = encoding(explicit=source.explicit, little_endian=source.little_endian)
         self._to = writer(explicit=target.explicit, little_endian=target.little_endian)
+        self._is_canonical = is_canonical
         self._limits = limits
         self._budget = Budget(limits)
         self._window = Window(need=8)
@@ -168,6 +183,7 @@ class _Rewriter:
         self._started = True
 
     def _run(self) -> None:
+        step = {Kind.DATA_SET: self._element, Kind.SEQUENCE: self._item, Kind.FRAGMENTS: self._item}
         while True:
             frame = self._stack[-1]
             if self._rest is not None:
@@ -175,7 +191,7 @@ class _Rewriter:
             elif self._window.offset == frame.end:
                 done = self._end(frame)
             else:
-                done = self._item(frame) if frame.kind is Kind.SEQUENCE else self._element(frame)
+                done = step[frame.kind](frame)
             if not done:
                 return
 
@@ -222,7 +238,7 @@ class _Rewriter:
         if here and window.lacks(stop):
             return False
         self._budget.element()
-        if not head.tag & 0xFFFF:
+        if not head.tag & 0xFFFF or (self._is_canonical and head.tag == _PADDING):
             window.at = stop
             return True
         swap = frame.encoding.little_endian != self._to.little_endian
@@ -293,23 +309,26 @@ class _Rewriter:
     # --- levels -------------------------------------------------------------------------------------------
 
     def _sequence(self, frame: Frame, head: Head, vr: str) -> bool:
-        inner = frame.encoding
+        kind, inner = Kind.SEQUENCE, frame.encoding
         if vr != "SQ":
             implicit = not inner.explicit
-            if vr != "UN" and not (implicit and is_private(head.tag)):
+            if vr == "UN" or (implicit and is_private(head.tag)):
+                # PS3.5 6.2.2, and the scanner's tolerance.
+                inner = encoding(explicit=not implicit, little_endian=True)
+            elif self._is_canonical and vr in BULK_VRS:
+                kind = Kind.FRAGMENTS  # PS3.5 A.4
+            else:
                 raise self._malformed(
                     "No value of undefined length belongs in this transfer syntax:", head.tag
                 )
-            # PS3.5 6.2.2, and the scanner's tolerance.
-            inner = encoding(explicit=not implicit, little_endian=True)
         self._budget.level(len(self._stack) // 2 + 1)
         self._budget.element()
-        self._out.append(self._to.head(head.tag, "SQ", UNDEFINED))
-        self._push(Kind.SEQUENCE, frame, head, inner)
+        self._out.append(self._to.head(head.tag, "SQ" if kind is Kind.SEQUENCE else "OB", UNDEFINED))
+        self._push(kind, frame, head, inner)
         return True
 
     def _item(self, frame: Frame) -> bool:
-        """The head of a sequence's next item, or the sequence's delimiter (PS3.5 7.5.1, 7.5.2)."""
+        """The head of the next item of a sequence or of fragments, or the delimiter (PS3.5 7.5.1, 7.5.2)."""
         window = self._window
         if frame.end - window.offset < 8:
             raise self._malformed("No room for the next item of", frame.tag)
@@ -321,6 +340,8 @@ class _Rewriter:
             return self._delimited(frame, head.tag, length)
         if head.tag != ITEM:
             raise self._malformed("No item but something else is in", frame.tag)
+        if frame.kind is Kind.FRAGMENTS:
+            return self._fragment(frame, head)
         inner = frame.encoding
         if inner.explicit and length:
             # Tolerance: implicit VR items in an explicit data set, as UN sequences have them by right.
@@ -333,12 +354,23 @@ class _Rewriter:
         self._push(Kind.DATA_SET, frame, head, inner)
         return True
 
+    def _fragment(self, frame: Frame, head: Head) -> bool:
+        """One item of an encapsulated value: its bytes as they are."""
+        end = self._window.base + head.body + head.length
+        if head.length == UNDEFINED or end > frame.end:
+            raise self._malformed("No fragment but something else is in", frame.tag)
+        self._budget.fragment()
+        self._out.append(self._to.head(ITEM, "", head.length))
+        self._window.at = head.body
+        self._rest = _Rest(end, "OB", swap=False, pad=b"")
+        return True
+
     def _push(self, kind: Kind, parent: Frame, head: Head, inner: Encoding) -> None:
         is_open = head.length == UNDEFINED
         end = parent.end if is_open else self._window.base + head.body + head.length
         if end > parent.end:
             raise self._malformed("A level is longer than what is around it:", parent.tag)
-        tag = head.tag if kind is Kind.SEQUENCE else parent.tag
+        tag = parent.tag if kind is Kind.DATA_SET else head.tag
         self._stack.append(Frame(kind, tag, inner, end, is_open=is_open, keep=True, parent=parent))
         self._window.at = head.body
 
@@ -360,5 +392,5 @@ class _Rewriter:
         for element in frame.elements.values():
             assert isinstance(element.value, bytes)
             self._budget.release(len(element.value))
-        tag = SEQUENCE_DELIMITER if frame.kind is Kind.SEQUENCE else ITEM_DELIMITER
+        tag = ITEM_DELIMITER if frame.kind is Kind.DATA_SET else SEQUENCE_DELIMITER
         self._out.append(self._to.head(tag, "", 0))

@@ -26,8 +26,12 @@ class Window:
         self.base = -skipped
         self.need += skipped
 
-    def add(self, data: bytes) -> bool:
+    def add(self, data: bytes | memoryview) -> bool:
         """Take a chunk; whether there is now something to look at."""
+        if len(data) <= self.at and not self._parts and len(data) >= self.need:
+            self.base += len(data)  # pixels, most of the time: skipped without a copy
+            self.at -= len(data)
+            return not self.at
         self._parts.append(bytes(data))  # what is bytes already stays the same object
         self._have += len(data)
         if self._have < self.need:

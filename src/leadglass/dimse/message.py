@@ -31,6 +31,7 @@ class DataArrived(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class DimseLimits:
     command_bytes: int = 16 << 10
+    data_set_bytes: int = 1 << 37  # somebody who lets the rest of one pass by does not do so for ever
     empty_fragments: int = 1024  # in a row that bring a message no further
 
 
@@ -44,6 +45,7 @@ class MessageReader:
         self._data_context: int | None = None  # the one whose data set is due
         self._encoded = b""  # the last command that came in one piece, and what it says: the responses
         self._decoded: Command | None = None  # to one C-FIND are all the same
+        self._length = 0  # bytes of the data set that is arriving
         self._empty = 0
 
     @property
@@ -57,8 +59,12 @@ class MessageReader:
             return self._command_fragment(context_id, data, is_last)
         if context_id != self._data_context:
             raise self._data_out_of_order()
+        self._length += len(data)
+        if self._length > self._limits.data_set_bytes:
+            raise ProtocolViolation("The data set is too long.", code="data-set-length")
         if is_last:
             self._data_context = None
+            self._length = 0
         if data or is_last:
             self._empty = 0
         else:

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from leadglass.db.engine import Transaction
+from leadglass.db.prepared import Prepared
 from leadglass.index import schema
 from leadglass.index.names import name_key, name_words
 from leadglass.index.rows import Sealed
@@ -120,7 +121,7 @@ class _Group:
 MAX_SOP_CLASSES = 4096  # characters of all their UIDs together
 _KEY: Hashable = "index.records"
 
-_find_instance = (
+_find_instance = Prepared(
     sa.select(
         schema.instances.c.id,
         schema.series.c.study_id,
@@ -132,25 +133,31 @@ _find_instance = (
     .join(schema.studies, schema.series.c.study_id == schema.studies.c.id)
     .where(schema.instances.c.sop_instance_uid == bindparam("uid"))
 )
-_find_study = sa.select(
-    schema.studies.c.id,
-    schema.studies.c.patient_id,
-    schema.studies.c.issuer,
-    schema.studies.c.department_id,
-    schema.studies.c.modalities,
-    schema.studies.c.study_date,
-    schema.studies.c.study_time,
-    schema.studies.c.sop_classes,
-).where(schema.studies.c.study_instance_uid == bindparam("uid"))
-_find_series = sa.select(schema.series.c.id, schema.series.c.study_id).where(
-    schema.series.c.series_instance_uid == bindparam("uid")
+_find_study = Prepared(
+    sa.select(
+        schema.studies.c.id,
+        schema.studies.c.patient_id,
+        schema.studies.c.issuer,
+        schema.studies.c.department_id,
+        schema.studies.c.modalities,
+        schema.studies.c.study_date,
+        schema.studies.c.study_time,
+        schema.studies.c.sop_classes,
+    ).where(schema.studies.c.study_instance_uid == bindparam("uid"))
+)
+_find_series = Prepared(
+    sa.select(schema.series.c.id, schema.series.c.study_id).where(
+        schema.series.c.series_instance_uid == bindparam("uid")
+    )
 )
 _find_patient = sa.select(schema.patients.c.id).where(
     schema.patients.c.patient_id == bindparam("patient_id"),
     schema.patients.c.issuer == bindparam("issuer"),
     schema.patients.c.anchor == bindparam("anchor"),
 )
-_insert_instance = sa.insert(schema.instances)
+_insert_instance = Prepared(
+    sa.insert(schema.instances), [column.name for column in schema.instances.columns if column.name != "id"]
+)
 _insert_words = sa.insert(schema.study_words)
 _insert_modality = sa.insert(schema.study_modalities)
 _insert_requests = sa.insert(schema.series_requests)
@@ -164,7 +171,7 @@ _set_sop_classes = (
     .where(schema.studies.c.id == bindparam("study"))
     .values(sop_classes=bindparam("joined"))
 )
-_grow_study = (
+_grow_study = Prepared(
     sa.update(schema.studies)
     .where(schema.studies.c.id == bindparam("study"))
     .values(
@@ -172,7 +179,7 @@ _grow_study = (
         series_count=schema.studies.c.series_count + bindparam("series"),
     )
 )
-_grow_series = (
+_grow_series = Prepared(
     sa.update(schema.series)
     .where(schema.series.c.id == bindparam("series"))
     .values(instance_count=schema.series.c.instance_count + bindparam("more"))
@@ -180,8 +187,8 @@ _grow_series = (
 
 
 def find(tx: Transaction, sop_instance_uid: str) -> Known | None:
-    row = tx.execute(_find_instance, {"uid": sop_instance_uid}).one_or_none()
-    return Known(*tuple(row)) if row else None
+    rows = tx.fetch(_find_instance, {"uid": sop_instance_uid})
+    return Known(*rows[0]) if rows else None
 
 
 def place(tx: Transaction, facts: ObjectFacts, department_id: int, now: int) -> Place | Misfit:
@@ -212,8 +219,7 @@ def add_instance(tx: Transaction, facts: ObjectFacts, series_id: int, sealed: Se
     group = _group(tx)
     group.study_growth[sealed.study_id] += 1
     group.series_growth[series_id] += 1
-    return _inserted(
-        tx,
+    return tx.insert(
         _insert_instance,
         {
             "sop_instance_uid": facts.sop_instance_uid,
@@ -242,18 +248,18 @@ def _flush(tx: Transaction) -> None:
     group: _Group = tx.state[_KEY]
     studies = group.study_growth.keys() | group.new_series.keys()
     if studies:
-        tx.execute(
+        tx.change(
             _grow_study,
             [{"study": s, "more": group.study_growth[s], "series": group.new_series[s]} for s in studies],
         )
     if group.series_growth:
-        tx.execute(_grow_series, [{"series": s, "more": n} for s, n in group.series_growth.items()])
+        tx.change(_grow_series, [{"series": s, "more": n} for s, n in group.series_growth.items()])
 
 
 def _study(tx: Transaction, group: _Group, uid: str) -> _Study | None:
     known = group.studies.get(uid)
-    if known is None and (row := tx.execute(_find_study, {"uid": uid}).one_or_none()):
-        study_id, patient_id, issuer, department_id, modalities, date, time, classes = tuple(row)
+    if known is None and (rows := tx.fetch(_find_study, {"uid": uid})):
+        study_id, patient_id, issuer, department_id, modalities, date, time, classes = rows[0]
         known = group.studies[uid] = _Study(
             study_id, patient_id, issuer, department_id, _apart(modalities), date, time, _apart(classes)
         )
@@ -262,8 +268,9 @@ def _study(tx: Transaction, group: _Group, uid: str) -> _Study | None:
 
 def _series(tx: Transaction, group: _Group, uid: str) -> tuple[int, int] | None:
     known = group.series.get(uid)
-    if known is None and (row := tx.execute(_find_series, {"uid": uid}).one_or_none()):
-        known = group.series[uid] = (row.id, row.study_id)
+    if known is None and (rows := tx.fetch(_find_series, {"uid": uid})):
+        series_id, study_id = rows[0]
+        known = group.series[uid] = (series_id, study_id)
     return known
 
 

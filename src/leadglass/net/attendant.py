@@ -6,7 +6,6 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -14,7 +13,7 @@ import structlog
 
 from leadglass.dimse.command import Field
 from leadglass.dimse.message import DimseLimits
-from leadglass.errors import LeadglassError
+from leadglass.errors import BrokenInvariant, LeadglassError
 from leadglass.net.connection import Peer
 from leadglass.net.deadlines import Deadlines
 from leadglass.net.link import Link
@@ -111,20 +110,14 @@ class Attendant:
             link = await self._open(connected)
             place.leave = link.connection.drop
             await self._association(link, place)
-        except LeadglassError as error:
-            self._note(error, address, link)
-            if link is not None:
-                link.abort(error)
-        except (ssl.SSLError, OSError) as error:
-            self._log.info("connection ended", address=address, code=_transport_code(error))
         except asyncio.CancelledError:
             connected.close()
             if link is not None:
                 link.abort()
-        except Exception:  # noqa: BLE001 - a bug ends this association and no other
-            self._log.exception("association failed", address=address)
+        except Exception as error:  # noqa: BLE001 - a bug ends this association and no other
+            self._note(error, address, link)
             if link is not None:
-                link.abort()
+                link.abort(error if isinstance(error, LeadglassError) else None)
         finally:
             if link is not None:
                 await self._closing(link)
@@ -133,8 +126,6 @@ class Attendant:
 
     async def _open(self, connected: socket.socket) -> Link:
         """The connection with its association on it; with TLS, after the handshake."""
-        connected.setblocking(False)
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         manners = self._manners
         link = Link(Role.ACCEPTOR, manners.deadlines, manners.ul, manners.dimse)
         link.connection.socket = connected
@@ -147,6 +138,8 @@ class Attendant:
                 "ssl_shutdown_timeout": manners.deadlines.release,
             }
         try:
+            connected.setblocking(False)
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: link.connection, connected, **handshake
             )
@@ -185,13 +178,22 @@ class Attendant:
     async def _closing(self, link: Link) -> None:
         """Wait for the other side to close, as long as it may take; then it is closed for it."""
         link.connection.finish()
-        with suppress(asyncio.CancelledError):
+        try:
+            await link.closed()
+        except asyncio.CancelledError:  # the server ends: that takes no longer than the deadline either
             await link.closed()
 
-    def _note(self, error: LeadglassError, address: str, link: Link | None) -> None:
-        quiet = error.code in {"closed", "released"} and (link is None or not link.contexts)
-        level = self._log.debug if quiet else self._log.info
-        level("association ended", address=address, code=error.code, calling=link.calling if link else "")
+    def _note(self, error: Exception, address: str, link: Link | None) -> None:
+        """One line. What a peer or the network did is news; what a handler of ours did is a bug."""
+        if link is None and isinstance(error, OSError):
+            self._log.info("connection ended", address=address, code=_transport_code(error))
+        elif isinstance(error, BrokenInvariant) or not isinstance(error, LeadglassError):
+            self._log.exception("association failed", address=address)
+        else:
+            quiet = error.code in {"closed", "released"} and (link is None or not link.contexts)
+            level = self._log.debug if quiet else self._log.info
+            calling = link.calling if link else ""
+            level("association ended", address=address, code=error.code, calling=calling)
 
 
 def _cancel(task: asyncio.Task[None]) -> None:

@@ -54,6 +54,7 @@ class Connection(asyncio.Protocol):
         self.socket: socket.socket | None = None  # for options; uvloop's stand-in copies it for each
         self._deadline: float | None = None
         self._overdue = "The other side took too long."
+        self._runs_when_held = False
         self._timer: asyncio.TimerHandle | None = None
         self._holds: set[object] = set()
         self._writable: asyncio.Future[None] | None = None
@@ -118,9 +119,19 @@ class Connection(asyncio.Protocol):
 
     # --- what the link asks for ---------------------------------------------------------------------------
 
-    def expect(self, seconds: float | None, overdue: str = "The other side took too long.") -> None:
-        """Something is to happen within so many seconds, or the association ends; None: for us to do."""
+    def expect(
+        self,
+        seconds: float | None,
+        overdue: str = "The other side took too long.",
+        *,
+        even_if_held: bool = False,
+    ) -> None:
+        """Something is to happen within so many seconds, or the association ends; None: for us to do.
+
+        While reading is held the time is ours and not theirs, unless it is to run `even_if_held`.
+        """
         self._overdue = overdue
+        self._runs_when_held = even_if_held
         self._deadline = None if seconds is None else self._loop.time() + seconds
         if self._deadline is not None and (self._timer is None or self._timer.when() > self._deadline):
             self._arm(self._deadline)
@@ -161,6 +172,8 @@ class Connection(asyncio.Protocol):
                 self.end(Unreachable("The other side does not take what it asked for.", code="stalled"))
             finally:
                 self._writable = None
+        elif self._transport is not None and self._transport.is_closing():
+            await asyncio.sleep(0)  # nothing stalls any more: that it is over must have a chance to be said
         if self.error is not None:
             raise self.error
 
@@ -218,7 +231,7 @@ class Connection(asyncio.Protocol):
             self._arm(self._deadline)
         elif self._ending:
             self.drop()
-        elif not self._holds:
+        elif self._runs_when_held or not self._holds:
             self.end(Unreachable(self._overdue, code="deadline"))
 
     def drop(self) -> None:

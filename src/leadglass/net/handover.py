@@ -16,8 +16,11 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import structlog
+
 from leadglass.net.attendant import Attending, Place
 
+AGAIN: Final = 0.1  # s, before what could not be said is said again
 NOT_NOW: Final = 1 << 30  # the load of somebody who can take nothing
 _LONGEST: Final = 4096  # bytes of a message
 _AT_ONCE: Final = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
@@ -51,6 +54,7 @@ class Colleague:
             try:
                 socket.send_fds(self._channel, [_encoded(message)], [connected.fileno()], socket.MSG_DONTWAIT)
             except OSError:  # it takes nothing any more: the peer is better served by trying again
+                _log(listener).warning("connection refused", address=place.address, code="handover")
                 place.left()
                 return
         self._places[number] = place
@@ -69,6 +73,8 @@ class Colleague:
     def _leave(self, number: int) -> None:
         try:
             self._channel.send(_encoded({"leave": number}), socket.MSG_DONTWAIT)
+        except BlockingIOError:  # it has not yet heard what was said before
+            asyncio.get_running_loop().call_later(AGAIN, self._leave, number)
         except OSError:
             return  # it is gone, and so is the connection
 
@@ -172,10 +178,18 @@ class Deputy:
             if (place := self.places.get(message["leave"])) is not None:
                 place.leave()
             return
-        connected = socket.socket(fileno=descriptors[0])
         place = _Remote(self, message["attend"], message["address"])
+        if not descriptors:  # the kernel closes what this process has no number left for
+            _log(message["listener"]).warning("connection refused", address=place.address, code="descriptors")
+            place.left()
+            return
+        connected = socket.socket(fileno=descriptors[0])
         self.places[message["attend"]] = place
         self._attendants[message["listener"]].attend(connected, place)
+
+
+def _log(listener: str) -> Any:
+    return structlog.get_logger("leadglass.net").bind(listener=listener)
 
 
 def _encoded(message: dict[str, Any]) -> bytes:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from typing import Any, Final
 
 from leadglass.dimse.command import Command, Field
 from leadglass.dimse.message import CommandArrived, DataArrived, DimseLimits, MessageReader
-from leadglass.dimse.status import Category, category
-from leadglass.errors import BrokenInvariant, LeadglassError, ProtocolViolation, Refused, Unreachable
+from leadglass.errors import BrokenInvariant, LeadglassError, ProtocolViolation, Unreachable
+from leadglass.net.answers import RESPONSES_WAITING, Answers, is_final
 from leadglass.net.connection import Bytes, Connection, Peer
 from leadglass.net.deadlines import Deadlines
 from leadglass.net.outgoing import Data, Outgoing
@@ -34,21 +34,6 @@ from leadglass.ul.association import (
 from leadglass.ul.negotiation import AcceptedContext, negotiated
 from leadglass.ul.pdu import AssociateAC, AssociateRJ, AssociateRQ
 from leadglass.ul.wire import Fragment, UlLimits
-
-RESPONSES_WAITING: Final = 128  # responses nobody has taken yet, before reading pauses
-
-
-class _Answers:
-    """Responses to one request, in their order."""
-
-    def __init__(self) -> None:
-        self.waiting: deque[Message] = deque()
-        self.complete = False  # the final one has arrived
-        self.wake: asyncio.Future[None] | None = None
-
-    def awaken(self) -> None:
-        if self.wake is not None and not self.wake.done():
-            self.wake.set_result(None)
 
 
 class Link:
@@ -76,7 +61,9 @@ class Link:
         self._stream: DataStream | None = None  # of the message that is arriving
         self._requests: deque[Message | None] = deque()
         self._wake: asyncio.Future[None] | None = None
-        self._answers: dict[int, _Answers] = {}
+        self._taker: asyncio.Task[Any] | None = None  # who takes them, one after the other
+        self._beside: set[asyncio.Task[None]] = set()
+        self._answers: dict[int, Answers] = {}
         self._cancelled: set[int] = set()
         self._handling: set[int] = set()
         self._last_message_id = 0
@@ -148,9 +135,11 @@ class Link:
         await self._outgoing.send_many(context_id, messages)
 
     async def request(self, context_id: int, command: Command, data: Data | None = None) -> Message:
-        """Send a request and wait for its one response. Refused when it is of another kind."""
+        """Send a request and wait for its one response. A data set that comes with it is let pass by."""
         async with aclosing(self.responses(context_id, command, data)) as responses:
             async for message in responses:
+                if message.data is not None:
+                    await message.data.drain()
                 return message
         raise BrokenInvariant("A request ended without a response or an error.")
 
@@ -159,8 +148,9 @@ class Link:
     ) -> AsyncGenerator[Message, None]:
         """Send a request; its responses until the final one. Take each one's data set before the next."""
         assert command.message_id is not None
-        answers = self._answers[command.message_id] = _Answers()
+        answers = self._answers[command.message_id] = Answers(context_id, command.field)
         try:
+            self._require_taken()
             await self.send(context_id, command, data)
             self._rest()
             while True:
@@ -175,7 +165,7 @@ class Link:
                 yield message
                 if message.data is not None:
                     await message.data.drain()
-                if _is_final(message):
+                if is_final(message):
                     return
         finally:
             del self._answers[command.message_id]
@@ -191,6 +181,7 @@ class Link:
     async def next_request(self) -> Message | None:
         """The next request; None when the other side released the association. Raises when it ended badly."""
         self._rest()
+        self._taker = asyncio.current_task()
         while not self._requests:
             self._require_alive()
             self._wake = self._loop.create_future()
@@ -214,6 +205,12 @@ class Link:
         """Whether a C-CANCEL-RQ has named the request that is being answered."""
         return message_id in self._cancelled
 
+    def beside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Something of ours that goes on while requests are taken; the end of the association ends it."""
+        task = self._loop.create_task(work)
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
+
     # --- ending it ------------------------------------------------------------
 
     async def release(self) -> None:
@@ -222,7 +219,9 @@ class Link:
             self._releasing = self._loop.create_future()
             self._association.release()
             self.connection.flush()
-            self.connection.expect(self._deadlines.release, "The other side does not answer the release.")
+            self.connection.expect(
+                self._deadlines.release, "The other side does not answer the release.", even_if_held=True
+            )
             await self._releasing
         await self.closed()
 
@@ -236,8 +235,10 @@ class Link:
         self.connection.end(error or Unreachable("The association was aborted.", code="aborted"))
 
     async def closed(self) -> None:
-        """Wait until the connection is gone; the deadlines see to it that it will be."""
+        """Wait until the connection is gone, and what went on beside: the deadlines see to it."""
         await asyncio.shield(self.connection.closed)
+        if self._beside:
+            await asyncio.wait(self._beside)
 
     # --- from the association ------------------------------------------------------------
 
@@ -265,7 +266,7 @@ class Link:
     def _command(self, context_id: int, command: Command) -> None:
         stream = None
         if command.has_dataset:
-            stream = self._stream = DataStream(self.connection.hold, self.connection.let_go)
+            stream = self._stream = DataStream(self._hold, self.connection.let_go)
         message = Message(self.contexts[context_id], command, stream)
         if command.field is Field.C_CANCEL_RQ:
             self._cancel(command)
@@ -284,17 +285,27 @@ class Link:
         answers = self._answers.get(message.command.responding_to or 0)
         if answers is None or answers.complete:
             raise ProtocolViolation("A response answers nothing that was asked.", code="unasked-response")
-        answers.complete = _is_final(message)
-        answers.waiting.append(message)
+        answers.add(message)
         if len(answers.waiting) >= RESPONSES_WAITING:
             self.connection.hold(answers)
-        answers.awaken()
 
     def _request(self, message: Message) -> None:
         if self._requests:
             raise ProtocolViolation("More operations at once than were negotiated.", code="operations")
         self._requests.append(message)
         self._awaken()
+
+    def _hold(self, stream: object) -> None:
+        """So much of a data set waits that no more is read."""
+        self.connection.hold(stream)
+        self._require_taken()
+
+    def _require_taken(self) -> None:
+        """Whoever takes requests must not wait for an answer that lies behind what a request brings: nobody
+        would read on. The other side has asked for more than the one operation that was negotiated."""
+        held = any(message and message.data and message.data.is_held for message in self._requests)
+        if held and any(answers.asker is self._taker for answers in self._answers.values()):
+            raise ProtocolViolation("More operations at once than were negotiated.", code="operations")
 
     def _message_ends(self) -> None:
         self.connection.receiving = False
@@ -369,10 +380,6 @@ class Link:
             raise self.connection.error
 
 
-def _is_final(response: Message) -> bool:
-    return category(response.command.status or 0) is not Category.PENDING
-
-
 _EVENTS: Final[dict[type, Callable[[Link, Any], None]]] = {
     AssociateRequested: Link._requested,
     AssociateAccepted: Link._accepted,
@@ -381,18 +388,4 @@ _EVENTS: Final[dict[type, Callable[[Link, Any], None]]] = {
     ReleaseConfirmed: Link._release_confirmed,
     Aborted: Link._aborted,
     Closed: Link._closed,
-}
-
-
-def refusal(answer: AssociateRJ) -> Refused:
-    """A rejection as an error that says who rejected what and why (PS3.8 Table 9-21)."""
-    code = _REFUSALS.get((answer.source, answer.reason), "rejected")
-    return Refused(f"The other side rejected the association: {answer.sentence}", code=code)
-
-
-_REFUSALS: Final = {
-    (AssociateRJ.CALLING_NOT_RECOGNIZED.source, 3): "calling-not-recognized",
-    (AssociateRJ.CALLED_NOT_RECOGNIZED.source, 7): "called-not-recognized",
-    (AssociateRJ.CONGESTED.source, 1): "congested",
-    (AssociateRJ.LIMIT_EXCEEDED.source, 2): "congested",
 }

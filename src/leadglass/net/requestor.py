@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 from leadglass.dimse.message import DimseLimits
 from leadglass.errors import LeadglassError
 from leadglass.net.deadlines import Deadlines
-from leadglass.net.link import Link, refusal
-from leadglass.net.reaching import unreachable
+from leadglass.net.link import Link
+from leadglass.net.reaching import refusal, unreachable
 from leadglass.ul.association import Role
 from leadglass.ul.pdu import AssociateRJ, AssociateRQ
 from leadglass.ul.wire import UlLimits

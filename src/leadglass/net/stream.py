@@ -24,6 +24,7 @@ class DataStream:
         self._chunks: list[memoryview] = []
         self._small = bytearray()  # what came last, in small pieces: any number of them costs their bytes
         self._waiting = 0
+        self.is_held = False
         self._ended = False
         self._error: LeadglassError | None = None
         self._wake: asyncio.Future[None] | None = None
@@ -37,6 +38,7 @@ class DataStream:
         self._waiting += len(data)
         self._ended = is_last
         if self._waiting > HIGH_WATER and not is_last:
+            self.is_held = True
             self._hold(self)
         self._awaken()
 
@@ -61,6 +63,7 @@ class DataStream:
         self._gather()
         chunks, self._chunks = self._chunks, []
         self._waiting = 0
+        self.is_held = False
         self._let_go(self)
         return chunks
 

@@ -12,7 +12,8 @@ Ts = TypeVarTuple("Ts")
 
 
 class Workers:
-    """A bounded pool. What is under way is finished even if nobody waits for it any more."""
+    """A bounded pool. What was asked for is done even if nobody waits for it any more: it may be to let go of
+    an object. Of one association that is one piece of work at a time."""
 
     def __init__(self, threads: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="dicom")
@@ -22,4 +23,5 @@ class Workers:
         return asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
 
     def close(self) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        """Once all that was asked for is done: closing what was open, removing what is not to stay."""
+        self._pool.shutdown(wait=True)

@@ -13,12 +13,14 @@ signed checkpoint. A rolled-back group takes its numbers with it, so the record 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from leadglass.db.engine import Transaction
+from leadglass.db.prepared import Prepared
 from leadglass.errors import BrokenInvariant, Tampered, Violation
 from leadglass.note import Signer
 from leadglass.record.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
@@ -31,14 +33,16 @@ __all__ = ["Entry", "Head", "Log", "expire", "read_head"]
 _PENDING: Final = "record"
 _HEAD: Final = "record-head"
 
-_READ_HEAD = sa.select(log_head.c.size, log_head.c.frontier, log_head.c.root, log_head.c.checkpoint).where(
-    log_head.c.id == 1
+_READ_HEAD = Prepared(
+    sa.select(log_head.c.size, log_head.c.frontier, log_head.c.root, log_head.c.checkpoint).where(
+        log_head.c.id == 1
+    )
 )
 _ANY_ENTRY = sa.select(log_entries.c.seq).limit(1)
-_ADD_ENTRIES = sa.insert(log_entries)
-_ADD_SUBJECTS = sa.insert(log_subjects)
+_ADD_ENTRIES = Prepared(sa.insert(log_entries), log_entries.columns.keys())
+_ADD_SUBJECTS = Prepared(sa.insert(log_subjects), log_subjects.columns.keys())
 _ADD_HEAD = sa.insert(log_head)
-_MOVE_HEAD = (
+_MOVE_HEAD = Prepared(
     sa.update(log_head)
     .where(log_head.c.id == 1, log_head.c.size == sa.bindparam("old_size"))
     .values({name: sa.bindparam(f"new_{name}") for name in ("size", "frontier", "root", "checkpoint")})
@@ -63,9 +67,11 @@ class Head:
 
 def read_head(connection: sa.Connection) -> Head | None:
     """The head of the tree; None when nothing was ever recorded."""
-    row = connection.execute(_READ_HEAD).one_or_none()
-    if row is None:
-        return None
+    row = connection.execute(_READ_HEAD.statement).one_or_none()
+    return None if row is None else _head(row)
+
+
+def _head(row: Sequence[Any]) -> Head:
     # SQLite stores any type anywhere; what we did not write must be found wrong, not crash who looks for it.
     size, frontier, root, checkpoint = row
     return Head(
@@ -113,7 +119,8 @@ class Log:
     def _pending(self, tx: Transaction) -> _Pending:
         pending = tx.state.get(_PENDING)
         if pending is None:
-            stored = read_head(tx.connection)
+            rows = tx.fetch(_READ_HEAD, {})
+            stored = _head(rows[0]) if rows else None
             pending = tx.state[_PENDING] = _Pending(stored, self._checked(tx, stored))
             tx.before_commit(_PENDING, self._flush)
         assert isinstance(pending, _Pending)
@@ -147,15 +154,15 @@ class Log:
         root = frontier.root()
         checkpoint = Checkpoint(self.origin, frontier.size, root)
         signed = sign_checkpoint(checkpoint, self._signer)
-        tx.execute(_ADD_ENTRIES, pending.entries)
+        tx.change(_ADD_ENTRIES, pending.entries)
         if pending.subjects:
-            tx.execute(_ADD_SUBJECTS, pending.subjects)
+            tx.change(_ADD_SUBJECTS, pending.subjects)
         head = {"size": frontier.size, "frontier": frontier.encode(), "root": root, "checkpoint": signed}
         if old is None:
             tx.execute(_ADD_HEAD, {"id": 1, **head})
         else:
-            moved = tx.execute(_MOVE_HEAD, {"old_size": old.size} | {f"new_{k}": v for k, v in head.items()})
-            if moved.rowcount != 1:
+            moved = tx.change(_MOVE_HEAD, {"old_size": old.size} | {f"new_{k}": v for k, v in head.items()})
+            if moved != 1:
                 raise BrokenInvariant("The head of the record moved inside our own transaction.")
         # Ours whether or not the commit succeeds: the signature makes it trusted, not its being stored.
         self._trusted = (signed, checkpoint)

@@ -1,7 +1,7 @@
 """Storage Commitment Push Model as SCP (PS3.4 J.3): N-ACTION in, N-EVENT-REPORT out.
 
-The result follows on the same association at once. When that has ended, or the AE does not take it there, it
-goes out on one of our own, on which we propose to be the SCP.
+The result follows on the same association at once, beside whatever the AE asks next. When that has ended, or
+the AE does not take it there, it goes out on one of our own, on which we propose to be the SCP.
 """
 
 from __future__ import annotations
@@ -89,12 +89,12 @@ class Commitment:
             await link.send(message.context.id, command.respond(status, error_comment=comment))
             return
         await link.send(message.context.id, command.respond(SUCCESS))
-        await self._tell(link, message.context, report)
+        link.beside(self._tell(link, message.context, report))
 
     async def _asked(self, link: Link, message: Message) -> Report:
         session: Session = link.session
         data = b"" if message.data is None else await _read(message)
-        _require_legal(message.command)
+        _require_legal(message.command, message.context)
         transaction, references = parse_request(data, message.context.transfer_syntax)
         ae = (session.ae.id, session.ae.title)
         return await self._workers.run(
@@ -102,13 +102,12 @@ class Commitment:
         )
 
     async def _tell(self, link: Link, context: AcceptedContext, report: Report) -> None:
-        """On this association, if the AE stays for it. If not, it is due again before long."""
+        """On this association, if the AE stays for it. Many hang up and wait to be called."""
         try:
             await tell(link, context, report)
         except LeadglassError as error:
             self._log.info("commitment not reported", calling=link.calling, code=error.code)
-            if link.error is not None:
-                raise
+            await self._workers.run(self._commitments.untold, report, link.session.context().now)
         else:
             await self._workers.run(self._commitments.reported, report)
 
@@ -136,11 +135,16 @@ class Reporter:
 
     async def run(self) -> None:
         """What is due now, one AE after the other. One that is not reached keeps no other waiting for long:
-        its next attempt is later each time."""
+        it is called once, and its next attempt is later each time."""
+        gone: dict[str, Unreachable] = {}
         for report in await self._workers.run(self._commitments.due, self._clock()):
             try:
+                if report.title in gone:
+                    raise gone[report.title]
                 await self._report(report)
             except LeadglassError as error:
+                if isinstance(error, Unreachable):
+                    gone[report.title] = error
                 again = await self._workers.run(self._commitments.failed, report, self._clock())
                 self._log.warning(
                     "commitment not reported", called=report.title, code=error.code, again=again
@@ -200,9 +204,10 @@ class _Illegal(Violation):
         self.status = status
 
 
-def _require_legal(command: Command) -> None:
+def _require_legal(command: Command, context: AcceptedContext) -> None:
+    sop_class = command.requested_sop_class_uid
     for fits, status in (
-        (command.requested_sop_class_uid == STORAGE_COMMITMENT_PUSH, NO_SUCH_CLASS),
+        (sop_class == context.abstract_syntax == STORAGE_COMMITMENT_PUSH, NO_SUCH_CLASS),
         (command.requested_sop_instance_uid == STORAGE_COMMITMENT_INSTANCE, NO_SUCH_INSTANCE),
         (command.action_type_id == REQUEST, NO_SUCH_ACTION),
     ):

@@ -6,8 +6,10 @@ from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from hmac import compare_digest
 from ssl import SSLContext
+from typing import Final
 
 from leadglass.archive.peers import Ae, Peers
+from leadglass.dimse.message import DimseLimits
 from leadglass.errors import Refused, Unreachable
 from leadglass.net.deadlines import Deadlines
 from leadglass.net.link import Link
@@ -15,6 +17,8 @@ from leadglass.net.requestor import connect
 from leadglass.net.tls import client_context
 from leadglass.net.workers import Workers
 from leadglass.ul.pdu import AssociateRQ
+
+MOST_ANSWER: Final = 1 << 20  # bytes of a data set that comes with an answer to us
 
 Dial = Callable[[Ae, AssociateRQ], Awaitable[Link]]  # Refused, Unreachable, ProtocolViolation
 
@@ -35,7 +39,8 @@ class Dialler:
         if ae.port is None:
             raise Unreachable("Nobody has said where this AE listens.", code="no-address")
         tls = await self._workers.run(self._context) if ae.tls else None
-        link = await connect(ae.host, ae.port, request, tls=tls, deadlines=self._deadlines)
+        limits = DimseLimits(data_set_bytes=MOST_ANSWER)
+        link = await connect(ae.host, ae.port, request, tls=tls, deadlines=self._deadlines, dimse=limits)
         if ae.tls and not _is(ae, link.peer.certificate):
             link.abort()
             raise Refused("Who answers for this AE has another certificate than the AE.", code="certificate")

@@ -13,7 +13,7 @@ from leadglass.net.workers import Workers
 from leadglass.scp.ahead import routes
 from leadglass.scp.session import Session
 from leadglass.scp.suboperations import Operation, Sender
-from leadglass.scp.unique_keys import MOST_BYTES, unique_keys
+from leadglass.scp.unique_keys import MODELS, MOST_BYTES, unique_keys
 
 
 class Get:
@@ -59,9 +59,11 @@ async def selected(
     except LimitExceeded:
         await message.data.drain()
         raise
-    if sop_class != message.context.abstract_syntax:
+    if sop_class != message.context.abstract_syntax or sop_class not in MODELS[message.command.field]:
         raise Violation("The command does not belong to its presentation context.", code="context")
-    keys = unique_keys(identifier, sop_class, message.context.transfer_syntax)
-    return await workers.run(
-        lambda: retrieve.select(session.who, action, keys, session.context(), receiver=to)
-    )
+
+    def select() -> Selection:
+        keys = unique_keys(identifier, sop_class, message.context.transfer_syntax)
+        return retrieve.select(session.who, action, keys, session.context(), receiver=to)
+
+    return await workers.run(select)

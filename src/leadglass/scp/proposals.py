@@ -42,7 +42,8 @@ def user_information(**more: object) -> UserInformation:
 
 def proposals(kinds: Iterable[Kind]) -> Iterator[Proposal]:
     """As few associations as hold a context for each kind as it is stored, and for each SOP class with
-    uncompressed ones another to re-encode into."""
+    uncompressed ones another to re-encode into. That one comes first: some (GDCM) take all contexts, and read
+    everything in the transfer syntax of the last, which is then the one we send in."""
     taken: list[Kind] = []
     contexts: list[tuple[str, tuple[str, ...]]] = []
     for sop_class, group in groupby(sorted(kinds), key=lambda kind: kind[0]):
@@ -52,9 +53,9 @@ def proposals(kinds: Iterable[Kind]) -> Iterator[Proposal]:
             some, stored = stored[:room], stored[room:]
             if some:
                 taken += [(sop_class, syntax) for syntax in some]
-                contexts += [(sop_class, (syntax,)) for syntax in some]
                 if any(can_transcode(syntax, FALLBACK[0]) for syntax in some):
                     contexts.append((sop_class, FALLBACK))
+                contexts += [(sop_class, (syntax,)) for syntax in some]
             if stored:
                 yield _proposal(taken, contexts)
                 taken, contexts = [], []

@@ -17,6 +17,7 @@ from leadglass.archive.ingest import Identity, Incoming, Ingest, Outcome
 from leadglass.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from leadglass.dicom.part10 import write_file_meta
 from leadglass.dimse.command import Command
+from leadglass.dimse.sop_classes import STORAGE, is_private
 from leadglass.errors import (
     Denied,
     IllegalIdentity,
@@ -39,11 +40,18 @@ CANNOT_UNDERSTAND: Final = 0xC000
 NOT_AUTHORIZED: Final = 0x0124
 CLASS_NOT_SUPPORTED: Final = 0x0122
 PROCESSING_FAILURE: Final = 0x0110
+LARGE: Final = 32 << 10  # bytes of a piece that is worth a round of parser, digest and seal of its own
+
+
+class NotStorage(Violation):
+    """A command for a SOP class whose contexts are for something else."""
+
 
 # The narrowest class that fits decides. Comments are ours: what a data set holds never gets into one.
 FAILURES: Final[tuple[tuple[type[LeadglassError], int, str], ...]] = (
     (Denied, NOT_AUTHORIZED, "Not authorized"),
     (Unavailable, OUT_OF_RESOURCES, "Cannot be kept now, try again later"),
+    (NotStorage, CLASS_NOT_SUPPORTED, "Not a SOP class of Storage"),
     (IllegalIdentity, DOES_NOT_MATCH, "UIDs are missing or illegal"),
     (LimitExceeded, CANNOT_UNDERSTAND, "Larger or deeper than is taken in"),
     (Violation, CANNOT_UNDERSTAND, "The data set cannot be read"),
@@ -67,7 +75,7 @@ class Storage:
         except (ProtocolViolation, Unreachable):
             raise  # of the association: there is nobody to answer
         except LeadglassError as error:
-            if not isinstance(error, Violation | Denied):
+            if not isinstance(error, Denied):  # which is on the record
                 self._log.warning("object not kept", calling=link.calling, code=error.code)
             answer = _failed(message.command, error)
         else:
@@ -80,7 +88,10 @@ class Storage:
 
     async def _receive(self, link: Link, message: Message, session: Session) -> Outcome:
         command, stream = message.command, message.data
-        if command.affected_sop_class_uid != message.context.abstract_syntax:
+        sop_class = command.affected_sop_class_uid
+        if sop_class not in STORAGE and not is_private(sop_class):
+            raise NotStorage("A SOP class that is none of Storage.", code="sop-class")
+        if sop_class != message.context.abstract_syntax:
             raise IllegalIdentity("The SOP class of the command is not that of its context.")
         if stream is None:
             raise IllegalIdentity("A C-STORE without a data set.")
@@ -96,6 +107,9 @@ class Storage:
                     raise LimitExceeded("The object is larger than one may be.", code="object-bytes")
                 await run(work, chunks, stream.is_complete)
                 work = reception.write
+        except LimitExceeded:
+            await asyncio.shield(run(reception.refuse))
+            raise
         except BaseException:
             await asyncio.shield(run(reception.abandon))
             raise
@@ -136,18 +150,28 @@ class _Reception:
                 implementation_version=IMPLEMENTATION_VERSION_NAME,
                 source_ae_title=self._calling,
             )
-            self._incoming.write(b"".join((meta, *chunks)))
-            if is_complete:
-                self.committed = self._incoming.finish()
+            self._incoming.write(b"".join((meta, *chunks[:1])))
+            self._take(self._incoming, chunks[1:], is_complete)
 
     def write(self, chunks: list[memoryview], is_complete: bool) -> None:
         with self._lock:
             if self._incoming is None or self._abandoned:
                 return
-            if chunks:
-                self._incoming.write(b"".join(chunks))
-            if is_complete:
-                self.committed = self._incoming.finish()
+            self._take(self._incoming, chunks, is_complete)
+
+    def _take(self, incoming: Incoming, chunks: list[memoryview], is_complete: bool) -> None:
+        """Large pieces as they came: to join them would be a copy of the pixels."""
+        large = sum(map(len, chunks)) >= LARGE * len(chunks)
+        for chunk in chunks if large else (b"".join(chunks),):
+            incoming.write(chunk)
+        if is_complete:
+            self.committed = incoming.finish()
+
+    def refuse(self) -> None:
+        with self._lock:
+            self._abandoned = True
+            if self._incoming is not None:
+                self._incoming.refuse()
 
     def abandon(self) -> None:
         with self._lock:

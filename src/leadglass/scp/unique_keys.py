@@ -17,6 +17,7 @@ from leadglass.dicom.dictionary import TAG_BY_KEYWORD, is_valid_uid, transfer_sy
 from leadglass.dicom.elements import DataSet, Limits
 from leadglass.dicom.values import text, texts
 from leadglass.dimse import sop_classes
+from leadglass.dimse.command import Field
 from leadglass.errors import Violation
 
 MOST_UIDS: Final = 10_000
@@ -40,6 +41,13 @@ LEVELS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         sop_classes.PATIENT_ROOT_MOVE: _PATIENT_ROOT,
         sop_classes.STUDY_ROOT_GET: _STUDY_ROOT,
         sop_classes.STUDY_ROOT_MOVE: _STUDY_ROOT,
+    }
+)
+# The SOP classes of each operation: what stands in its command has to be one, whatever context it comes on.
+MODELS: Final[Mapping[Field, tuple[str, ...]]] = MappingProxyType(
+    {
+        Field.C_GET_RQ: (sop_classes.PATIENT_ROOT_GET, sop_classes.STUDY_ROOT_GET),
+        Field.C_MOVE_RQ: (sop_classes.PATIENT_ROOT_MOVE, sop_classes.STUDY_ROOT_MOVE),
     }
 )
 _LEVEL: Final = TAG_BY_KEYWORD["QueryRetrieveLevel"]

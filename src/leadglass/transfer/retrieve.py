@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from leadglass.dicom.dataset import DataSet, parse
-from leadglass.dicom.dictionary import TAG_BY_KEYWORD, transfer_syntax
+from leadglass.dicom.dictionary import TAG_BY_KEYWORD, TRANSFER_SYNTAXES, is_valid_uid, transfer_syntax
 from leadglass.dicom.values import text, texts
 from leadglass.dimse.command import Command, Field, Priority
 from leadglass.dimse.sop_classes import (
@@ -32,6 +32,7 @@ from leadglass.transfer.target import Endpoint
 INCOMPLETE: Final = 0xB000
 NOTHING_PERFORMED: Final = 0xA702
 MOST_FINAL: Final = 8 << 20  # bytes of the data set with the UIDs of what failed
+MOST_KINDS: Final = 1000  # SOP classes of one study that we propose
 MOST_ROWS: Final = 200_000  # series or instances of one study that we want to hear about
 
 _FAILED: Final = TAG_BY_KEYWORD["FailedSOPInstanceUIDList"]
@@ -228,7 +229,8 @@ def _judged(counts: Counts, service: Service) -> Counts:
 
 
 async def _kinds(endpoint: Endpoint, wanted: Wanted) -> tuple[Kinds, list[str]]:
-    """SOP classes with their transfer syntaxes, as far as a query tells, and the modalities of the series."""
+    """SOP classes with their transfer syntaxes, as far as a query tells, and the modalities of the series.
+    What the other side says that cannot be proposed is as if it had said nothing."""
     if not wanted.study:
         return {}, []
     kinds: dict[str, set[str]] = {}
@@ -239,13 +241,14 @@ async def _kinds(endpoint: Endpoint, wanted: Wanted) -> tuple[Kinds, list[str]]:
             if not series:
                 found = await rows(link, Level.SERIES, {"StudyInstanceUID": wanted.study}, ("Modality",))
                 modalities = list(dict.fromkeys(row["Modality"] for row in found))
-                series = tuple(dict.fromkeys(row["SeriesInstanceUID"] for row in found))
+                uids = (row["SeriesInstanceUID"] for row in found)
+                series = tuple(dict.fromkeys(filter(is_valid_uid, uids)))
             for uid in series:
                 keys = {"StudyInstanceUID": wanted.study, "SeriesInstanceUID": uid}
                 asked = ("SOPClassUID", "AvailableTransferSyntaxUID")
                 for row in await rows(link, Level.IMAGE, keys, asked, most=1000):
-                    syntaxes = filter(None, row["AvailableTransferSyntaxUID"].split("\\"))
-                    if row["SOPClassUID"]:
+                    syntaxes = TRANSFER_SYNTAXES.keys() & row["AvailableTransferSyntaxUID"].split("\\")
+                    if is_valid_uid(row["SOPClassUID"]) and len(kinds) < MOST_KINDS:
                         kinds.setdefault(row["SOPClassUID"], set()).update(syntaxes)
     except Refused:
         pass  # an archive may retrieve and not tell
@@ -255,11 +258,20 @@ async def _kinds(endpoint: Endpoint, wanted: Wanted) -> tuple[Kinds, list[str]]:
 async def rows(
     link: Link, level: Level, keys: dict[str, str], wanted: Iterable[str], most: int = MOST_ROWS
 ) -> list[dict[str, str]]:
-    """The matches as text by keyword: unique keys and what is `wanted`. Refused unless all of them came."""
-    asked = dict.fromkeys((*keys, _UNIQUE[level], *wanted))
+    """The matches as text by keyword: unique keys and what is `wanted`. Refused unless all of them came.
+
+    Some archives (pynetdicom's qrscp) answer once for each image at every level: each UID is one match."""
+    unique = _UNIQUE[level]
+    asked = dict.fromkeys((*keys, unique, *wanted))
     outcome = Outcome()
     matches = find(link, Query.of(level, keys, returned=asked), outcome, most=most)
-    found = [{word: text_of(elements, word) for word in asked} async for elements in matches]
+    found: list[dict[str, str]] = []
+    known: set[str] = set()
+    async for elements in matches:
+        row = {word: text_of(elements, word) for word in asked}
+        if row[unique] not in known:
+            found.append(row)
+        known.update({row[unique]} - {""})
     query.require_success(outcome)
     if outcome.untold:
         raise Refused("There is more of it than can be asked for at once.", code="too-many")
