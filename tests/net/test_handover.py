@@ -34,8 +34,8 @@ class Two:
 
 
 @asynccontextmanager
-async def two(**quota):
-    made = Two()
+async def two(kind=Two, **quota):
+    made = kind()
     loop = asyncio.get_running_loop()
     made.serving = loop.create_task(made.deputy.serve())
     made.acceptor = Acceptor(
@@ -122,5 +122,60 @@ def test_the_deputy_ends_with_the_pair_and_aborts_what_it_attends_to():
             await both.serving
             await link.closed()
             assert isinstance(link.error, Unreachable)
+
+    run(play())
+
+
+class Small(Two):
+    """Of the pair, either side has room for very few messages at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for end in (self.colleague._channel, self.channel):
+            end.setblocking(False)  # as uvloop makes it
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+
+
+def test_a_burst_is_more_than_the_pair_takes_and_nobody_is_lost():
+    async def play():
+        async with two(Small) as both:
+            links = await asyncio.gather(*(connect("127.0.0.1", both.port, request()) for _ in range(50)))
+            for link in links:
+                assert (await link.request(1, echo_command(link))).command.status == 0
+            assert both.attendant.load == both.acceptor.connections == 50
+            for link in links:  # in one iteration of the loop, so that fifty notices are due at once
+                link.connection.drop()
+            await until(lambda: both.acceptor.connections == 0)
+            assert not both.serving.done()
+            async with connected("127.0.0.1", both.port, request()) as late:
+                assert (await late.request(1, echo_command(late))).command.status == 0
+
+    run(play())
+
+
+def test_all_who_are_told_to_leave_at_once_do():
+    async def play():
+        async with two(Small) as both:
+            links = [await connect("127.0.0.1", both.port, request()) for _ in range(50)]
+            for place in list(both.colleague._places.values()):
+                place.leave()
+            await until(lambda: both.acceptor.connections == 0)
+            for link in links:
+                await link.closed()
+
+    run(play())
+
+
+def test_who_has_no_descriptor_left_gives_the_place_back():
+    """The kernel delivers the message without it (MSG_CTRUNC, unix(7))."""
+
+    async def play():
+        async with two() as both:
+            send = both.colleague._outbox.send
+            both.colleague._outbox.send = lambda message, connected=None: send(message)
+            _, writer = await asyncio.open_connection("127.0.0.1", both.port)
+            await until(lambda: both.colleague._last == 1 and both.acceptor.connections == 0)
+            assert both.colleague.load == 0
+            writer.close()
 
     run(play())
