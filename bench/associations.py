@@ -38,16 +38,19 @@ from wire import (
     tls_context,
 )
 
+from leadglass.heap import EVERY_SECONDS
+
 HERE = Path(__file__).resolve().parent
 PER_ADDRESS = 4
+KNOWN = "127.0.0.1"
 WARMING = 16  # associations before any is measured: threads and the database's connections are made once
 PAUSE = 0.02  # s between two C-ECHOs
 ECHO = 3  # the presentation context
 
 
-def address(number: int) -> str:
-    """Of loopback, another one after every few."""
-    return f"127.2.0.{number // PER_ADDRESS % 250 + 1}"
+def address(receiver: Receiver, number: int) -> str:
+    """Of loopback, another one after every few; at the receive-only listener a sender is known by its address."""
+    return f"127.2.0.{number // PER_ADDRESS % 250 + 1}" if receiver.tls else KNOWN
 
 
 def request(receiver: Receiver) -> bytes:
@@ -58,7 +61,7 @@ def associated(receiver: Receiver, count: int) -> Iterator[Association]:
     """So many associations from several addresses, each asked for one C-ECHO."""
     tls = tls_context(receiver.tls) if receiver.tls else None
     for number in range(count):
-        association = Association(connected(receiver.port, address(number)), request(receiver), tls)
+        association = Association(connected(receiver.port, address(receiver, number)), request(receiver), tls)
         association.buffer = memoryview(bytearray(4096))  # the server's memory is what is measured
         assert association.echo(ECHO) == 0
         yield association
@@ -66,8 +69,6 @@ def associated(receiver: Receiver, count: int) -> Iterator[Association]:
 
 def authenticated(receiver: Receiver, count: int) -> None:
     """So many associations at once, each with a certificate: between messages, and amid one."""
-    for association in list(associated(receiver, WARMING)):
-        association.release()
     before, open_before = resident(receiver.process.pid), descriptors(receiver.process.pid)
     made = list(associated(receiver, count))
     more, there = resident(receiver.process.pid) - before, descriptors(receiver.process.pid) - open_before
@@ -78,7 +79,13 @@ def authenticated(receiver: Receiver, count: int) -> None:
     for association in made:
         association.close()
     wait_until_gone(receiver, open_before)
+    time.sleep(2 * EVERY_SECONDS + 2)  # in the second interval there was no work
     print(f"  memory after they left           {resident(receiver.process.pid) - before:+.0f} MB")
+
+
+def warm(receiver: Receiver) -> None:
+    for association in list(associated(receiver, WARMING)):
+        association.release()
 
 
 def amid_storing(receiver: Receiver, made: list[Association]) -> float:
@@ -148,9 +155,9 @@ def strangers(receiver: Receiver, count: int) -> None:
 
 
 def echo(receiver: Receiver, tls: ssl.SSLContext | None) -> float:
-    """Milliseconds. It comes from where a sender is known at the receive-only listener."""
+    """Milliseconds."""
     started = time.perf_counter()
-    association = Association(connected(receiver.port, "127.0.0.1"), request(receiver), tls)
+    association = Association(connected(receiver.port, KNOWN), request(receiver), tls)
     assert association.echo(ECHO) == 0
     association.release()
     return (time.perf_counter() - started) * 1000
@@ -191,10 +198,12 @@ def main() -> None:
     asked = options.parse_args()
     half = asked.crowd // 2
     with ours("leadglass, TLS", tls=True) as receiver:
-        authenticated(receiver, asked.associations)
+        warm(receiver)
         strangers(receiver, asked.associations)
+        authenticated(receiver, asked.associations)
         beside(receiver, half, asked.crowd - half, asked.seconds)
     with ours("leadglass") as receiver:
+        warm(receiver)
         strangers(receiver, asked.associations)
         beside(receiver, half, asked.crowd - half, asked.seconds)
     if shutil.which("Orthanc"):

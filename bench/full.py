@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from common import ROOT
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
-from search import NOW, fill
+from search import CACHE_KIB, CHECKPOINT_PAGES, NOW, fill
 
 from leadglass.compose import Opened, open_home
 from leadglass.db.engine import Transaction, migration_engine
@@ -27,9 +27,6 @@ from leadglass.store.schema import study_keys
 
 PER_STUDY = 100
 BATCH = 10_000
-CACHE_KIB = (
-    1 << 19
-)  # while filling, so that a million random names do not read each page of their index again
 
 
 def engine_of(root: Path, env: dict[str, str]) -> sa.Engine:
@@ -53,6 +50,7 @@ def with_instances(root: Path, env: dict[str, str], instances: int) -> None:
     try:
         with engine.begin() as connection:
             connection.exec_driver_sql(f"PRAGMA cache_size = -{CACHE_KIB}")
+            connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             studies = range(1, instances // PER_STUDY + 1)
             connection.execute(sa.insert(schema.series), [_series(number) for number in studies])
             connection.execute(sa.insert(study_keys), [_key(number) for number in studies])

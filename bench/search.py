@@ -47,6 +47,8 @@ UNBOUND = {
 NOW = 1_760_000_000_000
 KEY = bytes(range(32))
 BATCH = 5_000
+# While filling: each batch touches pages all over every index, and no checkpointer is there.
+CACHE_KIB, CHECKPOINT_PAGES = 1 << 19, 50_000
 DEPARTMENTS = 8
 # Department 1 has most of what there is, 8 hardly anything; modalities likewise.
 DEPARTMENT_WEIGHTS = (40, 20, 15, 10, 8, 4, 2.9, 0.1)
@@ -101,8 +103,11 @@ def study(number: int, rng: random.Random) -> dict[str, Any]:
 
 
 def fill(engine: sa.Engine, count: int) -> None:
+    """The rows of that many studies, through the one connection of a migration engine."""
     rng = random.Random(1)
     with engine.begin() as connection:
+        connection.exec_driver_sql(f"PRAGMA cache_size = -{CACHE_KIB}")
+        connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         connection.execute(sa.insert(departments), [{"name": f"D{n}", "created": NOW} for n in range(1, 9)])
     for first in range(1, count + 1, BATCH):
         rows = [study(number, rng) for number in range(first, min(first + BATCH, count + 1))]

@@ -1,7 +1,7 @@
 """One fuzzer guided by coverage: `python fuzz/guided.py fuzz_ul FOLDER [libFuzzer options]`. Needs atheris.
 
 FOLDER keeps what was found to reach new code, so that a longer run goes on from there. The inputs that the
-fuzzer's own mutator begins with are put there first.
+fuzzer's own mutator begins with are put there first. With files instead of options, those alone are tried.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ def main() -> None:
     for seed in fuzzer.corpus(None) if hasattr(fuzzer, "corpus") else ():
         (folder / hashlib.sha256(seed).hexdigest()[:32]).write_bytes(seed)
     prefix = f"-artifact_prefix={folder.parent}/{name}-"
-    atheris.Setup([sys.argv[0], *options, prefix, str(folder)], fuzzer.one_input)
+    alone = any(not option.startswith("-") for option in options)
+    atheris.Setup([sys.argv[0], *options, prefix, *(() if alone else (str(folder),))], fuzzer.one_input)
     atheris.Fuzz()
 
 

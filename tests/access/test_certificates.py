@@ -242,6 +242,7 @@ DAMAGED: dict[str, Callable[[], bytes]] = {
     "a serial number below 1": lambda: replaced(foreign(), SERIAL_7, b"\2\1\x80"),
     "a serial number of 0": lambda: replaced(foreign(), SERIAL_7, b"\2\1\0"),
     "a name that is none": lambda: replaced(foreign(), COMMON_NAME + b"\x0c", COMMON_NAME + b"\x05"),
+    "a name of bits": lambda: replaced(foreign(), COMMON_NAME + b"\x0c", COMMON_NAME + b"\x03"),
     "a curve nobody knows": lambda: replaced(foreign(), CURVE_P256, CURVE_P256[:-1] + b"\x7e"),
     "two extensions of one kind": twice_extended,
 }

@@ -156,6 +156,8 @@ def test_examples_are_written_as_the_standard_has_them(terms: list[str], raw: by
         (["ISO_IR 13"], "山"),
         (["", "ISO 2022 IR 87"], "é"),
         (["", "ISO 2022 IR 149"], "뢔"),  # a syllable that KS X 1001 has no code for
+        (["ISO_IR 13"], "\ufffd"),  # stands for bytes that are none: written as "=", it would part a name
+        (["", "ISO 2022 IR 149"], "\ufffd"),
         (["", "ISO 2022 IR 87"], "a\x1bb"),  # would be read as an escape sequence
     ],
 )

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import socket
 from contextlib import asynccontextmanager
 
@@ -36,8 +34,8 @@ class Two:
 
 
 @asynccontextmanager
-async def two(**quota):
-    made = Two()
+async def two(kind=Two, **quota):
+    made = kind()
     loop = asyncio.get_running_loop()
     made.serving = loop.create_task(made.deputy.serve())
     made.acceptor = Acceptor(
@@ -128,44 +126,56 @@ def test_the_deputy_ends_with_the_pair_and_aborts_what_it_attends_to():
     run(play())
 
 
-def test_what_came_without_a_descriptor_gives_its_place_back():
-    """A process that has none left is handed nothing, and must not be thought to have taken it."""
+class Small(Two):
+    """Of the pair, either side has room for very few messages at a time."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        for end in (self.colleague._channel, self.channel):
+            end.setblocking(False)  # as uvloop makes it
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+
+
+def test_a_burst_is_more_than_the_pair_takes_and_nobody_is_lost():
     async def play():
-        here, there = pair()
-        attendant = Attendant(Manners(deadlines=PATIENT), admit_known, {})
-        deputy = Deputy(there, {"dicom": attendant})
-        serving = asyncio.get_running_loop().create_task(deputy.serve())
-        loop, said = asyncio.get_running_loop(), []
-        here.setblocking(False)
-        order = {"attend": 7, "listener": "dicom", "address": "192.0.2.1"}
-        await loop.sock_sendall(here, json.dumps(order).encode())
-        async with asyncio.timeout(5):
-            while {"left": 7} not in said:
-                said.append(json.loads(await loop.sock_recv(here, 4096)))
-        assert (deputy.places, attendant.load) == ({}, 0)
-        here.close()
-        await serving
-        there.close()
+        async with two(Small) as both:
+            links = await asyncio.gather(*(connect("127.0.0.1", both.port, request()) for _ in range(50)))
+            for link in links:
+                assert (await link.request(1, echo_command(link))).command.status == 0
+            assert both.attendant.load == both.acceptor.connections == 50
+            for link in links:  # in one iteration of the loop, so that fifty notices are due at once
+                link.connection.drop()
+            await until(lambda: both.acceptor.connections == 0)
+            assert not both.serving.done()
+            async with connected("127.0.0.1", both.port, request()) as late:
+                assert (await late.request(1, echo_command(late))).command.status == 0
 
     run(play())
 
 
-def test_who_is_to_leave_is_told_again_when_the_other_process_did_not_listen():
+def test_all_who_are_told_to_leave_at_once_do():
     async def play():
-        async with two(per_address=1) as both:
-            reader, writer = await asyncio.open_connection("127.0.0.1", both.port)
-            await until(lambda: both.attendant.load == 1)
-            asyncio.get_running_loop().remove_reader(both.channel.fileno())  # it hears nothing
-            with contextlib.suppress(BlockingIOError):
-                while True:
-                    both.colleague._channel.send(b'{"leave": 0}', socket.MSG_DONTWAIT)
-            (place,) = both.colleague._places.values()
-            place.leave()
-            asyncio.get_running_loop().add_reader(both.channel.fileno(), both.deputy._orders)
-            async with asyncio.timeout(5):
-                assert await reader.read() == b""
-            await until(lambda: both.attendant.load == 0)
+        async with two(Small) as both:
+            links = [await connect("127.0.0.1", both.port, request()) for _ in range(50)]
+            for place in list(both.colleague._places.values()):
+                place.leave()
+            await until(lambda: both.acceptor.connections == 0)
+            for link in links:
+                await link.closed()
+
+    run(play())
+
+
+def test_who_has_no_descriptor_left_gives_the_place_back():
+    """The kernel delivers the message without it (MSG_CTRUNC, unix(7))."""
+
+    async def play():
+        async with two() as both:
+            send = both.colleague._outbox.send
+            both.colleague._outbox.send = lambda message, connected=None: send(message)
+            _, writer = await asyncio.open_connection("127.0.0.1", both.port)
+            await until(lambda: both.colleague._last == 1 and both.acceptor.connections == 0)
+            assert both.colleague.load == 0
             writer.close()
 
     run(play())

@@ -28,6 +28,14 @@ AUTHORITY_LIFETIME: Final = 3652 * DAY
 LIFETIME: Final = 730 * DAY
 _BACKDATED: Final = DAY  # scanners' clocks are often behind
 LARGEST_FILE: Final = 64 << 10
+# What is raised for parts of a certificate, which are not looked at before somebody asks for them.
+_UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    ssl.SSLError,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 _SMALLEST_RSA: Final = 2048
 
 ALWAYS: Final = ("localhost", "127.0.0.1", "::1")  # names that every archive answers to on its own host
@@ -263,7 +271,7 @@ def _usable(found: x509.Certificate) -> x509.Certificate:
         _ = found.subject, found.issuer, found.extensions
         _ = found.not_valid_before_utc, found.not_valid_after_utc
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cadata=_pem(found))
-    except (ValueError, ssl.SSLError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+    except _UNREADABLE:
         raise damaged from None
     if found.serial_number <= 0:  # RFC 5280 4.1.2.2; who takes it today will not for ever
         raise damaged

@@ -78,9 +78,10 @@ class _Half:
 
     def encoded(self, character: str) -> bytes | None:
         """The bytes that decode to this very character. Python makes up syllables that KS X 1001 lacks, of
-        eight bytes: not everybody reads those."""
+        eight bytes: not everybody reads those. What stands for illegal bytes any nonsense decodes to."""
         raw = self.encode(character)
-        return raw if 0 < len(raw) <= 2 and self.decode(raw) == character else None
+        is_same = character != _BAD and self.decode(raw) == character
+        return raw if 0 < len(raw) <= 2 and is_same else None
 
 
 def _half(codec: str) -> _Half:

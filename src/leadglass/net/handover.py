@@ -5,7 +5,8 @@
     there → here   {"ready": true}; {"associated": 7}; {"left": 7}
 
 One message per packet of a SOCK_SEQPACKET pair. The end of the pair is the end of the other process: its
-connections are then gone, and its places free.
+connections are then gone, and its places free. Neither waits for the other: what a burst has too much of for
+the pair is sent when there is room again, in its order.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -20,7 +22,6 @@ import structlog
 
 from leadglass.net.attendant import Attending, Place
 
-AGAIN: Final = 0.1  # s, before what could not be said is said again
 NOT_NOW: Final = 1 << 30  # the load of somebody who can take nothing
 _LONGEST: Final = 4096  # bytes of a message
 _AT_ONCE: Final = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
@@ -30,11 +31,69 @@ def pair() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
+class _Outbox:
+    """Messages and descriptors to the other process: a few at most for each connection that the quotas admit.
+    `gone` is called when it takes nothing any more, and then they are for nobody."""
+
+    def __init__(self, channel: socket.socket, gone: Callable[[], None]) -> None:
+        self._channel = channel
+        self._gone = gone
+        self._waiting: deque[tuple[bytes, socket.socket | None]] = deque()
+        self._loop = asyncio.get_running_loop()
+        self._is_open = True
+
+    def send(self, message: dict[str, Any], connected: socket.socket | None = None) -> None:
+        """`connected` travels along, and is closed here."""
+        self._waiting.append((json.dumps(message).encode("ascii"), connected))
+        if not self._is_open:
+            self._discard()
+        elif len(self._waiting) == 1 and not self._all_sent():
+            self._loop.add_writer(self._channel.fileno(), self._go_on)
+
+    def close(self) -> None:
+        """Before the channel is closed."""
+        if self._is_open:
+            self._is_open = False
+            self._loop.remove_writer(self._channel.fileno())
+            self._discard()
+
+    def _go_on(self) -> None:
+        if self._all_sent():
+            self._loop.remove_writer(self._channel.fileno())
+
+    def _all_sent(self) -> bool:
+        """False when there is no room for what is left."""
+        while self._waiting:
+            data, connected = self._waiting[0]
+            try:
+                descriptors = [connected.fileno()] if connected is not None else []
+                socket.send_fds(self._channel, [data], descriptors, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return False
+            except OSError:
+                self.close()
+                self._loop.call_soon(self._gone)
+                return True
+            self._waiting.popleft()
+            _let_go(connected)
+        return True
+
+    def _discard(self) -> None:
+        while self._waiting:
+            _let_go(self._waiting.popleft()[1])
+
+
+def _let_go(connected: socket.socket | None) -> None:
+    if connected is not None:
+        connected.close()
+
+
 class Colleague:
     """The other process as it is seen from here. `lost` is called when it is gone."""
 
     def __init__(self, channel: socket.socket, lost: Callable[[], None]) -> None:
         self._channel = channel
+        self._outbox = _Outbox(channel, self._gone)
         self._lost = lost
         self._places: dict[int, Place] = {}
         self._last = 0
@@ -49,34 +108,20 @@ class Colleague:
         """The descriptor travels, and is closed here."""
         self._last += 1
         number = self._last
-        message = {"attend": number, "listener": listener, "address": place.address}
-        with connected:
-            try:
-                socket.send_fds(self._channel, [_encoded(message)], [connected.fileno()], socket.MSG_DONTWAIT)
-            except OSError:  # it takes nothing any more: the peer is better served by trying again
-                _log(listener).warning("connection refused", address=place.address, code="handover")
-                place.left()
-                return
+        self._outbox.send({"attend": number, "listener": listener, "address": place.address}, connected)
         self._places[number] = place
-        place.leave = lambda: self._leave(number)
+        place.leave = lambda: self._outbox.send({"leave": number})
 
     def close(self) -> None:
         """Tell it to end, by the end of the pair."""
         if self._channel.fileno() >= 0:
             asyncio.get_running_loop().remove_reader(self._channel.fileno())
+            self._outbox.close()
             self._channel.close()
         self._ready = False
         places, self._places = self._places, {}
         for place in places.values():
             place.left()
-
-    def _leave(self, number: int) -> None:
-        try:
-            self._channel.send(_encoded({"leave": number}), socket.MSG_DONTWAIT)
-        except BlockingIOError:  # it has not yet heard what was said before
-            asyncio.get_running_loop().call_later(AGAIN, self._leave, number)
-        except OSError:
-            return  # it is gone, and so is the connection
 
     def _notices(self) -> None:
         while (data := _received(self._channel, self._gone)) is not None:
@@ -142,6 +187,7 @@ class Deputy:
         self._attendants = attendants
         self.places: dict[int, _Remote] = {}
         self._over = asyncio.Event()
+        self._outbox = _Outbox(channel, self._over.set)
 
     async def serve(self) -> None:
         """Until the other process closes the pair, or is gone."""
@@ -153,12 +199,10 @@ class Deputy:
         finally:
             loop.remove_reader(self._channel.fileno())
             await asyncio.gather(*(attendant.end() for attendant in self._attendants.values()))
+            self._outbox.close()
 
     def tell(self, message: dict[str, Any]) -> None:
-        try:
-            self._channel.send(_encoded(message))
-        except OSError:
-            self._over.set()
+        self._outbox.send(message)
 
     def _orders(self) -> None:
         while True:
@@ -178,22 +222,15 @@ class Deputy:
             if (place := self.places.get(message["leave"])) is not None:
                 place.leave()
             return
-        place = _Remote(self, message["attend"], message["address"])
         if not descriptors:  # the kernel closes what this process has no number left for
-            _log(message["listener"]).warning("connection refused", address=place.address, code="descriptors")
-            place.left()
+            log = structlog.get_logger("leadglass.net").bind(listener=message["listener"])
+            log.warning("connection refused", address=message["address"], code="descriptors")
+            self.tell({"left": message["attend"]})
             return
         connected = socket.socket(fileno=descriptors[0])
+        place = _Remote(self, message["attend"], message["address"])
         self.places[message["attend"]] = place
         self._attendants[message["listener"]].attend(connected, place)
-
-
-def _log(listener: str) -> Any:
-    return structlog.get_logger("leadglass.net").bind(listener=listener)
-
-
-def _encoded(message: dict[str, Any]) -> bytes:
-    return json.dumps(message).encode("ascii")
 
 
 def _received(channel: socket.socket, gone: Callable[[], None]) -> bytes | None:

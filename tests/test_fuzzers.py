@@ -1,0 +1,60 @@
+"""The fuzzers themselves: what each begins with must pass, or a run would say nothing of what it finds."""
+
+from __future__ import annotations
+
+import importlib
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FUZZ = Path(__file__).parents[1] / "fuzz"
+NAMES = sorted(path.stem for path in FUZZ.glob("fuzz_*.py"))
+MOST = 25  # of a fuzzer's seeds
+
+
+@pytest.fixture(autouse=True)
+def path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They import each other by their bare names."""
+    monkeypatch.syspath_prepend(str(FUZZ))
+
+
+def seeds(fuzzer: Any) -> list[bytes]:
+    if not hasattr(fuzzer, "corpus"):
+        chance = random.Random(1)
+        return [chance.randbytes(30) for _ in range(MOST)]
+    found = fuzzer.corpus(None)
+    return found[:: max(1, len(found) // MOST)]  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_it_begins_with_passes(name: str) -> None:
+    fuzzer = importlib.import_module(name)
+    some = seeds(fuzzer)
+    assert some
+    for data in some:
+        fuzzer.one_input(data)
+
+
+def test_a_seeded_run_says_what_it_did() -> None:
+    ran = subprocess.run(
+        [sys.executable, str(FUZZ / "fuzz_assertion.py"), "--seconds", "0.2", "--seed", "7"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout.endswith(" inputs, no bug\n")
+
+
+def test_a_seeded_run_fails_with_the_input_that_did_it(tmp_path: Path) -> None:
+    script = tmp_path / "broken.py"
+    script.write_text(
+        f"import sys\nsys.path.insert(0, {str(FUZZ)!r})\nimport seeded\n"
+        "seeded.main('', lambda data: 1 / (data != b'seed'), [b'seed'], [b'x'])\n"
+    )
+    ran = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert b"seed".hex() in ran.stderr and "ZeroDivisionError" in ran.stderr
