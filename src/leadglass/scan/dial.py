@@ -17,10 +17,10 @@ from typing import Final, TypeAlias
 
 from leadglass.errors import Unavailable
 from leadglass.scan.clocks import since, ticks
-from leadglass.scan.ending import Ending, Over
+from leadglass.scan.ending import Ending, Over, alerted
 from leadglass.scan.manner import Manner
 from leadglass.scan.observation import Outcome
-from leadglass.scan.talk import Talk, alerted
+from leadglass.scan.talk import Talk
 
 # What a failed attempt says. Errors that are not here are ours: see `_raise`.
 _OUTCOMES: Final[Mapping[int, Ending]] = MappingProxyType(

@@ -22,7 +22,7 @@ from leadglass.dimse.command import Command, Field
 from leadglass.dimse.message import CommandArrived, DataArrived, DimseLimits, MessageReader
 from leadglass.dimse.status import Category, category
 from leadglass.errors import ProtocolViolation
-from leadglass.scan.ending import Ending, Over
+from leadglass.scan.ending import Ending, Over, alerted
 from leadglass.scan.foreign import ENOUGH, MOST, begins_pdu, looks_like
 from leadglass.scan.manner import Manner
 from leadglass.scan.observation import Outcome
@@ -416,12 +416,3 @@ def _ending(happening: object) -> Ending:
         return Ending(Outcome.REJECTED, said)
     assert isinstance(happening, Aborted)
     return Ending(Outcome.ABORTED, {"source": int(happening.source), "reason": int(happening.reason)})
-
-
-def alerted(error: ssl.SSLError) -> Ending:
-    """What TLS says of its end: an alert of the other side's, or rules that it broke."""
-    reason = (error.reason or "").lower().replace("_", "-")
-    _, is_alert, alert = reason.rpartition("alert-")
-    if is_alert:
-        return Ending(Outcome.ALERTED, {"alert": alert[:64]})
-    return Ending(Outcome.MISBEHAVES, {"fault": f"tls-{reason}"[:64] if reason else "tls"})

@@ -139,7 +139,7 @@ class _Counter:
             "answer_us": since(self._started),
         }
         said |= {"cause": count.cause} if count.cause else {}
-        said |= {"fault": self._fault} if self._fault else {}
+        said |= {"fault": self._fault} if count.cause == "misbehaves" and self._fault else {}
         known = {"dated": count.dated, "undated": count.undated, "cap": count.cap, "status": self._status}
         said |= {name: value for name, value in known.items() if value is not None}
         return Ending(_OUTCOMES.get(count.cause, Outcome.ANSWERED), said | self._glimpsed(count))
