@@ -142,13 +142,23 @@ def test_what_was_counted() -> None:
     what = (count(12345, images=900_000, people=2100), identifiers())
     assert said("D07", Language.EN, *what) == (
         "A stranger could count exactly 12,345 studies, 900,000 images of 2,100 people. Nothing was copied. "
-        "In 3 records these had values: name (100 %), birth date (67 %) and patient ID (100 %)."
+        "In 3 records these had values: name (100\xa0%), birth date (67\xa0%) and patient ID (100\xa0%)."
     )
     assert said("D07", Language.DE, *what) == (
         "Ein Unbekannter konnte genau 12.345 Untersuchungen, 900.000 Bilder von 2.100 Personen zählen. Kopiert "
-        "wurde nichts. In 3 Datensätzen standen Werte für: Name (100 %), Geburtsdatum (67 %) und "
-        "Patientennummer (100 %)."
+        "wurde nichts. In 3 Datensätzen standen Werte für: Name (100\xa0%), Geburtsdatum (67\xa0%) und "
+        "Patientennummer (100\xa0%)."
     )
+    whole = (count(3), identifiers(shares=(100, 100, 100)))
+    assert said("D07", Language.EN, *whole).endswith(
+        "In each of 3 records these had values: name, birth date and patient ID."
+    )
+    assert said("D07", Language.DE, *whole).endswith(
+        "In jedem von 3 Datensätzen standen Werte für: Name, Geburtsdatum und Patientennummer."
+    )
+    single = (count(1), identifiers(records=1, shares=(100, 100, 100)))
+    assert "In 1 record these had values: name, birth" in said("D07", Language.EN, *single)
+    assert "In 1 Datensatz standen Werte für: Name," in said("D07", Language.DE, *single)
     assert "at least 500 studies." in said("D07", Language.EN, count(500, exact=False))
     assert "exactly 1 study of 1 person." in said("D07", Language.EN, count(1, people=1))
     assert "genau 1 Untersuchung von 1 Person zählen" in said("D07", Language.DE, count(1, people=1))

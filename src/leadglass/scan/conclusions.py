@@ -27,18 +27,21 @@ from leadglass.scan.words import About
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What was counted at one port. `exact`: no more and no less; else at least."""
+    """What was counted, at one port or in all. `exact`: no more and no less; else at least. The figures that
+    `least` names are "at least" by themselves."""
 
     studies: int
     exact: bool
     images: int | None = None
     people: int | None = None
     undated: int | None = None
+    least: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """One port that was asked. `proof` of its findings: indices into its host's observations."""
+    """One port that was asked. `proof` of its findings: indices into its host's observations. `calls_itself`:
+    its Implementation Version Name, as the peer wrote it."""
 
     verdict: PortVerdict
     graded: Graded  # as if its host had no other port
@@ -46,10 +49,17 @@ class Port:
     identities: tuple[Identity, ...]
     count: Count | None
     identifiers: tuple[str, ...]  # kinds that have values
+    calls_itself: str = ""
 
     @property
     def port(self) -> int:
         return self.verdict.port
+
+    @property
+    def program(self) -> str:
+        """What runs there; what it calls itself where nobody knows that name; '' for nothing."""
+        known = dict.fromkeys(each.name for each in self.identities)
+        return ", ".join(known) or (f"calls itself {self.calls_itself}" if self.calls_itself else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +96,25 @@ class Network:
 
     @property
     def total(self) -> Count | None:
-        """Of all archives that count; None when nothing was counted."""
+        """Of all archives that count; None when nothing was counted.
+
+        The same person may be in two archives, and nobody is known from one to the other: of several there
+        are at least as many people as in the one with the most.
+        """
         counted = [each for each in self.archives if not each.apart]
         if not counted:
             return None
-        people = [each.people for each in counted]
-        images = [each.images for each in counted]
+        holding = [each for each in counted if each.studies]
+        images = [each.images for each in holding if each.images is not None]
+        people = [each.people for each in holding if each.people is not None]
+        least = {"images"} if len(images) < len(holding) else set()
+        least |= {"people"} if len(holding) > 1 else set()
         return Count(
             sum(each.studies for each in counted),
             all(each.exact for each in counted),
-            sum(each or 0 for each in images) if any(each is not None for each in images) else None,
-            sum(each or 0 for each in people) if any(each is not None for each in people) else None,
+            sum(images) if images else None,
+            max(people, default=None),
+            least=frozenset(least),
         )
 
 
@@ -156,7 +174,8 @@ def _port(door: Door, verdict: PortVerdict, found: tuple[Finding, ...]) -> Port:
         door.address, verdict.verdict, verdict.level, verdict.port, verdict.decided_by, (verdict,)
     )
     kinds = _kinds([each.what for each in door.of("identifiers")])
-    return Port(verdict, grade(alone, found), found, identify(door), _count(door), kinds)
+    named = next((name for each in door.seen if (name := each.text("implementation_version_name"))), "")
+    return Port(verdict, grade(alone, found), found, identify(door), _count(door), kinds, named)
 
 
 def _count(door: Door) -> Count | None:

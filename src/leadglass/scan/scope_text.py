@@ -65,7 +65,7 @@ _TEMPLATE: Final = """\
 [authorisation]
 organisation = ""               # whose networks these are
 authorised_by = ""              # who says that they may be surveyed: name and office
-contact = ""                    # who answers for the survey; told to every host that is asked
+contact = ""                    # who answers for the survey; told to every web server that is asked
 legal_basis = ""                # own networks, a contract, a mandate
 valid_from = {today}
 valid_to = {until}

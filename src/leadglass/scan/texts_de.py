@@ -285,6 +285,7 @@ DE: Final = Texts(
         "studies": ("Untersuchung", "Untersuchungen"), "images": ("Bild", "Bilder"),
         "people": ("Person", "Personen"),
         "links": ("Verweis auf eine DICOM-Datei", "Verweise auf DICOM-Dateien"),
+        "records": ("Datensatz", "Datensätzen"),
     },
     words={
         "get": "Bilder abrufen (C-GET)", "move": "Bilder an andere senden lassen (C-MOVE)",
@@ -312,7 +313,8 @@ DE: Final = Texts(
     },
     clauses={
         "images": ", {n}", "people": " von {n}",
-        "kinds": " In {records} Datensätzen standen Werte für: {kinds}.",
+        "kinds": " In {records} standen Werte für: {kinds}.",
+        "kinds-in-all": " In jedem von {records} standen Werte für: {kinds}.",
         "records": "{n}", "same": ", und es wurde gleich viel gezählt ({studies})",
     },
     checks=_CHECKS,

@@ -263,7 +263,7 @@ EN: Final = Texts(
     at_least="at least {n}",
     things={
         "studies": ("study", "studies"), "images": ("image", "images"), "people": ("person", "people"),
-        "links": ("link to a DICOM file", "links to DICOM files"),
+        "links": ("link to a DICOM file", "links to DICOM files"), "records": ("record", "records"),
     },
     words={
         "get": "fetch images (C-GET)", "move": "have images sent elsewhere (C-MOVE)",
@@ -285,7 +285,8 @@ EN: Final = Texts(
         "sex": "sex", "accession-number": "accession number", "others": "and others",
     },
     clauses={
-        "images": ", {n}", "people": " of {n}", "kinds": " In {records} records these had values: {kinds}.",
+        "images": ", {n}", "people": " of {n}", "kinds": " In {records} these had values: {kinds}.",
+        "kinds-in-all": " In each of {records} these had values: {kinds}.",
         "records": "{n}", "same": ", and counted the same ({studies})",
     },
     checks=_CHECKS,

@@ -41,6 +41,7 @@ VARIANTS: Final[Mapping[str, Callable[[Mapping[str, Value]], str]]] = MappingPro
     }
 )
 _MOST_NAMED: Final = 3  # of a list in a sentence
+_WHOLE: Final = 100  # per cent
 
 
 def title(check: str, language: Language) -> str:
@@ -191,9 +192,15 @@ def _kinds(facts: Mapping[str, Value], texts: Texts) -> str:
     kinds, shares = facts.get("kinds"), facts.get("shares")
     if not isinstance(kinds, tuple) or not isinstance(shares, tuple) or not kinds:
         return ""
-    each = (f"{_word(str(kind), texts)} ({share} %)" for kind, share in zip(kinds, shares, strict=False))
-    records = _word(facts.get("records", 0), texts)
-    return texts.clauses["kinds"].format(records=records, kinds=_listed(each, texts))
+    records = facts.get("records", 0)
+    number = _thing("records", records if isinstance(records, int) else 0, texts)
+    names = [_word(str(kind), texts) for kind in kinds]
+    clause = "kinds"
+    if any(share != _WHOLE for share in shares):
+        names = [f"{name} ({share}\N{NO-BREAK SPACE}%)" for name, share in zip(names, shares, strict=False)]
+    elif records != 1:
+        clause = "kinds-in-all"
+    return texts.clauses[clause].format(records=number, kinds=_listed(names, texts))
 
 
 _RENDER: Final[Mapping[str, Callable[[Value, Mapping[str, Value], Texts], str]]] = {

@@ -140,7 +140,7 @@ def _row(host: Host, port: Port, case: Case | None, again: str, now: int) -> Row
         _TONES[grade] if grade else "",
         told.headline,
         told.detail,
-        ", ".join(dict.fromkeys(each.name for each in port.identities)),
+        port.program,
         tuple(wording.title(each.check, wording.Language.EN) for each in port.findings),
         case.person if case else "",
         case.due if case else None,

@@ -10,7 +10,6 @@ from typing import Final
 from leadglass.demo.old_pacs.holdings import Held, Holdings
 from leadglass.demo.old_pacs.queries import DOES_NOT_MATCH, MOST_BYTES, UNABLE, read
 from leadglass.dicom.dictionary import transfer_syntax
-from leadglass.dicom.implementation import IMPLEMENTATION_CLASS_UID
 from leadglass.dicom.transcode import can_transcode, transcode
 from leadglass.dimse.command import Command, Field
 from leadglass.dimse.status import CANCEL, PENDING, SUCCESS, Category, category
@@ -26,6 +25,8 @@ DESTINATION_UNKNOWN: Final = 0xA801
 NO_SUBOPERATIONS: Final = 0xA702
 INCOMPLETE: Final = 0xB000
 UNCOMPRESSED: Final = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.2")
+# A name of its own (PS3.5 B.2): whoever scans the demo is not to take the old PACS for Leadglass.
+IDENTITY: Final = UserInformation(1 << 16, "2.25.54565893015444429773671243100489707867", "OLD_PACS_DEMO")
 
 Destinations = Mapping[str, tuple[str, int]]  # AE title → where it listens
 
@@ -184,4 +185,4 @@ def _proposal(calling: str, called: str, selected: Iterable[Held]) -> AssociateR
     contexts = tuple(
         ProposedContext(2 * n + 1, uid, syntaxes) for n, (uid, syntaxes) in enumerate(wanted[:128])
     )
-    return AssociateRQ(called, calling, contexts, UserInformation(1 << 16, IMPLEMENTATION_CLASS_UID))
+    return AssociateRQ(called, calling, contexts, IDENTITY)

@@ -7,8 +7,7 @@ from typing import Final
 
 from leadglass.demo.old_pacs.holdings import Holdings, from_network
 from leadglass.demo.old_pacs.queries import Find
-from leadglass.demo.old_pacs.retrieving import UNCOMPRESSED, Destinations, Get, Move
-from leadglass.dicom.implementation import IMPLEMENTATION_CLASS_UID
+from leadglass.demo.old_pacs.retrieving import IDENTITY, UNCOMPRESSED, Destinations, Get, Move
 from leadglass.dimse import sop_classes as uids
 from leadglass.dimse.command import Field
 from leadglass.dimse.status import SUCCESS
@@ -17,12 +16,10 @@ from leadglass.net.attendant import Admission, Handler
 from leadglass.net.connection import Peer
 from leadglass.net.link import Link
 from leadglass.net.stream import Message
-from leadglass.ul.items import UserInformation
 from leadglass.ul.negotiation import Service, negotiate
 from leadglass.ul.pdu import AssociateRJ, AssociateRQ
 
 TITLE: Final = "OLDPACS"
-VERSION_NAME: Final = "OLD_PACS_DEMO"
 LARGEST: Final = 64 << 20  # bytes of an object that is sent to it
 OUT_OF_RESOURCES: Final = 0xA700
 CANNOT_UNDERSTAND: Final = 0xC000
@@ -41,12 +38,11 @@ _OFFER: Final = dict.fromkeys(
     ),
     _SMALL,
 ) | dict.fromkeys(uids.STORAGE, _OBJECTS)
-_OURS: Final = UserInformation(1 << 16, IMPLEMENTATION_CLASS_UID, VERSION_NAME)
 
 
 async def admit(request: AssociateRQ, _: Peer) -> Admission | AssociateRJ:
     """Nobody is asked who it is, and no title is looked at."""
-    return Admission(negotiate(request, _OFFER, _OURS), None)
+    return Admission(negotiate(request, _OFFER, IDENTITY), None)
 
 
 async def verify(link: Link, message: Message) -> None:

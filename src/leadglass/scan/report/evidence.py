@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from types import MappingProxyType
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -17,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from leadglass.errors import NotFound
 from leadglass.scan import wording
 from leadglass.scan.conclusions import Host, Network, Port
+from leadglass.scan.manner import CALLING, IMPLEMENTATION_VERSION, MADE_UP, Option
 from leadglass.scan.observation import PROBES, Observation, Value
 from leadglass.scan.report.context import About
 from leadglass.scan.report.summary import amount
@@ -26,6 +28,14 @@ from leadglass.scan.wording import Language
 _EN: Final = Language.EN
 _AUTHORITY_HOURS: Final = 72
 _PEOPLE_DAYS: Final = 60
+# What a scope has to allow singly, because it decodes something of what a stranger is sent.
+_READ: Final[Mapping[Option, str]] = MappingProxyType(
+    {
+        Option.IMAGES: "add up numbers of images",
+        Option.PEOPLE: "count distinct patient IDs by a keyed hash in memory",
+        Option.IDENTIFIERS: "note which kinds of identifiers have values",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +62,12 @@ def evidence(network: Network, about: About, address: str, port: int) -> str:
         port=seen,
         where=with_port(address, port),
         lines=list(_transcript(host, port)),
-        findings=[
-            (wording.title(each.check, _EN), wording.seen(each, _EN), each.check) for each in seen.findings
-        ],
+        findings=sorted(seen.findings, key=lambda each: -each.severity),
+        verdict=wording.verdict(seen.verdict.verdict, _EN),
+        dropped=_dropped(about.scope.options),
+        made_up=MADE_UP,
+        calling=CALLING,
+        version=IMPLEMENTATION_VERSION,
         amount=amount(seen.count) if seen.count else "",
         found=_moment(first),
         authority_by=_moment(first + _AUTHORITY_HOURS * 3_600_000),
@@ -70,6 +83,14 @@ def _find(network: Network, address: str, port: int) -> tuple[Host, Port]:
             if (host.address, each.port) == (address, port):
                 return host, each
     raise NotFound(f"The survey saw nobody at {with_port(address, port)}.", code="no-port")
+
+
+def _dropped(options: frozenset[Option]) -> str:
+    """What became of the data sets of answers."""
+    read = [words for option, words in _READ.items() if option in options]
+    if not read:
+        return "none was decoded, and none was kept."
+    return f"none was kept, and none decoded but to {' and to '.join(read)}, as the scope allows."
 
 
 def _transcript(host: Host, port: int) -> Iterator[Line]:
@@ -119,4 +140,9 @@ def _template() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters |= {
+        "seen": lambda finding: wording.seen(finding, _EN),
+        "title": lambda check: wording.title(check, _EN),
+        "severity": lambda how_bad: wording.severity(how_bad, _EN),
+    }
     return environment.get_template("evidence.html")

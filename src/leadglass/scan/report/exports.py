@@ -102,6 +102,7 @@ def _port(port: Port) -> dict[str, Any]:
             {"name": each.name, "version": each.version, "provenance": each.provenance}
             for each in port.identities
         ],
+        "calls_itself": port.calls_itself,
         "count": _count(port.count),
         "identifiers": list(port.identifiers),
         "findings": [
@@ -122,7 +123,13 @@ def _port(port: Port) -> dict[str, Any]:
 def _count(count: Count | None) -> dict[str, Any] | None:
     if count is None:
         return None
-    return {"studies": count.studies, "exact": count.exact, "images": count.images, "people": count.people}
+    return {
+        "studies": count.studies,
+        "exact": count.exact,
+        "images": count.images,
+        "people": count.people,
+        "at_least": sorted(count.least),
+    }
 
 
 # --- CSV ----------------------------------------------------------------------------------------------------
@@ -147,7 +154,7 @@ def as_csv(network: Network, about: About) -> str:
             owner.organisation, owner.contact, owner.country,
             port.graded.grade or "", int(port.verdict.level), finding.check, finding.severity.name.lower(),
             wording.title(finding.check, _EN), wording.seen(finding, _EN),
-            "; ".join(each.name for each in port.identities), *amounts,
+            port.program, *amounts,
         )  # fmt: skip
         rows.writerow([_harmless(cell) for cell in cells])
     return out.getvalue()

@@ -15,12 +15,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from leadglass.scan import wording
 from leadglass.scan.checks import Severity
-from leadglass.scan.conclusions import Count, Host, Network, Port
+from leadglass.scan.conclusions import Host, Network
 from leadglass.scan.constituency import Owner
 from leadglass.scan.findings import Finding
 from leadglass.scan.observation import Level
-from leadglass.scan.remedies import remedies
+from leadglass.scan.report.actions import Action, actions
 from leadglass.scan.report.context import About
+from leadglass.scan.report.summary import worst_first
 from leadglass.scan.scope_text import with_port
 from leadglass.scan.wording import Language
 
@@ -49,9 +50,9 @@ class _Door:
 
     where: str
     when: str
-    port: Port
     findings: tuple[Finding, ...]
-    count: Count | None
+    more: int  # findings that are less severe than these
+    actions: tuple[Action, ...]
 
 
 def letters(network: Network, about: About, language: Language | None = None) -> tuple[Letter, ...]:
@@ -72,7 +73,7 @@ def _by_owner(network: Network) -> Iterator[tuple[Owner | None, list[Host]]]:
 
 def _letter(owner: Owner | None, hosts: list[Host], about: About, language: Language | None) -> Letter:
     spoken = language or _language(owner)
-    shown = list(_doors(hosts))
+    shown = list(_doors(hosts, spoken))
     worst = max(host.level for host in hosts)
     addresses = tuple(host.address for host in hosts)
     context = {
@@ -85,7 +86,7 @@ def _letter(owner: Owner | None, hosts: list[Host], about: About, language: Lang
         "seen": lambda finding: wording.seen(finding, spoken),
         "title": lambda check: wording.title(check, spoken),
         "severity": lambda how_bad: wording.severity(how_bad, spoken),
-        "actions": [action for door in shown for action in _actions(door, spoken)],
+        "several": len(shown) > 1,
     }
     subject = _template(f"letter_{spoken}.subject.txt").render(context).strip()
     return Letter(
@@ -100,9 +101,9 @@ def _letter(owner: Owner | None, hosts: list[Host], about: About, language: Lang
     )
 
 
-def _doors(hosts: Iterable[Host]) -> Iterator[_Door]:
-    for host in hosts:
-        for port in host.ports:
+def _doors(hosts: Iterable[Host], language: Language) -> Iterator[_Door]:
+    for host in sorted(hosts, key=worst_first):
+        for port in sorted(host.ports, key=worst_first):
             worth = sorted(
                 (each for each in port.findings if each.severity >= LEAST), key=lambda each: -each.severity
             )
@@ -110,18 +111,9 @@ def _doors(hosts: Iterable[Host]) -> Iterator[_Door]:
                 at = host.observations[worth[0].proof[0]].at
                 when = datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
                 where = with_port(host.address, port.port)
-                yield _Door(where, when, port, tuple(worth[:_MOST_FINDINGS]), port.count)
-
-
-def _actions(door: _Door, language: Language) -> list[tuple[str, str]]:
-    """(where and on what, what to do there), each once: one setting often closes several findings."""
-    found: dict[str, str] = {}
-    for finding in door.findings:
-        known = remedies(finding.check, door.port.identities, language)
-        title = wording.title(finding.check, language)
-        for about, text in known or ((title, wording.close(finding.check, language)),):
-            found.setdefault(text, f"{door.where}, {about}")
-    return [(where, text) for text, where in found.items()][:_MOST_ACTIONS]
+                told = tuple(worth[:_MOST_FINDINGS])
+                more = len(worth) - len(told)
+                yield _Door(where, when, told, more, actions(host, port, told, language)[:_MOST_ACTIONS])
 
 
 def _language(owner: Owner | None) -> Language:

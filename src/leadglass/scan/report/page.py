@@ -14,12 +14,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from leadglass.scan import wording
+from leadglass.scan.checks import Severity
 from leadglass.scan.conclusions import Host, Network, Port
 from leadglass.scan.doubts import Doubt
 from leadglass.scan.findings import Finding
 from leadglass.scan.grade import RULES, Grade
 from leadglass.scan.observation import PROBES, Level
-from leadglass.scan.remedies import remedies
+from leadglass.scan.report.actions import Action, actions
 from leadglass.scan.report.charts import Bar, bars, line
 from leadglass.scan.report.context import About, point
 from leadglass.scan.report.summary import HEADLINES, amount, worst_first
@@ -38,6 +39,15 @@ _LEVELS: Final = (
 )
 _NOBODY: Final = frozenset({Verdict.CLOSED, Verdict.SILENT, Verdict.UNREACHABLE})
 _EN: Final = Language.EN
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One port with what was found there, the worst first, and what to do about it."""
+
+    port: Port
+    findings: tuple[Finding, ...]
+    actions: tuple[Action, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +77,7 @@ def page(network: Network, about: About) -> str:
         trend=_trend(network, about),
         methods_differ=len({each.method for each in about.earlier} | {about.survey.method}) > 1,
         hosts=[host for host in sorted(network.hosts, key=worst_first) if shown(host)],
-        detailed=_detailed(network),
+        detailed=list(_detailed(network)),
         doubts=[_judged(doubt, about) for doubt in network.doubts],
         total=amount(network.total) if network.total else "",
         rules=[(rule, wording.grade_rule(rule.id, _EN)) for rule in RULES],
@@ -91,10 +101,13 @@ def _figures(network: Network, about: About) -> Iterator[tuple[str, str]]:
         least = "" if network.total.exact else "≥ "
         yield f"{least}{network.total.studies:,}", "studies stand open"
         if network.total.people is not None:
-            yield f"{network.total.people:,}", "people"
-    yield f"{len(network.hosts):,}", "hosts answered something"
+            least = "≥ " if "people" in network.total.least or not network.total.exact else ""
+            yield f"{least}{network.total.people:,}", "people"
+    hosts = len(network.hosts)
+    yield f"{hosts:,}", "host answered something" if hosts == 1 else "hosts answered something"
     tally = about.tally
-    yield f"{tally.refused + tally.silent + tally.unreachable:,}", "ports at which nobody is"
+    nobody = tally.refused + tally.silent + tally.unreachable
+    yield f"{nobody:,}", "port at which nobody is" if nobody == 1 else "ports at which nobody is"
 
 
 def _sentence(network: Network) -> str:
@@ -103,7 +116,10 @@ def _sentence(network: Network) -> str:
         return "Nobody answered."
     answering = _answering(network)
     if not answering:
-        return "Nobody here answers a stranger's query."
+        critical = any(
+            each.severity is Severity.CRITICAL for host in _counted(network) for each in host.findings
+        )
+        return f"Nobody here answers a stranger's query{', but there is a critical finding' * critical}."
     one = len(answering) == 1
     where = f"{answering[0].address} answers" if one else f"{len(answering):,} hosts answer"
     told = f"{where} the queries of anybody who reaches {'it' if one else 'them'}."
@@ -114,10 +130,11 @@ def _sentence(network: Network) -> str:
 
 
 def _answering(network: Network) -> list[Host]:
-    """Those that count, and answer strangers' queries."""
-    return [
-        host for host in network.hosts if host.level >= Level.ANSWERS and host.address not in network.apart
-    ]
+    return [host for host in _counted(network) if host.level >= Level.ANSWERS]
+
+
+def _counted(network: Network) -> list[Host]:
+    return [host for host in network.hosts if host.address not in network.apart]
 
 
 def _networks(network: Network) -> dict[str, int]:
@@ -144,10 +161,22 @@ def _trend(network: Network, about: About) -> Markup:
     return line(same, "Hosts that answer strangers' queries, over time")
 
 
-def _detailed(network: Network) -> list[Host]:
-    worth = [host for host in network.hosts if host.findings]
-    worth.sort(key=lambda host: (-host.level, -max(each.severity for each in host.findings)))
-    return worth[:MOST_DETAILED]
+def _detailed(network: Network) -> Iterator[tuple[Host, list[Door]]]:
+    worth = [host for host in network.hosts if _is_worth(host.findings)]
+    worth.sort(key=worst_first)
+    for host in worth[:MOST_DETAILED]:
+        ports = sorted((each for each in host.ports if _is_worth(each.findings)), key=worst_first)
+        yield host, [_door(host, port) for port in ports]
+
+
+def _is_worth(found: tuple[Finding, ...]) -> bool:
+    """That somebody speaks DICOM is in the table."""
+    return any(each.severity > Severity.INFO for each in found)
+
+
+def _door(host: Host, port: Port) -> Door:
+    found = tuple(sorted(port.findings, key=lambda each: -each.severity))
+    return Door(port, found, actions(host, port, found, _EN))
 
 
 def _judged(doubt: Doubt, about: About) -> Judged:
@@ -173,10 +202,6 @@ def _seen(finding: Finding) -> str:
     return wording.seen(finding, _EN)
 
 
-def _remedies(port: Port, check: str) -> list[tuple[str, str]]:
-    return list(remedies(check, port.identities, _EN))
-
-
 def _moment(milliseconds: int | None) -> str:
     if milliseconds is None:
         return ""
@@ -199,10 +224,8 @@ def _template() -> Any:
         "headline": lambda verdict: HEADLINES[verdict],
         "title": lambda check: wording.title(check, _EN),
         "means": lambda check: wording.means(check, _EN),
-        "close": lambda check: wording.close(check, _EN),
         "severity": lambda how_bad: wording.severity(how_bad, _EN),
         "line": summary_line,
         "amount": amount,
     }
-    environment.globals["remedies"] = _remedies
     return environment.get_template("report.html")

@@ -128,16 +128,22 @@ def _kinds(kinds: tuple[str, ...]) -> str:
 
 
 def amount(count: Count) -> str:
-    least = "" if count.exact else "at least "
-    told = [f"{least}{count.studies:,} {'study' if count.studies == 1 else 'studies'}"]
+    """`60 studies, 900 images, at least 21 people`"""
+    told = [_thing("" if count.exact else "at least ", count.studies, "study", "studies")]
     if count.images is not None:
-        told.append(f"{count.images:,} images")
+        told.append(_thing("at least " if "images" in count.least else "", count.images, "image", "images"))
     if count.people is not None:
-        told.append(f"{count.people:,} people")
+        told.append(_thing("at least " if "people" in count.least else "", count.people, "person", "people"))
     return ", ".join(told)
 
 
-def worst_first(host: Host) -> tuple[int, int]:
-    """Sorting keeps the order of addresses among equals."""
+def _thing(bound: str, number: int, one: str, many: str) -> str:
+    return f"{bound}{number:,} {one if number == 1 else many}"
+
+
+def worst_first(host: Host | Port) -> tuple[int, int]:
+    """By grade, those without one last; then by how far a stranger gets. Sorting keeps the order of addresses
+    among equals."""
     grade = host.graded.grade
-    return -host.level, 0 if grade is None else -ord(grade.value)
+    level = host.level if isinstance(host, Host) else host.verdict.level
+    return 0 if grade is None else -ord(grade.value), -level
