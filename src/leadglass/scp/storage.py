@@ -105,12 +105,12 @@ class Storage:
                     raise LimitExceeded("The object is larger than one may be.", code="object-bytes")
                 if stream.is_complete:
                     return await self._workers.run_through(reception.complete, chunks)
-                await run(reception.take, chunks)
+                await self._workers.run(reception.take, chunks)
         except LimitExceeded:
-            await asyncio.shield(run(reception.refuse))
+            await asyncio.shield(self._workers.run(reception.refuse))
             raise
         except BaseException:
-            await asyncio.shield(run(reception.abandon))
+            await asyncio.shield(self._workers.run(reception.abandon))
             raise
 
 
