@@ -192,9 +192,11 @@ class Checkpointer:
 
     def wake_if_due(self) -> None:
         now = time.monotonic()
-        if now < self._ask or self._due.is_set() or self._wal_size() < CHECKPOINT_BYTES:
+        if now < self._ask or self._due.is_set():
             return
         self._ask = now + ASK_SECONDS
+        if self._wal_size() < CHECKPOINT_BYTES:
+            return
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="leadglass-checkpoint", daemon=True)
             self._thread.start()
