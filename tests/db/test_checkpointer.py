@@ -29,6 +29,7 @@ def modes(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
     monkeypatch.setattr(Checkpointer, "_checkpoint", counting)
     monkeypatch.setattr(writer, "CHECKPOINT_BYTES", SMALL)
+    monkeypatch.setattr(writer, "ASK_SECONDS", 0.0)  # a log so short is full in no time
     return counted
 
 

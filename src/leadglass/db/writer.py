@@ -29,6 +29,7 @@ GROUP_UNITS = 256
 PAGE_BYTES = 4096
 GROUP_SECONDS = 0.008  # a group runs no longer than this before it commits: others wait on the floor
 CHECKPOINT_BYTES = 8 << 20  # of write-ahead log that is not in the database yet
+ASK_SECONDS = 0.05  # between looks at how much that is: each takes 0.2 ms, at times as long as a commit
 PATIENCE_MS = 500
 DAMAGED = "The index cannot be read: a page of it fails its authentication."
 
@@ -185,11 +186,16 @@ class Checkpointer:
         self._wal = database.with_name(database.name + "-wal")
         self._due = threading.Event()
         self._tried = 0  # pages in the log when it was last copied, wholly or as far as readers let
+        self._ask = 0.0  # by the monotonic clock
         self._thread: threading.Thread | None = None
         self._closed = False
 
     def wake_if_due(self) -> None:
-        if self._due.is_set() or self._wal_size() < CHECKPOINT_BYTES:
+        now = time.monotonic()
+        if now < self._ask or self._due.is_set():
+            return
+        self._ask = now + ASK_SECONDS
+        if self._wal_size() < CHECKPOINT_BYTES:
             return
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="leadglass-checkpoint", daemon=True)

@@ -96,24 +96,22 @@ class Storage:
         if stream is None:
             raise IllegalIdentity("A C-STORE without a data set.")
         reception = _Reception(self._ingest, session, message, link.calling)
-        run = self._workers.run
         length = 0
         try:
-            work = reception.begin
-            while reception.committed is None:
+            while True:
                 chunks = await stream.batch()
                 length += sum(map(len, chunks))
                 if length > self._largest:
                     raise LimitExceeded("The object is larger than one may be.", code="object-bytes")
-                await run(work, chunks, stream.is_complete)
-                work = reception.write
+                if stream.is_complete:
+                    return await self._workers.run_through(reception.complete, chunks)
+                await self._workers.run(reception.take, chunks)
         except LimitExceeded:
-            await asyncio.shield(run(reception.refuse))
+            await asyncio.shield(self._workers.run(reception.refuse))
             raise
         except BaseException:
-            await asyncio.shield(run(reception.abandon))
+            await asyncio.shield(self._workers.run(reception.abandon))
             raise
-        return await asyncio.wrap_future(reception.committed)
 
 
 class _Reception:
@@ -126,58 +124,72 @@ class _Reception:
         self._calling = calling
         self._lock = threading.Lock()
         self._incoming: Incoming | None = None
-        self._abandoned = False
-        self.committed: Future[Outcome] | None = None
+        self._is_over = False  # given up, or handed over to be committed
 
-    def begin(self, chunks: list[memoryview], is_complete: bool) -> None:
-        """The File Meta Information that an object from the network has none of, and what has arrived."""
-        command, context = self._message.command, self._message.context
-        named = Identity(command.affected_sop_class_uid or "", command.affected_sop_instance_uid or "")
+    def take(self, chunks: list[memoryview]) -> None:
+        """What has arrived."""
         with self._lock:
-            self._incoming = self._ingest.open(
-                self._session.who,
-                self._session.ae.department_id,
-                f"C-STORE from {self._calling}",
-                self._session.context(),
-                expected=named,
-                keep_unidentified=True,
-            )
-            meta = write_file_meta(
-                sop_class_uid=named.sop_class_uid,
-                sop_instance_uid=named.sop_instance_uid,
-                transfer_syntax_uid=context.transfer_syntax,
-                implementation_class_uid=IMPLEMENTATION_CLASS_UID,
-                implementation_version=IMPLEMENTATION_VERSION_NAME,
-                source_ae_title=self._calling,
-            )
-            self._incoming.write(b"".join((meta, *chunks[:1])))
-            self._take(self._incoming, chunks[1:], is_complete)
+            self._take(chunks)
 
-    def write(self, chunks: list[memoryview], is_complete: bool) -> None:
+    def complete(self, chunks: list[memoryview]) -> Future[Outcome]:
+        """The last that arrives; the outcome resolves once the object is durable."""
         with self._lock:
-            if self._incoming is None or self._abandoned:
-                return
-            self._take(self._incoming, chunks, is_complete)
-
-    def _take(self, incoming: Incoming, chunks: list[memoryview], is_complete: bool) -> None:
-        """Large pieces as they came: to join them would be a copy of the pixels."""
-        large = sum(map(len, chunks)) >= LARGE * len(chunks)
-        for chunk in chunks if large else (b"".join(chunks),):
-            incoming.write(chunk)
-        if is_complete:
-            self.committed = incoming.finish()
+            self._take(chunks)
+            if self._incoming is None:
+                raise Unreachable("Nobody waits for this object any more.", code="abandoned")
+            incoming, self._incoming, self._is_over = self._incoming, None, True
+            return incoming.finish()
 
     def refuse(self) -> None:
+        """Larger than anything is taken in."""
         with self._lock:
-            self._abandoned = True
-            if self._incoming is not None:
-                self._incoming.refuse()
+            self._is_over = True
+            incoming, self._incoming = self._incoming, None
+            if incoming is not None:
+                incoming.refuse()
 
     def abandon(self) -> None:
         with self._lock:
-            self._abandoned = True
-            if self._incoming is not None and self.committed is None:
-                self._incoming.abandon()
+            self._is_over = True
+            incoming, self._incoming = self._incoming, None
+            if incoming is not None:
+                incoming.abandon()
+
+    def _take(self, chunks: list[memoryview]) -> None:
+        """Large pieces as they come: to join them would be a copy of the pixels."""
+        if self._is_over:
+            return
+        pieces: list[bytes | memoryview] = [*chunks]
+        if self._incoming is None:
+            self._incoming = self._open()
+            pieces = [b"".join((self._meta(), *chunks[:1])), *chunks[1:]]
+        if sum(map(len, pieces)) < LARGE * len(pieces):
+            pieces = [b"".join(pieces)]
+        for piece in pieces:
+            self._incoming.write(piece)
+
+    def _open(self) -> Incoming:
+        command = self._message.command
+        return self._ingest.open(
+            self._session.who,
+            self._session.ae.department_id,
+            f"C-STORE from {self._calling}",
+            self._session.context(),
+            expected=Identity(command.affected_sop_class_uid or "", command.affected_sop_instance_uid or ""),
+            keep_unidentified=True,
+        )
+
+    def _meta(self) -> bytes:
+        """The File Meta Information that an object from the network has none of."""
+        command = self._message.command
+        return write_file_meta(
+            sop_class_uid=command.affected_sop_class_uid or "",
+            sop_instance_uid=command.affected_sop_instance_uid or "",
+            transfer_syntax_uid=self._message.context.transfer_syntax,
+            implementation_class_uid=IMPLEMENTATION_CLASS_UID,
+            implementation_version=IMPLEMENTATION_VERSION_NAME,
+            source_ae_title=self._calling,
+        )
 
 
 def _answer(command: Command, outcome: Outcome) -> Command:
