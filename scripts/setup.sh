@@ -49,8 +49,6 @@ if [ "$what" = dev ]; then
 	strace strace
 	dcmdump dcmtk
 	Orthanc orthanc
-	dropbear dropbear-bin
-	nmap nmap
 	END
     if [ -n "$missing" ]; then
         if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

@@ -208,13 +208,3 @@ def test_a_web_server_may_wait_for_the_end_of_a_line(tmp_path: Path) -> None:
     with programs.listening(*command, port=port, cwd=tmp_path):
         (seen,) = run(probe_dimse("127.0.0.1", port, manner(Level.COUNTED, patience=BRIEF)))
     assert seen.outcome in {Outcome.FOREIGN, Outcome.MUTE, Outcome.CLOSED}
-
-
-def test_an_ssh_server(tmp_path: Path) -> None:
-    server, keys = (programs.program(name, "dropbear-bin") for name in ("dropbear", "dropbearkey"))
-    key, port = tmp_path / "key", programs.free_port()
-    programs.run(keys, "-t", "ed25519", "-f", key)
-    words = ("-F", "-E", "-r", key, "-p", f"127.0.0.1:{port}", "-P", tmp_path / "pid")
-    with programs.listening(server, *words, port=port):
-        (seen,) = run(probe_dimse("127.0.0.1", port, manner(Level.COUNTED)))
-    assert (seen.outcome, seen.said["looks_like"]) == (Outcome.FOREIGN, "ssh")
