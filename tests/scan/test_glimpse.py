@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leadglass.scan.glimpse import MOST_COMPARED, Crowd, Tally
-from leadglass.scan.talk import Next
+from leadglass.scan.taker import Next
 
 IDS = st.tuples(st.binary(max_size=12), st.binary(max_size=4))
 

@@ -41,6 +41,9 @@ _OUTCOMES: Final[Mapping[int, Ending]] = MappingProxyType(
     }
 )
 
+_UNDER_WAY: Final = frozenset({errno.EALREADY, errno.EINPROGRESS})
+_STANDS: Final = frozenset({0, errno.EISCONN})
+
 # How a talk with an address and a port comes about. A fuzzer hands in its own.
 Dial: TypeAlias = Callable[[str, int, Manner, ssl.SSLContext | None], Awaitable[Talk]]
 
@@ -82,9 +85,11 @@ async def connected(address: str, port: int, seconds: float) -> socket.socket:
     try:
         sock.setblocking(False)
         said = sock.connect_ex((address, port))
-        if said == errno.EINPROGRESS:
+        if said == errno.EINPROGRESS:  # what the peer's machine answered at once is known by now
+            said = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or sock.connect_ex((address, port))
+        if said in _UNDER_WAY:
             said = await _in_progress(sock, seconds)
-        if said:
+        if said not in _STANDS:
             _raise(said)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:  # gone between the two calls

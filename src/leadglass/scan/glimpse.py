@@ -17,7 +17,7 @@ from leadglass.dicom.dictionary import TAG_BY_KEYWORD, transfer_syntax
 from leadglass.dimse.command import Command
 from leadglass.errors import Violation
 from leadglass.scan.manner import Bounds, Option
-from leadglass.scan.talk import Next
+from leadglass.scan.taker import Next
 
 IMAGES: Final = ("NumberOfStudyRelatedInstances",)
 PEOPLE: Final = ("PatientID", "IssuerOfPatientID")

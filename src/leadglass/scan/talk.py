@@ -15,8 +15,7 @@ import ssl
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import Enum
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, cast
 
 from leadglass.dimse.command import Command, Field
 from leadglass.dimse.message import CommandArrived, DataArrived, DimseLimits, MessageReader
@@ -26,6 +25,7 @@ from leadglass.scan.ending import Ending, Over, alerted
 from leadglass.scan.foreign import ENOUGH, MOST, begins_pdu, looks_like
 from leadglass.scan.manner import Manner
 from leadglass.scan.observation import Outcome
+from leadglass.scan.taker import Next, Taker
 from leadglass.ul.association import (
     Aborted,
     AssociateAccepted,
@@ -43,22 +43,6 @@ MOST_DISCARDED: Final = 1 << 20  # bytes read and thrown away while the other si
 _UNLIMITED: Final = 1 << 14  # bytes of a PDU for somebody who names no maximum: all that we send is short
 _HEAD: Final = 6  # bytes of a PDU's header, and of a PDV's
 _COMMAND: Final = DimseLimits(command_bytes=4 << 10, empty_fragments=64)
-
-
-class Next(Enum):
-    """What is to be done after a response that is pending."""
-
-    GO_ON = "go on"
-    CANCEL = "cancel"  # C-CANCEL-RQ; whatever comes is still taken
-    ABORT = "abort"
-
-
-class Taker(Protocol):
-    """Whoever is told of responses that are pending, and handed their data sets as they pass."""
-
-    def pending(self, command: Command) -> Next: ...
-
-    def data(self, piece: memoryview, is_last: bool) -> None: ...
 
 
 @dataclass(slots=True)
