@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import astuple, fields, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import observed
 
-from leadglass.scan.addresses import AddressSet
 from leadglass.scan.conclusions import Network, conclude
 from leadglass.scan.constituency import Constituency, Owner
 from leadglass.scan.observation import METHOD, Observation, Outcome
-from leadglass.scan.plan import Plan
-from leadglass.scan.register import Judgement, Kind, Survey, Tally
+from leadglass.scan.plan import plan
+from leadglass.scan.register import Judgement, Kind, Register, Survey, Tally
 from leadglass.scan.report.context import About, Earlier
+from leadglass.scan.results import keep, load
 from leadglass.scan.scope import Scope, read_scope
 from leadglass.scan.words import About as Asked
 
@@ -30,28 +32,44 @@ organisation = "{organisation}"
 authorised_by = "Dr. Ines Weber, chief information officer"
 contact = "it-security@st-example.org, +49 30 5550199"
 legal_basis = "own networks"
-valid_from = 2025-10-01
-valid_to = 2025-12-31
+valid_from = {day}
+valid_to = {day}
 ranges = ["10.1.0.0/24", "2001:db8::/120"]
 [targets]
 ranges = ["10.1.0.0/24"]
+hosts = ["[2001:db8::7]:104"]
+ports = [80, 104, 2762, 4242, 8042]
 [limits]
 max_level = "count"
 options = ["people", "identifiers"]
 [reports]
 tlp = "{tlp}"
+constituency = "{constituency}"
 """
 
 
+def scope_text(
+    organisation: str = "St. Example Hospital",
+    tlp: str = "AMBER+STRICT",
+    *,
+    now: int = NOW,
+    constituency: str = "",
+) -> str:
+    return SCOPE.format(organisation=organisation, tlp=tlp, day=day(now), constituency=constituency)
+
+
 def scope(organisation: str = "St. Example Hospital", tlp: str = "AMBER+STRICT") -> Scope:
-    return read_scope(SCOPE.format(organisation=organisation, tlp=tlp).encode(), NOW)
+    return read_scope(scope_text(organisation, tlp).encode(), NOW)
+
+
+def day(at: int) -> str:
+    return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d}"
 
 
 def about(*, of: Scope | None = None, **changes: Any) -> About:
     """Of a survey that is finished, the third of its kind."""
     found = of or scope()
-    plan = Plan(AddressSet(), (104, 8042)).to_json()
-    survey = Survey(3, NOW, NOW + 61_000, Kind.SURVEY, METHOD, "outside-1", "", "", plan, 1)
+    survey = Survey(3, NOW, NOW + 61_000, Kind.SURVEY, METHOD, "outside-1", "", "", {}, 1)
     before = (
         Earlier(NOW - 60 * DAY, METHOD, 9, 4, "F"),
         Earlier(NOW - 30 * DAY, METHOD, 9, 3, "F"),
@@ -114,5 +132,32 @@ def judgements(*keys: str) -> Mapping[str, Judgement]:
     return {key: Judgement(key, NOW, NOW + DAY, "r.koch", f"we know it {EVIL}") for key in keys}
 
 
-def day(at: int) -> str:
-    return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d}"
+def fill(
+    register: Register,
+    folder: Path,
+    now: int,
+    seen: Iterable[tuple[str, list[Observation]]] | None = None,
+    owners: Iterable[Owner] = OWNERS,
+) -> Survey:
+    """A survey in the register that ended `now` (ms, UTC), with all that follows from one."""
+    hosts = everybody() if seen is None else list(seen)
+    write_owners(folder / "owners.csv", owners)
+    text = scope_text(now=now, constituency="owners.csv")
+    of = read_scope(text.encode(), now)
+    singles = [("2001:db8::7", (104,))]
+    planned = plan(of.ranges, of.ports, singles, of.do_not_probe)
+    survey = register.begin(text, planned.to_json(), planned.blocks, "outside-1", now, folder=str(folder))
+    for address, what in hosts:
+        register.host_done(survey.id, address, [replace(each, at=now) for each in what], now)
+    for block in range(planned.blocks):
+        register.block_done(survey.id, block, Tally(400, 90, 6)).result()
+    register.finish(survey.id, now)
+    keep(register, load(register, register.survey(survey.id), now))
+    return register.survey(survey.id)
+
+
+def write_owners(path: Path, owners: Iterable[Owner]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(each.name for each in fields(Owner))
+        rows.writerows(map(astuple, owners))

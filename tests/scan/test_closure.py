@@ -53,6 +53,47 @@ def test_what_was_open_and_is_closed() -> None:
     assert made == closure(opened(), refusing(), "here", "ab" * 32)
 
 
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        (Outcome.REJECTED, {"result": 2, "source": 3, "reason": 1}),
+        (Outcome.MUTE, {}),
+        (Outcome.CLOSED, {}),
+        (Outcome.MISBEHAVES, {"fault": "slow"}),
+        (Outcome.UNTRIED, {}),
+    ],
+)
+def test_who_was_busy_or_hung_up_has_shown_nothing(outcome: Outcome, said: dict[str, int]) -> None:
+    after = [Observation("associate", "127.0.0.1", 4242, NOW + 60_000, 9, outcome, TITLES, said)]
+    made = closure(opened(), after, "here", "")
+    assert (made.after.level, made.is_closed) == (Level.CLOSED, False)
+    assert not made.after.is_conclusive
+
+
+def listing(status: int, at: int, **said: Any) -> Observation:
+    sent = {"method": "get", "path": "/", "about": "listing"}
+    return Observation(
+        "http",
+        "127.0.0.1",
+        80,
+        at,
+        9,
+        Outcome.RESPONDED,
+        sent,
+        {"status": status, "type": "text/html", **said},
+    )
+
+
+def test_files_on_a_web_server_are_closed_when_they_are_gone() -> None:
+    """A stranger associated with nobody there, before or after."""
+    before = [listing(200, NOW, links=12)]
+    assert (state(before).level, state(before).pressing) == (Level.CLOSED, frozenset({"W09"}))
+    assert closure(before, [listing(403, NOW + 60_000)], "here", "").is_closed
+    assert closure(before, [seen("tcp", Outcome.REFUSED, NOW + 60_000, port=80)], "here", "").is_closed
+    assert not closure(before, [listing(200, NOW + 60_000, links=11)], "here", "").is_closed
+    assert not closure([listing(200, NOW)], [listing(403, NOW + 60_000)], "here", "").is_closed
+
+
 def test_a_port_at_which_nobody_is_any_more_is_closed() -> None:
     gone = [seen("tcp", Outcome.REFUSED, NOW + 60_000)]
     assert closure(opened(), gone, "here", "").is_closed

@@ -24,7 +24,7 @@ Door = tuple[str, int]
 def retest(
     register: Register, targets: list[str] | None, vantage: str | None, out: Path | None, *, json: bool
 ) -> None:
-    """Every port of the last survey at which a stranger got anywhere, or those that are named. Exit status 1
+    """Every port of the last survey at which something is to be closed, or those that are named. Exit status 1
     while one of them is open."""
     from leadglass.cli.scan_run import run, tell
     from leadglass.home import clock
@@ -77,12 +77,18 @@ def _tell(closures: list[Closure], files: dict[Door, Path], *, json: bool) -> No
         (
             f":{each.port}" if single else _where(each),
             f"{_grade(each.before.grade)} → {_grade(each.after.grade)}",
-            f"closed {show.minute(each.after.at)[-5:]} UTC" if each.is_closed else "STILL OPEN",
+            _word(each),
             f"proof {files[each.address, each.port]}" if each.is_closed else each.after.verdict.value,
         )
         for each in closures
     ]
     show.plain_rows(rows)
+
+
+def _word(each: Closure) -> str:
+    if each.is_closed:
+        return f"closed {show.minute(each.after.at)[-5:]} UTC"
+    return "STILL OPEN" if each.after.is_conclusive else "NOT SHOWN: ask again"
 
 
 def _as_json(each: Closure, files: dict[Door, Path]) -> dict[str, Any]:

@@ -23,10 +23,11 @@ from leadglass.note import Note, Signer, VerifierKey
 from leadglass.scan.addresses import is_private
 from leadglass.scan.doors import doors
 from leadglass.scan.findings import findings
+from leadglass.scan.followup import LEAST
 from leadglass.scan.grade import Grade, grade
 from leadglass.scan.observation import METHOD, Level, Observation
 from leadglass.scan.scope_text import with_port
-from leadglass.scan.verdict import Verdict, verdicts
+from leadglass.scan.verdict import INCONCLUSIVE, Verdict, verdicts
 
 LARGEST: Final = 4 << 20  # bytes of a file that is checked
 _FORMAT: Final = 1
@@ -34,13 +35,19 @@ _FORMAT: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a port was like at one time. `at`: ms since the epoch, UTC, of the first observation."""
+    """What a port was like at one time. `at`: ms since the epoch, UTC, of the first observation; `pressing`:
+    checks with a finding that is followed up."""
 
     at: int
     verdict: Verdict
     level: Level
     grade: Grade | None
     observations: tuple[Observation, ...]
+    pressing: frozenset[str]
+
+    @property
+    def is_conclusive(self) -> bool:
+        return self.verdict not in INCONCLUSIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +64,12 @@ class Closure:
 
     @property
     def is_closed(self) -> bool:
-        """A stranger got further before, and gets nowhere now."""
-        return self.after.level < self.before.level and self.after.level is Level.CLOSED
+        """A stranger got further before, and gets nowhere now; where he got nowhere, nothing of what was
+        found is there any more. Somebody who was busy or hung up has shown neither."""
+        before, after = self.before, self.after
+        gone = bool(before.pressing) and not before.pressing & after.pressing
+        shut = after.level is Level.CLOSED and (before.level > Level.CLOSED or gone)
+        return shut and after.is_conclusive
 
 
 def state(observations: Sequence[Observation]) -> State:
@@ -67,7 +78,9 @@ def state(observations: Sequence[Observation]) -> State:
         raise Violation("These are not the observations of one port.", code="closure")
     (host,) = verdicts(observations)
     found = findings(observations, is_private=is_private(host.address))
-    return State(observations[0].at, host.verdict, host.level, grade(host, found).grade, tuple(observations))
+    pressing = frozenset(each.check for each in found if each.severity >= LEAST)
+    graded = grade(host, found).grade
+    return State(observations[0].at, host.verdict, host.level, graded, tuple(observations), pressing)
 
 
 def closure(before: Sequence[Observation], after: Sequence[Observation], vantage: str, scope: str) -> Closure:

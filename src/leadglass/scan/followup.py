@@ -17,7 +17,7 @@ from leadglass.scan.checks import CHECKS, Severity
 from leadglass.scan.conclusions import Host, Network, Port
 from leadglass.scan.manner import Option
 from leadglass.scan.observation import Level
-from leadglass.scan.verdict import Verdict
+from leadglass.scan.verdict import INCONCLUSIVE
 
 LEAST: Final = Severity.MEDIUM  # what is followed up
 DAY: Final = 86_400_000  # ms
@@ -26,8 +26,6 @@ DUE: Final[Mapping[Severity, int]] = MappingProxyType(
     {Severity.CRITICAL: 3, Severity.HIGH: 14, Severity.MEDIUM: 60}
 )
 _LONGEST: Final = 3 * 366  # days that anything may be accepted for
-# What says nothing about a finding of an earlier day.
-_INCONCLUSIVE: Final = frozenset({Verdict.BUSY, Verdict.MUTE, Verdict.HANGS_UP, Verdict.MISBEHAVES})
 
 
 class CaseState(StrEnum):
@@ -125,7 +123,7 @@ def _again(case: Case, now: int) -> Case:
 
 
 def _is_conclusive(found: tuple[Host, Port] | None) -> bool:
-    return found is None or found[1].verdict.verdict not in _INCONCLUSIVE
+    return found is None or found[1].verdict.verdict not in INCONCLUSIVE
 
 
 def decide(

@@ -9,7 +9,8 @@ from leadglass.errors import NotFound
 from leadglass.note import Signer
 from leadglass.scan.addresses import AddressSet
 from leadglass.scan.closure import Closure, closure
-from leadglass.scan.conclusions import Network
+from leadglass.scan.conclusions import Network, Port
+from leadglass.scan.followup import LEAST
 from leadglass.scan.observation import Level, Observation
 from leadglass.scan.plan import Plan
 from leadglass.scan.results import Result
@@ -20,11 +21,16 @@ SIGNER: Final = "leadglass/scan"
 Doors = Mapping[str, tuple[int, ...]]
 
 
+def is_open(port: Port) -> bool:
+    """Whether there is something to close: a stranger got anywhere, or something is to be followed up."""
+    return port.verdict.level > Level.CLOSED or any(each.severity >= LEAST for each in port.findings)
+
+
 def opened(network: Network) -> dict[str, tuple[int, ...]]:
-    """Ports at which a stranger got anywhere, by address."""
+    """Ports at which something is to be closed, by address."""
     found: dict[str, tuple[int, ...]] = {}
     for host in network.hosts:
-        ports = tuple(port.port for port in host.ports if port.verdict.level > Level.CLOSED)
+        ports = tuple(port.port for port in host.ports if is_open(port))
         if ports:
             found[host.address] = ports
     return found

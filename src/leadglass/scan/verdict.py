@@ -52,6 +52,12 @@ class Verdict(StrEnum):
     CLOSED = "closed"
 
 
+# Who answers like this has shown neither that he is open nor that he is closed: ask again.
+INCONCLUSIVE: Final = frozenset(
+    {Verdict.BUSY, Verdict.MUTE, Verdict.HANGS_UP, Verdict.MISBEHAVES, Verdict.UNKNOWN}
+)
+
+
 @dataclass(frozen=True, slots=True)
 class PortVerdict:
     """`decided_by`: index of the observation that made it so."""

@@ -11,15 +11,16 @@ from starlette.responses import RedirectResponse, Response
 from leadglass.access.actions import Action
 from leadglass.errors import LeadglassError, Violation
 from leadglass.scan import wording
-from leadglass.scan.conclusions import Host, Network, Port
+from leadglass.scan.conclusions import Count, Host, Network, Port
 from leadglass.scan.estate import Overview
 from leadglass.scan.followup import Case
 from leadglass.scan.grade import Grade
 from leadglass.scan.observation import Level
 from leadglass.scan.ports import port_of
 from leadglass.scan.report.charts import Bar, bars, line
-from leadglass.scan.report.summary import amount, worst_first
+from leadglass.scan.report.summary import worst_first
 from leadglass.scan.report.summary import line as summary_line
+from leadglass.scan.retest import is_open
 from leadglass.scan.scope_text import with_port
 from leadglass.web.calls import Call
 from leadglass.web.portal import frame
@@ -35,6 +36,9 @@ _LEVELS: Final = (
 _TONES: Final = {Grade.A: "good", Grade.B: "good", Grade.C: "warn", Grade.D: "bad", Grade.F: "bad"}
 _NOTICES: Final = {
     "done": ("good", "The port was asked again: see what it says now."),
+    "busy": ("bad", "Another port is being asked again. Wait until that is done."),
+    "not-open": ("bad", "The last survey found nothing to close there."),
+    "scope-time": ("bad", "The survey's scope has expired: a new one has to be authorised first."),
     "refused": ("bad", "That could not be asked again."),
 }
 
@@ -92,8 +96,9 @@ async def retest(call: Call) -> Response:
     await call.ask(call.services.exposure.enter, call.who, Action.EXPOSURE_RETEST, call.context, port=where)
     try:
         await call.ask(call.site.estate.retest, address, port)
-    except LeadglassError:
-        return RedirectResponse("/exposure?again=refused", 303)
+    except LeadglassError as error:
+        known = error.code if error.code in _NOTICES else "refused"
+        return RedirectResponse(f"/exposure?again={known}", 303)
     return RedirectResponse("/exposure?again=done", 303)
 
 
@@ -103,10 +108,17 @@ def _figures(overview: Overview, now: int) -> Iterator[tuple[str, str, str]]:
     answering = sum(number for level, number in network.levels.items() if level >= Level.ANSWERS)
     yield "Hosts that answer strangers", f"{answering:,}", "bad" if answering else "good"
     if network.total is not None:
-        yield "Stands open", amount(network.total), "bad"
+        yield "Studies that stand open", _bounded(network.total, "studies"), "bad"
+    if network.total is not None and network.total.people is not None:
+        yield "People they are of", _bounded(network.total, "people"), "bad"
     overdue = sum(case.is_overdue(now) for case in overview.cases)
     yield "Open cases", f"{len(overview.cases):,}", ""
     yield "Overdue", f"{overdue:,}", "bad" if overdue else "good"
+
+
+def _bounded(count: Count, name: str) -> str:
+    least = not count.exact or name in count.least
+    return f"{'≥ ' * least}{getattr(count, name):,}"
 
 
 def _levels(network: Network) -> str:
@@ -145,7 +157,7 @@ def _row(host: Host, port: Port, case: Case | None, again: str, now: int) -> Row
         case.person if case else "",
         case.due if case else None,
         case is not None and case.is_overdue(now),
-        port.verdict.level > Level.CLOSED,
+        is_open(port),
         again,
     )
 
