@@ -30,6 +30,7 @@ class Server:
     cap: int | None = None
     manner: str = "silent"
     ignores: frozenset[str] = frozenset()
+    repeats: int = 1  # how often each study is given
     lies: random.Random | None = None
     asked: list[Ask] = field(default_factory=list)
 
@@ -41,6 +42,10 @@ class Server:
         came = Came(len(found), End.COMPLETE, sum(study.images for study in found))
         if self.cap is not None and len(found) > self.cap:
             came = _cut(found, self.cap, self.manner)
+        if self.repeats > 1 and came.matches:
+            return replace(
+                came, matches=came.matches * self.repeats, repeats=came.matches * (self.repeats - 1)
+            )
         if came.matches >= ask.most > 0 and came.matches > 0:
             kept = found[: ask.most]
             return Came(len(kept), End.CANCELLED, sum(study.images for study in kept))

@@ -164,6 +164,13 @@ def elements(data: bytes) -> dict[int, bytes]:
 
 
 UID = element(0x0020000D, b"1.2.840.99999.1")
+
+
+def uids(number: int, more: bytes = b"") -> list[bytes]:
+    """Data sets of so many studies."""
+    return [more + element(0x0020000D, b"1.2.840.99999.1.%d" % n) for n in range(number)]
+
+
 Finding = Callable[[str, dict[int, bytes]], Iterable[tuple[int, bytes | None]]]
 
 

@@ -228,6 +228,14 @@ def test_of_a_refused_moment_the_most_frequent_modality_is_certain() -> None:
     assert (ignoring.studies, ignoring.cause) == (0, "refused")
 
 
+@given(st.lists(STUDIES, max_size=60), st.integers(2, 4))
+def test_repetitions_are_taken_off_and_nothing_is_exact_then(studies: list[Study], repeats: int) -> None:
+    found = count(Server(studies, repeats=repeats))
+    assert found.studies == len(studies)
+    assert found.exact is not bool(studies)
+    assert found.cause in ({"repeats", "plateau"} if studies else {""})
+
+
 # --- bounds ----------------------------------------------------------------------------------------------------
 
 

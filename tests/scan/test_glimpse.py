@@ -7,7 +7,7 @@ import gc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadglass.scan.glimpse import Crowd, Tally
+from leadglass.scan.glimpse import MOST_COMPARED, Crowd, Tally
 from leadglass.scan.talk import Next
 
 IDS = st.tuples(st.binary(max_size=12), st.binary(max_size=4))
@@ -66,3 +66,20 @@ def test_data_sets_are_handed_on_whole_or_not_collected_at_all() -> None:
     blind = Tally(9)
     blind.data(memoryview(b"abc"), True)
     assert not blind._data
+
+
+def test_repetitions_are_noticed_until_nobody_expects_one() -> None:
+    tally = Tally(1 << 30, key=b"secret")
+    for n in range(MOST_COMPARED - 1):
+        tally.data(memoryview(b"%d" % n), True)
+    tally.data(memoryview(b"7"), False)
+    tally.data(memoryview(b"7"), True)
+    assert tally.repeats == 1  # 77
+    for n in range(MOST_COMPARED, 3 * MOST_COMPARED):
+        tally.data(memoryview(b"%d" % n), True)
+    assert len(tally._seen) == 3 * MOST_COMPARED - 1
+    plain = Tally(1 << 30)
+    for n in range(MOST_COMPARED + 9):
+        plain.data(memoryview(b"%d" % n), True)
+    plain.data(memoryview(b"1"), True)
+    assert (plain.repeats, len(plain._seen)) == (0, 0)

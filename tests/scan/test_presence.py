@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import raw_peer as raw
-from strangers import PENDING, QUICK, STUDY_FIND, UID, Host, element, manner, matches, names, one, probe
+from strangers import PENDING, QUICK, STUDY_FIND, Host, element, manner, matches, names, one, probe
 
 from leadglass.scan.manner import Option
 from leadglass.scan.observation import Level, Observation, Outcome
@@ -23,7 +23,7 @@ def planted(number: int, name: bytes = PLANTED[0]) -> bytes:
         + element(PATIENT_ID, PLANTED[1])
         + element(BIRTH_DATE, PLANTED[2].replace(b"1999", b"1971"))
         + element(ADDRESS, PLANTED[3] if number % 2 else b"")
-        + UID
+        + element(0x0020000D, b"1.2.840.99999.2.%d" % number)
     )
 
 
@@ -57,7 +57,7 @@ def test_a_few_records_are_enough() -> None:
 
 
 def test_something_is_a_percent_at_least() -> None:
-    records = [planted(0, b"") for _ in range(24)] + [planted(0)]
+    records = [planted(n, b"") for n in range(24)] + [planted(24)]
     found = one(look(Host(matches(*records), services=ONLY), Option.IDENTIFIERS), "identifiers")
     assert dict(zip(found.said["kinds"], found.said["shares"], strict=True))["name"] == 4
 

@@ -28,6 +28,7 @@ from strangers import (
     read_pdu,
     reject,
     run,
+    uids,
 )
 
 from leadglass.errors import Unavailable
@@ -91,13 +92,13 @@ def test_an_implementation_is_told_as_it_names_itself() -> None:
     ],
 )
 def test_no_further_than_the_scope_allows(level: Level, expected: list[str]) -> None:
-    host = Host(matches(*[UID] * 3))
+    host = Host(matches(*uids(3)))
     assert names(probe(host, manner(level, Option.TITLES))) == expected
     assert (raw.DATA in host.heard) is (level >= Level.ECHOES)
 
 
 def test_a_single_probe_may_be_asked_for() -> None:
-    host = Host(matches(*[UID] * 3))
+    host = Host(matches(*uids(3)))
     assert names(probe(host, probes={"associate"})) == ["associate"]
     assert names(probe(host, probes={"associate", "find-none"})) == ["associate", "offers", "find-none"]
 
@@ -180,7 +181,7 @@ def test_a_wrong_calling_title_is_asked_once_more_under_the_surveys_own() -> Non
 
 
 def test_who_knows_the_survey_has_let_in_no_stranger() -> None:
-    host = Host(matches(*[UID] * 3), calling={CALLING})
+    host = Host(matches(*uids(3)), calling={CALLING})
     seen = probe(host, manner(Level.COUNTED))
     assert names(seen) == ["associate", "associate-own", "echo"]
     assert host.asked == []

@@ -18,13 +18,13 @@ from strangers import (
     PENDING,
     QUICK,
     STUDY_FIND,
-    UID,
     Host,
     element,
     manner,
     matches,
     one,
     probe,
+    uids,
 )
 
 from leadglass.scan.asks import Ask, End
@@ -72,7 +72,7 @@ def behind(server: Server) -> Any:
 
     def find(model: str, keys: dict[int, bytes]) -> Iterator[tuple[int, bytes | None]]:
         came = server.answer(asked(keys))
-        yield from [(PENDING, UID)] * came.matches
+        yield from ((PENDING, uid) for uid in uids(came.matches))
         yield {End.COMPLETE: 0, End.LIMITED: 0xB001, End.REFUSED: 0xA700}[came.end], None
 
     return find
@@ -121,14 +121,14 @@ def test_a_plain_server() -> None:
 
 
 def test_who_has_shown_to_ignore_dates_is_asked_once() -> None:
-    host = Host(lambda model, keys: [(PENDING, UID)] * 7 + [(0, None)], services=ONLY)
+    host = Host(lambda model, keys: [*((PENDING, uid) for uid in uids(7)), (0, None)], services=ONLY)
     found = count(host)
     assert (found.said["studies"], found.said["exact"]) == (7, True)
     assert all(not keys.get(DATE) for keys in host.asked[1:])
 
 
 def test_more_than_is_wanted_is_cancelled() -> None:
-    host = Host(matches(*[UID] * 5000), services=ONLY)
+    host = Host(matches(*uids(5000)), services=ONLY)
     found = count(host, patience=CALM, responses=300)
     assert (found.outcome, found.said["cause"]) == (Outcome.STOPPED, "bounds")
     assert 300 <= found.said["studies"] <= 5000
@@ -146,7 +146,7 @@ def _stuck_after(number: int) -> Any:
     """Sends so many and then nothing any more, whatever is said to it."""
 
     def find(model: str, keys: dict[int, bytes]) -> list[tuple[int, bytes | None]]:
-        return [(0, None)] if DATE in keys else [(PENDING, UID)] * number
+        return [(0, None)] if DATE in keys else [(PENDING, uid) for uid in uids(number)]
 
     return find
 
@@ -171,7 +171,7 @@ def test_a_query_that_gets_stuck_is_asked_in_parts() -> None:
 
 def test_misbehaviour_ends_it_with_what_was_found() -> None:
     def find(model: str, keys: dict[int, bytes]) -> list[tuple[int, bytes | None]]:
-        return [(0, None)] if DATE in keys else [(PENDING, UID)] * 12 + [(PENDING, None)]
+        return [(0, None)] if DATE in keys else [*((PENDING, uid) for uid in uids(12)), (PENDING, None)]
 
     found = count(Host(find, services=ONLY))
     assert (found.outcome, found.said["fault"]) == (Outcome.MISBEHAVES, "no-identifier")
@@ -185,7 +185,7 @@ def test_misbehaviour_ends_it_with_what_was_found() -> None:
 def test_memory_does_not_grow_with_matches() -> None:
     held = []
     for number in (1_003, 20_013):
-        host = Host(matches(*[UID + NAME] * number), services=ONLY)
+        host = Host(matches(*uids(number, NAME)), services=ONLY)
         tracemalloc.start()
         try:
             found = count(host, patience=CALM)
@@ -200,7 +200,8 @@ def test_memory_does_not_grow_with_matches() -> None:
 
 
 def with_images(*numbers: bytes) -> Any:
-    return matches(*(UID + NAME + element(IMAGES, number) for number in numbers))
+    data = uids(len(numbers), NAME)
+    return matches(*(each + element(IMAGES, number) for each, number in zip(data, numbers, strict=True)))
 
 
 def test_images_are_added_up_if_the_scope_asks_for_them() -> None:
@@ -231,12 +232,8 @@ def test_a_data_set_that_is_none_is_a_study_all_the_same() -> None:
 
 
 def patients(*identities: tuple[bytes, bytes]) -> Any:
-    return matches(
-        *(
-            element(0x00100020, identity) + element(0x00100021, issuer) + UID
-            for identity, issuer in identities
-        )
-    )
+    rows = [element(0x00100020, identity) + element(0x00100021, issuer) for identity, issuer in identities]
+    return matches(*(row + uid for row, uid in zip(rows, uids(len(rows)), strict=True)))
 
 
 def test_people_are_counted_by_id_and_issuer_however_often_they_come() -> None:
@@ -252,7 +249,7 @@ def test_a_server_that_refuses_a_key_is_asked_without() -> None:
     def find(model: str, keys: dict[int, bytes]) -> list[tuple[int, bytes | None]]:
         if IMAGES in keys:
             return [(0xA900, None)]
-        return list(matches(*[UID] * 3)(model, keys))
+        return list(matches(*uids(3))(model, keys))
 
     said = count(Host(find, services=ONLY), Option.IMAGES).said
     assert said["studies"] == 3 and "images" not in said
@@ -262,7 +259,23 @@ def test_a_server_that_refuses_too_much_is_still_asked_for_images() -> None:
     server = Server(spread(300, 3), 50, "refuse")
 
     def find(model: str, keys: dict[int, bytes]) -> list[tuple[int, bytes | None]]:
-        return [(s, d and UID + element(IMAGES, b"2")) for s, d in behind(server)(model, keys)]
+        return [(s, d and d + element(IMAGES, b"2")) for s, d in behind(server)(model, keys)]
 
     said = count(Host(find, services=ONLY), Option.IMAGES).said
     assert (said["studies"], said["images"]) == (300, 600)
+
+
+# --- a study more than once ------------------------------------------------------------------------------------
+
+
+def test_a_study_that_is_given_for_each_of_its_images_counts_once() -> None:
+    """As pynetdicom's own qrscp does it."""
+    rows = [each for each in uids(9) for _ in range(3)]
+    found = count(Host(matches(*rows), services=ONLY))
+    assert (found.said["studies"], found.said["exact"], found.said["cause"]) == (9, False, "repeats")
+    assert found.said["pending"] >= 27 and "dated" not in found.said
+
+
+def test_its_images_are_not_added_twice() -> None:
+    rows = [each + element(IMAGES, b"5") for each in uids(9) for _ in range(3)]
+    assert count(Host(matches(*rows), services=ONLY), Option.IMAGES).said["images"] == 45

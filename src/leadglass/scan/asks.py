@@ -47,11 +47,17 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Came:
-    """What came of a query: matches, the images they say they have, and how it ended."""
+    """What came of a query: matches, the images they say they have, and how it ended. `repeats`: matches that
+    were there before, word for word."""
 
     matches: int
     end: End
     images: int = 0
+    repeats: int = 0
+
+    @property
+    def different(self) -> int:
+        return self.matches - self.repeats
 
 
 def _range_of_days(first: date, last: date) -> str:

@@ -20,6 +20,8 @@ What can be known, and what cannot (PS3.4 C.2.2.2):
 - Ranges are closed, as some servers know no other: what is dated before 1843 or after 2199 counts as undated.
 - A silent stop at N looks like N studies. It is noticed when parts add up to more. Round numbers are always
   looked into; other ones as far as that costs no more than it would to count them twice again.
+- Some servers give a study more than once, for instance for each of its images. What is given again word for
+  word counts once, and then the count is no more than "at least".
 - Modalities overlap: a study may have several. Of their counts the largest is certain, not the sum.
 """
 
@@ -88,7 +90,7 @@ Plan: TypeAlias = Generator[Ask, Came, Count]
 
 # The first of these that holds is what is told.
 _CAUSES: Final = (
-    "misbehaves", "lost", "time", "bounds", "slow", "cap", "refused", "plateau", "changed",
+    "misbehaves", "lost", "time", "bounds", "slow", "cap", "refused", "plateau", "changed", "repeats",
     "undated", "untimed",
 )  # fmt: skip
 _OVER: Final = {End.SPENT: "time", End.MISBEHAVES: "misbehaves"}
@@ -168,7 +170,7 @@ class _Counting:
             queries = CHECKS if found >= FEW else 4
             self._checks = (self._queries + queries, self._matches + 2 * found + 1000)
         else:
-            return _Part(found, came.images, sure=True)
+            return _Part(came.different, came.images, sure=True)
         return (yield from self._divide(Ask(), came))
 
     def _nothing(self) -> Generator[Ask, Came, _Part]:
@@ -186,18 +188,18 @@ class _Counting:
         return part
 
     def _count(self, part: _Part) -> Count:
-        exact = part.sure and not self._unfound
+        exact = part.sure and not self._unfound and "repeats" not in self._causes
         causes = {*self._causes, *self._unfound, self._over}
         cause = "" if exact else next((word for word in _CAUSES if word in causes), "bounds")
         stop = max(self._stop or 0, self._told_stop) or None
-        dated = None if _Key.TIMES in self._unfound else self._dated
+        dated = None if {_Key.TIMES, "repeats"} & causes else self._dated
         return Count(part.least, exact, cause, dated, self._undated, stop, part.images, self._queries)
 
     # --- parts --------------------------------------------------------------------------------------------
 
     def _settle(self, ask: Ask, came: Came) -> Generator[Ask, Came, _Part]:
         if came.end is End.COMPLETE and not self._doubts(came.matches):
-            return _Part(came.matches, came.images, sure=True)
+            return _Part(came.different, came.images, sure=True)
         return (yield from self._divide(ask, came))
 
     def _doubts(self, found: int) -> bool:
@@ -240,18 +242,18 @@ class _Counting:
     def _together(self, ask: Ask, came: Came, key: _Key, both: _Part) -> _Part:
         """What the answer to the whole of `ask` and those to its halves say together."""
         lacks_key = not key.is_in(ask)
-        if key is _Key.DAYS and lacks_key and both.sure and 2 * both.least >= came.matches:
+        if key is _Key.DAYS and lacks_key and both.sure and 2 * both.least >= came.different:
             self._dated = both.least  # were they fewer, ranges might be read in some other way
-        whole, most = came.matches, max(came.matches, both.least)
+        whole, most = came.different, max(came.different, both.least)
         images = max(came.images, both.images)
-        if came.end is not End.COMPLETE or self._stops_at(whole):
+        if came.end is not End.COMPLETE or self._stops_at(came.matches):
             if lacks_key:
                 self._unfound.add(key)
             return _Part(most, images, both.sure)
         if both.least > whole:
             self._causes.add("changed")
             return _Part(most, images, sure=False)
-        if both.sure and both.least < whole and is_round(whole) and self._checks is None:
+        if both.sure and both.least < whole and is_round(came.matches) and self._checks is None:
             self._causes.add("plateau")  # so many lack the key, or it stops there
             return _Part(most, images, sure=False)
         if key is _Key.DAYS and lacks_key and self._dated is not None:
@@ -268,7 +270,7 @@ class _Counting:
 
     def _leave(self, came: Came) -> _Part:
         """As far as it was looked into, nothing spoke against it; or it was not looked into at all."""
-        return _Part(came.matches, came.images, came.end is End.COMPLETE and self._checks is not None)
+        return _Part(came.different, came.images, came.end is End.COMPLETE and self._checks is not None)
 
     def _indivisible(self, ask: Ask, came: Came) -> Generator[Ask, Came, _Part]:
         """No key that is left divides it any further."""
@@ -276,18 +278,18 @@ class _Counting:
             return self._leave(came)
         self._causes.add(_LEFT.get(came.end) or ("cap" if self._stops_at(came.matches) else "plateau"))
         if came.end is not End.REFUSED:
-            return _Part(came.matches, came.images, sure=False)
+            return _Part(came.different, came.images, sure=False)
         return (yield from self._by_modality(ask, came))
 
     def _by_modality(self, ask: Ask, came: Came) -> Generator[Ask, Came, _Part]:
-        most = _Part(came.matches, came.images, sure=False)
+        most = _Part(came.different, came.images, sure=False)
         proof = yield from self._ask(replace(ask, modality=MADE_UP_MODALITY, most=1))
         if proof.end is not End.COMPLETE or proof.matches:
             return most
         for modality in MODALITIES:
             one = yield from self._ask(replace(ask, modality=modality, most=0))
-            if one.matches > most.least:
-                most = _Part(one.matches, one.images, sure=False)
+            if one.different > most.least:
+                most = _Part(one.different, one.images, sure=False)
         return most
 
     # --- keys ---------------------------------------------------------------------------------------------
@@ -340,6 +342,8 @@ class _Counting:
         came = yield replace(ask, most=min(ask.most or left, left))
         self._queries += 1
         self._matches += came.matches
+        if came.repeats:
+            self._causes.add("repeats")
         if came.end is End.LIMITED:
             self._told_stop = max(self._told_stop, came.matches)
         in_vain = came.end in (End.LOST, End.SLOW) and not came.matches

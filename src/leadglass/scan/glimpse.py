@@ -9,6 +9,7 @@ import hmac
 import secrets
 from array import array
 from collections.abc import Callable
+from hashlib import blake2b
 from typing import Final
 
 from leadglass.dicom.dataset import DataSet, Limits, parse
@@ -25,22 +26,41 @@ MOST_IMAGES: Final = 1_000_000  # of one study; more is a lie
 _IMAGES: Final = TAG_BY_KEYWORD[IMAGES[0]]
 _PERSON: Final = tuple(TAG_BY_KEYWORD[keyword] for keyword in PEOPLE)
 _BATCH: Final = 1 << 16  # hashes that wait to be sorted in
+MOST_COMPARED: Final = 4096  # different data sets of one query, before nobody expects one again
+MOST_REPEATED: Final = 1 << 18  # where there were repetitions
 
 
 class Tally:
     """Takes the responses to one query: they are counted, and cancelled after `most`.
 
-    `look`: given each data set, whole, by whoever may look at it; None: they are not even collected.
+    Data sets are not looked into: a keyed hash, in memory, tells whether one was there before. After
+    `MOST_COMPARED` different ones, none of them twice, even that is left. `look`: given each new data set,
+    whole, where the scope allows it; None: they are not collected.
     """
 
-    __slots__ = ("_data", "_look", "_most", "cancelled", "matches")
+    __slots__ = (
+        "_compares",
+        "_data",
+        "_hash",
+        "_key",
+        "_look",
+        "_most",
+        "_seen",
+        "cancelled",
+        "matches",
+        "repeats",
+    )
 
-    def __init__(self, most: int, look: Callable[[bytes], None] | None = None) -> None:
-        self.matches = 0
+    def __init__(self, most: int, look: Callable[[bytes], None] | None = None, key: bytes = b"") -> None:
+        self.matches = self.repeats = 0
         self.cancelled = False
         self._most = most
         self._look = look
         self._data = bytearray()
+        self._key = key
+        self._hash = blake2b(digest_size=8, key=key)
+        self._seen: set[bytes] = set()
+        self._compares = True
 
     def pending(self, _: Command) -> Next:
         self.matches += 1
@@ -50,12 +70,28 @@ class Tally:
         return Next.CANCEL
 
     def data(self, piece: memoryview, is_last: bool) -> None:
-        if self._look is None:
-            return
-        self._data += piece
+        if self._compares:
+            self._hash.update(piece)
+        if self._look is not None:
+            self._data += piece
         if is_last:
-            self._look(bytes(self._data))
+            is_new = not self._compares or self._compare()
+            if is_new and self._look is not None:
+                self._look(bytes(self._data))
             self._data.clear()
+
+    def _compare(self) -> bool:
+        """Whether the data set that has ended is another one than those before."""
+        digest, before = self._hash.digest(), len(self._seen)
+        self._hash = blake2b(digest_size=8, key=self._key)
+        self._seen.add(digest)
+        if len(self._seen) == before:
+            self.repeats += 1
+            return False
+        if len(self._seen) >= (MOST_REPEATED if self.repeats else MOST_COMPARED):
+            self._compares = False
+            self._seen.clear()
+        return True
 
 
 def element_limits(bounds: Bounds) -> Limits:

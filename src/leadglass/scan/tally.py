@@ -59,7 +59,8 @@ class _Counter:
 
     def so_far(self) -> Ending:
         """What can be said if nothing is asked any more."""
-        came = Came(self._under_way.matches, End.SPENT) if self._under_way else _NOTHING_YET
+        tally = self._under_way
+        came = Came(tally.matches, End.SPENT, 0, tally.repeats) if tally is not None else _NOTHING_YET
         try:
             while True:
                 self._plan.send(came)
@@ -84,11 +85,11 @@ class _Counter:
         images = self.glimpse.images
         syntax = await self._syntax()
         look = (lambda data: self.glimpse.look(data, syntax)) if self._extra and syntax else None
-        tally = self._under_way = Tally(ask.most, look)
+        tally = self._under_way = Tally(ask.most, look, self._visit.manner.secret[:64])
         end = await self._end(ask, tally)
         self._under_way = None
         self._responses += tally.matches
-        return Came(tally.matches, end, self.glimpse.images - images)
+        return Came(tally.matches, end, self.glimpse.images - images, tally.repeats)
 
     async def _syntax(self) -> str:
         """How the data sets are encoded that will come; '' if there is nobody to send any."""
