@@ -198,7 +198,7 @@ class Talk(asyncio.Protocol):
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def _let_others(self) -> None:
-        """Whoever sends without a pause would be read without one, and all the others wait, past their time."""
+        """Whoever sends without a pause would be read without one, and all others wait past their time."""
         transport = self._transport
         if transport is not None and not transport.is_closing():
             transport.pause_reading()

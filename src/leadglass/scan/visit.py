@@ -26,8 +26,8 @@ _UID: Final = re.compile(r"[0-9.]{1,64}", re.ASCII)
 @dataclass(slots=True)
 class Visit:
     """`probes`: those that are to be sent; the scope's level may forbid some. `titles`: called and calling,
-    under which we are let in. `accepted`: services, once they were offered; `takes_anything`: even one that was
-    made up."""
+    under which we are let in. `accepted`: services, once they were offered; `takes_anything`: even one that
+    was made up."""
 
     address: str
     port: int
