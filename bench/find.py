@@ -48,8 +48,8 @@ from leadglass.net.acceptor import alone
 from leadglass.net.attendant import Admission, Manners
 from leadglass.net.connection import Peer
 from leadglass.net.workers import Workers
-from leadglass.record.log import Log
 from leadglass.note import Signer
+from leadglass.record.log import Log
 from leadglass.scp.find import Find
 from leadglass.scp.session import Session
 from leadglass.ul.items import UserInformation

@@ -17,10 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from leadglass.db.engine import Database, metadata, migration_engine
+from leadglass.note import Signer
 from leadglass.record import schema
 from leadglass.record.entry import Entry
 from leadglass.record.log import Log
-from leadglass.note import Signer
 from leadglass.record.published import Publisher
 from leadglass.record.reader import entries
 from leadglass.record.verify import verify

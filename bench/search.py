@@ -30,8 +30,8 @@ from leadglass.db.migrations import upgrade
 from leadglass.index import schema
 from leadglass.index.matching import Level
 from leadglass.index.names import name_key, name_words
-from leadglass.record.log import Log
 from leadglass.note import Signer
+from leadglass.record.log import Log
 
 Clock = Callable[[], float]
 

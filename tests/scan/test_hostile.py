@@ -35,7 +35,7 @@ from leadglass.scan.dial import dial
 from leadglass.scan.ending import Over
 from leadglass.scan.observation import Level, Observation, Outcome
 from leadglass.scan.probe_dimse import probe_dimse
-from leadglass.scan.talk import MOST_DISCARDED
+from leadglass.scan.talk import GULP, MOST_DISCARDED, Talk
 
 PATIENT = b"NOBODY^PLANTED"
 FOUR_GB = 0xFFFFFFF0
@@ -363,6 +363,41 @@ def test_a_flood_ends_soon_and_is_not_held() -> None:
         tracemalloc.stop()
     assert {each.outcome for each in seen} <= {Outcome.ACCEPTED, Outcome.MISBEHAVES}
     assert most < 16 * MOST_DISCARDED
+
+
+def test_whoever_sends_without_a_pause_lets_the_others_have_their_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Between two large readings of one connection the loop has gone round: everybody else was looked at."""
+    rounds, read_in = 0, list[int]()
+
+    class Watched(Talk):
+        def data_received(self, data: bytes) -> None:
+            if len(data) >= GULP:
+                read_in.append(rounds)
+            super().data_received(data)
+
+    def find(body: bytes) -> bytes:
+        (number,) = struct.unpack_from(">4xB", body)
+        one_match = to_request(PENDING, has_data=True)(body) + pdu(DATA, pdv(number, UID, is_command=False))
+        return one_match * 60_000
+
+    async def go() -> None:
+        def next_round() -> None:
+            nonlocal rounds
+            rounds += 1
+            going.append(asyncio.get_running_loop().call_soon(next_round))
+
+        going = list[asyncio.Handle]()
+        next_round()
+        async with listening(counted(find)) as port:
+            await probe_dimse("127.0.0.1", port, manner(Level.COUNTED, responses=60_000))
+        going[-1].cancel()
+
+    monkeypatch.setattr("leadglass.scan.dial.Talk", Watched)
+    run(go())
+    assert len(read_in) > 10
+    assert len(set(read_in)) == len(read_in)
 
 
 @pytest.mark.parametrize("size", [64 << 10, (64 << 10) + 1])

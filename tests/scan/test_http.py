@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import socket
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 from web_server import Answer, response, says, serving
@@ -18,6 +19,8 @@ from leadglass.scan.observation import Level, Outcome
 MANNER = Manner(
     "ops@example.org", Level.ANSWERS, patience=Patience(answer=0.5), bounds=Bounds(head=4096, body=4096)
 )
+
+SLOWER = replace(MANNER, patience=Patience(answer=30))
 
 
 def asked(answer: Answer, manner: Manner = MANNER) -> Reply | Ending:
@@ -81,6 +84,23 @@ def test_bounds_of_an_answer(parts: list[bytes], status: int, length: int, whole
     assert isinstance(reply, Reply)
     assert (reply.status, reply.is_whole) == (status, whole)
     assert abs(len(reply.body) - length) <= (40 if b"gzip" in parts[0] else 0)
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "endless"),
+    [
+        (b"Content-Length: 1073741824\r\n", 1, True),
+        (b"Content-Length: 1000000\r\n", 1_000_000, False),
+        (b"", 1_000_000, False),
+        (b"", 3_000_000, True),
+        (b"Transfer-Encoding: chunked\r\n", 0, True),
+    ],
+)
+def test_what_has_no_end(head: bytes, body: int, endless: bool) -> None:
+    chunks = (b"10000\r\n" + bytes(0x10000) + b"\r\n") * 32
+    reply = asked(writes(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n", bytes(body) or chunks), SLOWER)
+    assert isinstance(reply, Reply)
+    assert (reply.status, reply.is_whole, reply.is_endless) == (200, False, endless)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import Mapping
 
 import pytest
@@ -151,6 +152,20 @@ def test_every_root_is_asked_once_one_request_at_a_time() -> None:
     assert most == 1
     for root in ROOTS:
         assert len([r for r in requests if r.startswith(f"GET {root}/studies?")]) == 1
+
+
+def test_a_page_without_end_is_asked_for_once() -> None:
+    seen, requests = probed(says({}, b"HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n" + bytes(9999)))
+    assert requests == ["GET /"]
+    assert (seen[0].outcome, seen[0].said["fault"]) == (Outcome.RESPONDED, "endless")
+
+
+def test_an_encoding_that_nobody_asked_for_is_not_undone() -> None:
+    packed = gzip.compress(b"<title>Orthanc Explorer</title>" + bytes(1 << 20))
+    seen, requests = probed(says({}, response(packed, "Content-Encoding: gzip")))
+    assert len(requests) > 20
+    assert {each.said.get("fault") for each in seen} == {"encoding"}
+    assert "marker" not in seen[0].said
 
 
 @pytest.mark.parametrize(

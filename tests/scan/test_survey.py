@@ -14,6 +14,9 @@ from leadglass.db.engine import Database
 from leadglass.errors import Denied, StorageFailed
 from leadglass.scan import survey as survey_module
 from leadglass.scan.addresses import AddressSet, range_of
+from leadglass.scan.archives import doubts
+from leadglass.scan.doubts import Reason
+from leadglass.scan.doubts_port import MANY_PORTS
 from leadglass.scan.examine import Language
 from leadglass.scan.knock import knock
 from leadglass.scan.manner import Manner
@@ -221,6 +224,24 @@ def test_one_host_is_asked_at_one_port_at_a_time(register: Register) -> None:
     asyncio.run(made.run())
     assert most == 1
     assert len(dict(register.observations(1))["127.9.0.7"]) == 6
+    for each in (first, *more):
+        each.socket.close()
+
+
+@pytest.mark.parametrize(("open_ports", "kept"), [(MANY_PORTS - 1, 0), (MANY_PORTS, 1)])
+def test_who_listens_at_many_ports_is_not_said_to_listen_at_all_of_them(
+    register: Register, open_ports: int, kept: int
+) -> None:
+    first = Listener("127.9.0.7")
+    more = [Listener("127.9.0.7") for _ in range(open_ports - 1)]
+    made, _ = surveyor(register, (1, *(each.port for each in (first, *more))))
+    asyncio.run(made.run())
+    seen = dict(register.observations(1))["127.9.0.7"]
+    assert [each.port for each in seen if each.outcome is Outcome.REFUSED] == [1] * kept
+    assert not doubts(seen)
+    if kept:
+        (judged,) = doubts([each for each in seen if each.port != 1])
+        assert judged.reason is Reason.EVERY_PORT
     for each in (first, *more):
         each.socket.close()
 

@@ -135,6 +135,19 @@ def test_more_than_is_wanted_is_cancelled() -> None:
     assert (host.cancelled, host.aborted) == (1, 0)
 
 
+def test_who_takes_anything_and_finds_what_cannot_be_is_counted_no_further_than_that() -> None:
+    """Ten honeypots of two million studies each would cost more than a country."""
+
+    def find(model: str, keys: dict[int, bytes]) -> list[tuple[int, bytes | None]]:
+        return [*((PENDING, uid) for uid in uids(700)), (0, None)]
+
+    pot, poor = Host(find), Host(find, services=ONLY)
+    found, whole = (count(host, patience=CALM, unlikely=300) for host in (pot, poor))
+    assert (found.outcome, found.said["cause"], found.said["exact"]) == (Outcome.STOPPED, "bounds", False)
+    assert 300 <= found.said["studies"] <= 700 and pot.cancelled == 1
+    assert (whole.said["studies"], whole.said["exact"], poor.cancelled) == (700, False, 0)
+
+
 def test_who_does_not_hear_of_a_cancellation_is_aborted() -> None:
     host = Host(_stuck_after(400), services=ONLY)
     found = count(host, responses=300)

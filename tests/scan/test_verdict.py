@@ -81,6 +81,13 @@ ONE_PORT: dict[str, tuple[list[Observation], Verdict, Level, int]] = {
         [tls("1.3", Outcome.ALERTED, alert="protocol-version"), tls("1.2", Outcome.ALERTED, alert="handshake-failure", asks_certificate=True)],
         Verdict.ASKS_CERTIFICATE, Level.CLOSED, 1,
     ),
+    "a bare handshake that broke off once asked": (
+        [associate(Outcome.CLOSED), tls("1.3"), tls("1.2", Outcome.CLOSED, asks_certificate=True), associate(Outcome.CLOSED, tls=True)],
+        Verdict.ASKS_CERTIFICATE, Level.CLOSED, 2,
+    ),
+    "a bare handshake that broke off": (
+        [tls("1.2", Outcome.CLOSED), associate(Outcome.CLOSED, tls=True)], Verdict.HANGS_UP, Level.CLOSED, 1,
+    ),
     "asked, and let in without": (
         [tls("1.2", asks_certificate=True), associate(tls=True)], Verdict.ASSOCIATES, Level.ASSOCIATES, 1,
     ),
@@ -95,6 +102,16 @@ ONE_PORT: dict[str, tuple[list[Observation], Verdict, Level, int]] = {
         [control(401), qido(401, realm="basic")], Verdict.WEB_SHUT, Level.CLOSED, 0,
     ),
     "misbehaves": ([associate(Outcome.MISBEHAVES, fault="pdu-length")], Verdict.MISBEHAVES, Level.CLOSED, 0),
+    "a handshake that stalls": (
+        [associate(Outcome.FOREIGN, looks_like="tls"), tls("1.3", Outcome.MUTE, fault="tls-stall")], Verdict.MISBEHAVES, Level.CLOSED, 1,
+    ),
+    "a page without end": ([http(About.LISTING, fault="endless")], Verdict.MISBEHAVES, Level.CLOSED, 0),
+    "a page without end among others": (
+        [http(About.LISTING, fault="endless"), http(About.VIEWER)], Verdict.WEB, Level.CLOSED, 1,
+    ),
+    "takes the call and misbehaves": (
+        [associate(), seen("echo", Outcome.MISBEHAVES, fault="pdu-length")], Verdict.MISBEHAVES, Level.ASSOCIATES, 1,
+    ),
     "mute": ([associate(Outcome.MUTE)], Verdict.MUTE, Level.CLOSED, 0),
     "hangs up": ([associate(Outcome.CLOSED)], Verdict.HANGS_UP, Level.CLOSED, 0),
     "associates": ([associate()], Verdict.ASSOCIATES, Level.ASSOCIATES, 0),

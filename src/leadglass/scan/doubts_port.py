@@ -21,7 +21,7 @@ MOST_STUDIES: Final = 100_000_000  # more than any archive is known to hold
 _LEAST_WINDOWS: Final = 3  # windows of dates with one and the same count, until that is no chance
 # Microseconds. Below the first a round trip tells nothing; from the second on a packet was lost on the way.
 _ROUND_TRIP: Final = (3_000, 900_000)
-_EVERY_PORT: Final = 8  # ports of an address that all accept
+MANY_PORTS: Final = 8  # of an address, that all accept
 _MUTE_PORTS: Final = 4
 _NOBODY: Final = frozenset({Outcome.REFUSED, Outcome.SILENT, Outcome.UNREACHABLE, Outcome.UNTRIED})
 # An archive is no printer and no scheduler; a workstation that is all of it is none either.
@@ -83,7 +83,7 @@ def about_address(mine: Sequence[Door]) -> Iterator[Doubt]:
     mute = [door for door in answering if port_verdict(door).verdict in (Verdict.MUTE, Verdict.OPEN)]
     targets = tuple(Target(door.address, door.port) for door in answering)
     evidence = tuple(door.seen[0].index for door in answering)
-    if len(answering) == len(mine) >= _EVERY_PORT:
+    if len(answering) == len(mine) >= MANY_PORTS:
         let = any(let_in(s) for door in answering for s in door.of(*ASSOCIATIONS))
         kind = DoubtKind.HONEYPOT if let else DoubtKind.TARPIT
         yield Doubt(kind, Reason.EVERY_PORT, Weight.LIKELY, targets, evidence, {"ports": len(targets)})

@@ -19,15 +19,17 @@ import h11
 
 from leadglass.scan.clocks import since, ticks
 from leadglass.scan.dial import connected
-from leadglass.scan.ending import Ending, Over
+from leadglass.scan.ending import Ending, Over, alerted
 from leadglass.scan.foreign import begins_pdu, looks_like
 from leadglass.scan.manner import Manner
 from leadglass.scan.observation import Outcome
-from leadglass.scan.talk import alerted
 from leadglass.scan.words import Fault
 
 _READ: Final = 16 << 10
 _MOST_INTERIM: Final = 8  # 1xx responses before the one that counts
+# Bytes of a body, by which it ends or is without end: as it says itself, and as it is seen to.
+_LONGEST_TOLD: Final = 64 << 20
+_LONGEST_READ: Final = 1 << 20
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -42,7 +44,8 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`headers`: by lower-case name, the first of each. `is_whole`: nothing of the body was left behind."""
+    """`headers`: by lower-case name, the first of each. `is_whole`: nothing of the body was left behind;
+    `is_endless`: it is longer than any page."""
 
     status: int
     headers: Mapping[str, str]
@@ -50,6 +53,7 @@ class Reply:
     is_whole: bool
     connect_us: int
     answer_us: int
+    is_endless: bool = False
 
 
 async def ask(
@@ -92,15 +96,15 @@ class _Exchange:
             self._began = ticks()
             writer.write(self._encoded(request, host))
             response = await self._response()
+            headers = _headers(response)
             body, is_whole = await self._body()
+            is_endless = not is_whole and await self._does_not_end(headers.get("content-length", ""))
         finally:
             writer.transport.abort()
             with suppress(OSError, ssl.SSLError):
                 await writer.wait_closed()
-        headers: dict[str, str] = {}
-        for name, value in response.headers:
-            headers.setdefault(name.decode("ascii", "replace"), value.decode("latin-1"))
-        return Reply(response.status_code, headers, body, is_whole, self._connect_us, since(self._began))
+        took = since(self._began)
+        return Reply(response.status_code, headers, body, is_whole, self._connect_us, took, is_endless)
 
     def too_slow(self) -> Ending:
         return Ending(Outcome.MISBEHAVES, {"fault": Fault.DRIP}) if self._first else Ending(Outcome.MUTE)
@@ -141,6 +145,21 @@ class _Exchange:
             if len(held) > self._manner.bounds.body:
                 return bytes(held[: self._manner.bounds.body]), False
 
+    async def _does_not_end(self, told: str) -> bool:
+        """Of what was left behind. Nothing more is read of what says itself how long it is."""
+        if told:
+            return int(told) > _LONGEST_TOLD
+        passed = 0
+        while passed <= _LONGEST_READ:
+            try:
+                event = await self._event()
+            except Over:
+                return False
+            if not isinstance(event, h11.Data):
+                return False
+            passed += len(event.data)
+        return True
+
     async def _event(self) -> h11.Event | type[h11.PAUSED]:
         while True:
             try:
@@ -163,6 +182,13 @@ class _Exchange:
             return Ending(Outcome.MISBEHAVES, {"fault": fault})
         word = looks_like(self._first) or ("dicom" if begins_pdu(self._first) else "unknown")
         return Ending(Outcome.FOREIGN, {"looks_like": word})
+
+
+def _headers(response: h11.Response) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for name, value in response.headers:
+        found.setdefault(name.decode("ascii", "replace"), value.decode("latin-1"))
+    return found
 
 
 def _host(address: str, port: int) -> str:

@@ -41,6 +41,7 @@ class Bounds:
     """How much of one other side we take before we leave."""
 
     responses: int = 5_000_000  # C-FIND responses in all queries together
+    unlikely: int = 50_000  # of who takes a service that is none, and finds what there cannot be
     queries: int = 2_000
     control_pdu: int = 64 << 10  # bytes
     data_pdu: int = 256 << 10

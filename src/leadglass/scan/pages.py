@@ -11,7 +11,7 @@ from typing import Final
 
 from leadglass.scan.http import Reply
 from leadglass.scan.observation import Value, product
-from leadglass.scan.words import STATISTICS, Marker
+from leadglass.scan.words import STATISTICS, Fault, Marker
 
 ORIGIN: Final = "https://leadglass-scan.invalid"  # nobody's (RFC 2606)
 _MOST_LINKS: Final = 64  # whose digests are kept
@@ -55,6 +55,10 @@ def common(reply: Reply) -> dict[str, Value]:
         told["server"] = server
     if headers.get("access-control-allow-credentials", "").strip().lower() == "true":
         told["allow_credentials"] = True
+    if reply.is_endless:
+        told["fault"] = Fault.ENDLESS.value
+    elif headers.get("content-encoding", "identity").strip().lower() != "identity":
+        told["fault"] = Fault.ENCODING.value
     return told
 
 

@@ -98,7 +98,7 @@ async def probe_web(
     """All that the scope allows to be asked of a web server. Raises Unavailable only: it is our machine."""
     visit = _Visit(address, port, manner, tls, clock)
     front = await visit.get(About.LISTING, "/", lambda reply: pages.page(reply, manner.secret))
-    if front is None:
+    if front is None or front.is_endless:
         return visit.seen
     await _orthanc(visit, front)
     roots = await _viewers(visit)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Final, NamedTuple
 
+from leadglass.scan.doubts_port import MANY_PORTS
 from leadglass.scan.examine import Ask, Language, examine
 from leadglass.scan.knock import knock
 from leadglass.scan.manner import MOST_TITLES, Manner
@@ -193,10 +194,11 @@ class Surveyor:
     # --- what they say ------------------------------------------------------------------------------------
 
     async def _host(self, address: str, ports: Sequence[int], knocks: Sequence[_Knock]) -> None:
-        """A second look keeps the ports at which nobody is, too: they may be what was hoped for."""
+        """A second look keeps the ports at which nobody is, too: they may be what was hoped for. So does one
+        at whoever seems to listen everywhere: a port that is closed speaks for him."""
         self.progress.open_ports += len(ports)
         seen: list[Observation] = []
-        if self._survey.kind is Kind.RETEST:
+        if self._survey.kind is Kind.RETEST or len(ports) >= MANY_PORTS:
             seen += [each.observed(address) for each in knocks if each.outcome is not Outcome.OPEN]
         for port in ports:
             seen += await self._port(address, port)

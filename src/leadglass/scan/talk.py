@@ -40,6 +40,7 @@ from leadglass.ul.pdu import AssociateAC, AssociateRQ
 from leadglass.ul.wire import Fragment, UlLimits
 
 MOST_DISCARDED: Final = 1 << 20  # bytes read and thrown away while the other side is to close
+GULP: Final = 64 << 10  # bytes in one reading, after which all others have their turn before the next
 _UNLIMITED: Final = 1 << 14  # bytes of a PDU for somebody who names no maximum: all that we send is short
 _HEAD: Final = 6  # bytes of a PDU's header, and of a PDV's
 _COMMAND: Final = DimseLimits(command_bytes=4 << 10, empty_fragments=64)
@@ -158,6 +159,8 @@ class Talk(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
 
     def data_received(self, data: bytes) -> None:
+        if len(data) >= GULP:
+            self._let_others()
         if self._ending is not None:
             self._discard(len(data))
             return
@@ -177,6 +180,17 @@ class Talk(asyncio.Protocol):
         self._flush()
         if self.socket is not None:  # the kernel forgets it; a sender with Nagle on waits for our ACK
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+    def _let_others(self) -> None:
+        """Whoever sends without a pause would be read without one, and all others wait past their time."""
+        transport = self._transport
+        if transport is not None and not transport.is_closing():
+            transport.pause_reading()
+            self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def eof_received(self) -> bool:
         return False  # close: half an association is none

@@ -14,6 +14,7 @@ from leadglass.scan.glimpse import Glimpse, Tally
 from leadglass.scan.observation import Outcome, Value
 from leadglass.scan.requests import studies
 from leadglass.scan.visit import Visit
+from leadglass.scan.words import Fault
 
 # Why a count is no more than a lower bound, where that is not the server's own doing.
 _OUTCOMES: Final = {
@@ -39,7 +40,10 @@ class _Counter:
         self._visit, self._model = visit, model
         self._extra = self.glimpse.keys
         today = datetime.fromtimestamp(visit.clock() / 1000, UTC).date()
-        limits = Limits(manner.bounds.queries, manner.bounds.responses)
+        responses = (
+            manner.bounds.unlikely if ignores_dates and visit.takes_anything else manner.bounds.responses
+        )
+        limits = Limits(manner.bounds.queries, responses)
         self._plan = counting(limits, today, ignores_dates=ignores_dates)
         self._next = next(self._plan)
         self._until = visit.moment(manner.patience.count)
@@ -114,6 +118,9 @@ class _Counter:
 
     def _cut_short(self, ending: Ending, tally: Tally) -> End:
         """No final response. After a C-CANCEL that says nothing more."""
+        if tally.is_endless:
+            self._fault = Fault.ENDLESS
+            return End.MISBEHAVES
         if tally.cancelled:
             return End.CANCELLED
         if self._visit.until(self._until) <= 0:

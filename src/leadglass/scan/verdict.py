@@ -85,6 +85,7 @@ _Test: TypeAlias = Callable[[Door], Seen | None]
 _CERTIFICATE_ALERTS: Final = frozenset(
     {"certificate-required", "bad-certificate", "no-certificate", "certificate-unknown"}
 )
+_NO_HANDSHAKE: Final = (Outcome.ALERTED, Outcome.CLOSED)
 _SHUT: Final = (401, 403)
 
 
@@ -129,11 +130,11 @@ def _rejected(fits: Callable[[Seen], bool]) -> _Test:
 
 def _asks_certificate(door: Door) -> Seen | None:
     """TLS 1.3 says so after the handshake; servers of 1.2 say handshake-failure, which in a bare handshake
-    may be about anything, unless they were seen to ask."""
+    may be about anything, or just close, unless they were seen to ask."""
     return (
         _alerted(_CERTIFICATE_ALERTS | {"handshake-failure"}, *ASSOCIATIONS)(door)
         or _alerted(_CERTIFICATE_ALERTS, "tls")(door)
-        or door.first(lambda s: s.outcome is Outcome.ALERTED and s.said("asks_certificate") is True, "tls")
+        or door.first(lambda s: s.outcome in _NO_HANDSHAKE and s.said("asks_certificate") is True, "tls")
     )
 
 
@@ -150,7 +151,28 @@ def _refuses(door: Door) -> Seen | None:
 
 
 def _web(*statuses: int) -> _Test:
-    return lambda door: next((s for s in door.http() if not statuses or s.said("status") in statuses), None)
+    """An answer that ends, and in a way that was asked for."""
+    return lambda door: next(
+        (
+            s
+            for s in door.http()
+            if "fault" not in s.what.said and (not statuses or s.said("status") in statuses)
+        ),
+        None,
+    )
+
+
+def _misbehaves(door: Door) -> Seen | None:
+    """Half a handshake and then nothing is as bad as one that breaks the rules."""
+    return _outcome(Outcome.MISBEHAVES)(door) or next(
+        (s for s in door.seen if s.outcome in (Outcome.MUTE, Outcome.RESPONDED) and "fault" in s.what.said),
+        None,
+    )
+
+
+def _enters_and_misbehaves(door: Door) -> Seen | None:
+    """It takes the call, and whoever goes on gets what nobody can make anything of."""
+    return _outcome(Outcome.MISBEHAVES)(door) if _enters(door) else None
 
 
 def _outcome(*outcomes: Outcome, probes: tuple[str, ...] = ()) -> _Test:
@@ -165,6 +187,7 @@ _TABLE: Final[tuple[tuple[Verdict, Level, _Test], ...]] = (
     (Verdict.WITHHOLDS, Level.ECHOES, _echoes_and_withholds),
     (Verdict.ECHOES, Level.ECHOES, _echoes),
     (Verdict.WITHHOLDS, Level.ASSOCIATES, _enters_and_withholds),
+    (Verdict.MISBEHAVES, Level.ASSOCIATES, _enters_and_misbehaves),
     (Verdict.ASSOCIATES, Level.ASSOCIATES, _enters),
     (Verdict.TAKES_NOTHING, Level.CLOSED, _outcome(Outcome.EMPTY)),
     (Verdict.REFUSES_STRANGERS, Level.CLOSED, _rejected(lambda s: reason(s) == CALLING_UNKNOWN)),
@@ -174,7 +197,7 @@ _TABLE: Final[tuple[tuple[Verdict, Level, _Test], ...]] = (
     (Verdict.BUSY, Level.CLOSED, _rejected(is_busy)),
     (Verdict.WEB_SHUT, Level.CLOSED, _web(*_SHUT)),
     (Verdict.WEB, Level.CLOSED, _web()),
-    (Verdict.MISBEHAVES, Level.CLOSED, _outcome(Outcome.MISBEHAVES)),
+    (Verdict.MISBEHAVES, Level.CLOSED, _misbehaves),
     (Verdict.NOT_DICOM, Level.CLOSED, _outcome(Outcome.FOREIGN)),
     (Verdict.HANGS_UP, Level.CLOSED, _outcome(Outcome.CLOSED, Outcome.ALERTED, probes=ASSOCIATIONS)),
     (Verdict.MUTE, Level.CLOSED, _outcome(Outcome.MUTE)),

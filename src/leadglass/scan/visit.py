@@ -27,7 +27,8 @@ _UID: Final = re.compile(r"[0-9.]{1,64}", re.ASCII)
 @dataclass(slots=True)
 class Visit:
     """`probes`: those that are to be sent; the scope's level may forbid some. `titles`: called and calling,
-    under which we are let in. `accepted`: services, once they were offered."""
+    under which we are let in. `accepted`: services, once they were offered; `takes_anything`: even one that
+    was made up."""
 
     address: str
     port: int
@@ -40,6 +41,7 @@ class Visit:
     seen: list[Observation] = field(default_factory=list)
     titles: tuple[str, str] = ("", "")
     accepted: frozenset[str] = frozenset()
+    takes_anything: bool = False
     talk: Talk | None = None
     _until: float = 0
     _knocked: tuple[int, float] | None = None  # when the next observation began
@@ -127,7 +129,8 @@ class Visit:
         assert self.talk is not None
         services = {context.abstract_syntax for context in self.talk.contexts.values()}
         self.accepted = frozenset(services & OFFERS.keys())
-        if UNKNOWN_SERVICE in services:
+        self.takes_anything = UNKNOWN_SERVICE in services
+        if self.takes_anything:
             return Ending(ending.outcome, {**ending.said, "accepts_unknown": True})
         return ending
 

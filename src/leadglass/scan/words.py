@@ -47,12 +47,13 @@ class Cause(StrEnum):
 
 
 class Fault(StrEnum):
-    """How the other side stalls (`said["fault"]`), as far as a rule tells one way from another."""
+    """How the other side stalls or floods (`said["fault"]`), as far as a rule tells one way from another."""
 
     SLOW = "slow"  # bytes come over DICOM, too slowly to be an answer
     DRIP = "drip"  # so they do over HTTP
     ENDLESS = "endless"  # an answer that does not end
     TLS_STALL = "tls-stall"  # a handshake that stops half-way
+    ENCODING = "encoding"  # of an HTTP body, although none was asked for: it is not undone
 
 
 # The counts of ORTHANC_STATISTICS, in the order of `said["counts"]`.
