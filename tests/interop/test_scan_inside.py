@@ -77,7 +77,8 @@ def test_orthanc_lets_strangers_in_as_it_is_set(
 def test_orthanc_asks_who_it_is_as_it_is_set(
     tmp_path: Path, settings: dict[str, Any], status: int, default_user: int, expected: list[str]
 ) -> None:
-    with orthanc(tmp_path, {}, RemoteAccessAllowed=True, **settings) as (_, address):
+    with orthanc(tmp_path, {}, RemoteAccessAllowed=True, **settings) as server:
+        address = f"http://127.0.0.1:{server.http}"
         config = tmp_path / "orthanc.json"
         (web,) = (each for each in predict({"c": config.read_bytes()}).doors if each.kind == "web")
         assert [each.check for each in web.expected] == expected

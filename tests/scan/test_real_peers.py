@@ -116,12 +116,12 @@ def test_storescp_over_tls(tmp_path: Path, tls_files: tuple[Path, Path]) -> None
 
 @contextmanager
 def orthanc(folder: Path, **settings: Any) -> Iterator[int]:
-    folder.mkdir()
-    with programs.orthanc(folder, {}, **settings) as (server, http):
+    with programs.orthanc(folder, {}, **settings) as server:
         for each in planted():
             path = folder / "one.dcm"
             each.save_as(path, enforce_file_format=True)
-            assert httpx.post(f"{http}/instances", content=path.read_bytes()).status_code == 200
+            stored = httpx.post(f"http://127.0.0.1:{server.http}/instances", content=path.read_bytes())
+            assert stored.status_code == 200
         yield server.port
 
 

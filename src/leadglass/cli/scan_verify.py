@@ -24,8 +24,8 @@ Door = tuple[str, int]
 def retest(
     register: Register, targets: list[str] | None, vantage: str | None, out: Path | None, *, json: bool
 ) -> None:
-    """Every port of the last survey at which something is to be closed, or those that are named. Exit status 1
-    while one of them is open."""
+    """Every port of the last survey at which something is to be closed, or those that are named. Exit status
+    1 while one of them is open."""
     from leadglass.cli.scan_run import run, tell
     from leadglass.home import clock
     from leadglass.scan.register import Kind
