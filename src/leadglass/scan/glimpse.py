@@ -28,6 +28,7 @@ _PERSON: Final = tuple(TAG_BY_KEYWORD[keyword] for keyword in PEOPLE)
 _BATCH: Final = 1 << 16  # hashes that wait to be sorted in
 MOST_COMPARED: Final = 4096  # different data sets of one query, before nobody expects one again
 MOST_REPEATED: Final = 1 << 18  # where there were repetitions
+MOST_IN_A_ROW: Final = 50_000  # repetitions: a study has fewer images
 
 
 class Tally:
@@ -39,9 +40,11 @@ class Tally:
     """
 
     __slots__ = (
+        "_begun",
         "_compares",
         "_data",
         "_hash",
+        "_in_a_row",
         "_key",
         "_look",
         "_most",
@@ -52,8 +55,9 @@ class Tally:
     )
 
     def __init__(self, most: int, look: Callable[[bytes], None] | None = None, key: bytes = b"") -> None:
-        self.matches = self.repeats = 0
+        self.matches = self.repeats = 0  # whole ones
         self.cancelled = False
+        self._begun = self._in_a_row = 0
         self._most = most
         self._look = look
         self._data = bytearray()
@@ -63,11 +67,18 @@ class Tally:
         self._compares = True
 
     def pending(self, _: Command) -> Next:
-        self.matches += 1
-        if self.matches < self._most:
+        self._begun += 1
+        if self._in_a_row > MOST_IN_A_ROW:
+            return Next.ABORT
+        if self._begun < self._most:
             return Next.GO_ON
         self.cancelled = True
         return Next.CANCEL
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether it says the same again and again; then it was aborted."""
+        return self._in_a_row > MOST_IN_A_ROW
 
     def data(self, piece: memoryview, is_last: bool) -> None:
         if self._compares:
@@ -75,6 +86,7 @@ class Tally:
         if self._look is not None:
             self._data += piece
         if is_last:
+            self.matches += 1
             is_new = not self._compares or self._compare()
             if is_new and self._look is not None:
                 self._look(bytes(self._data))
@@ -87,7 +99,9 @@ class Tally:
         self._seen.add(digest)
         if len(self._seen) == before:
             self.repeats += 1
+            self._in_a_row += 1
             return False
+        self._in_a_row = 0
         if len(self._seen) >= (MOST_REPEATED if self.repeats else MOST_COMPARED):
             self._compares = False
             self._seen.clear()
