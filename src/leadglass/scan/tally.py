@@ -92,6 +92,7 @@ class _Counter:
         tally = self._under_way = Tally(ask.most, look, self._visit.manner.secret[:64])
         end = await self._end(ask, tally)
         self._under_way = None
+        self._fault = "endless" if tally.is_endless else self._fault
         self._responses += tally.matches
         return Came(tally.matches, end, self.glimpse.images - images, tally.repeats)
 
@@ -110,7 +111,7 @@ class _Counter:
         try:
             response = await self._visit.find(self._model, keys, tally, seconds=left)
         except Over as over:
-            return self._cut_short(over.ending, tally)
+            return End.MISBEHAVES if tally.is_endless else self._cut_short(over.ending, tally)
         status = response.status or 0
         if self._status is None:
             self._status = status
