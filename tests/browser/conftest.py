@@ -36,6 +36,8 @@ def _module(path: Path) -> ModuleType:
     return sys.modules[name]
 
 
+# Surveys and those who are surveyed are made as for the scan's own tests.
+sys.path[:0] = [str(HERE.parent / name) for name in ("scan", "net")]
 worlds = _module(HERE.parent / "web" / "world.py")
 gallery = _module(HERE / "gallery.py")
 
