@@ -47,6 +47,12 @@ def helpers() -> ModuleType:
     return worlds
 
 
+@pytest.fixture(scope="session")
+def portal() -> ModuleType:
+    """What tests of pages share."""
+    return _module(HERE / "test_portal.py")
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Of one file only: Playwright leaves its event loop running in this thread until it is stopped, and other
