@@ -36,6 +36,8 @@ def _module(path: Path) -> ModuleType:
     return sys.modules[name]
 
 
+# Surveys and those who are surveyed are made as for the scan's own tests.
+sys.path[:0] = [str(HERE.parent / name) for name in ("scan", "net")]
 worlds = _module(HERE.parent / "web" / "world.py")
 gallery = _module(HERE / "gallery.py")
 
@@ -43,6 +45,12 @@ gallery = _module(HERE / "gallery.py")
 @pytest.fixture(scope="session")
 def helpers() -> ModuleType:
     return worlds
+
+
+@pytest.fixture(scope="session")
+def portal() -> ModuleType:
+    """What tests of pages share."""
+    return _module(HERE / "test_portal.py")
 
 
 @pytest.fixture(scope="module")

@@ -84,6 +84,7 @@ def pages(study: dict[str, int]) -> dict[str, tuple[Role | None, str, Any]]:
         "absent": (doctor, "/studies/999", None),
         "denied": (doctor, "/record", None),
         "aside": (Role.PACS_ADMINISTRATOR, "/aside", None),
+        "exposure": (Role.PACS_ADMINISTRATOR, "/exposure", None),
         "record": (Role.AUDITOR, "/record", None),
         "status": (Role.SYSTEM_ADMINISTRATOR, "/status", None),
     }  # fmt: skip
@@ -145,6 +146,12 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder, worlds.new_world(Path(folder)) as world:
         world.people()
         gallery.fill(world, worlds.made_up)
+        sys.path[:0] = [str(HERE.parent / name) for name in ("scan", "net")]
+        reported = helper(HERE.parent / "scan" / "reported.py")
+        with world.register() as register:
+            for days in (60, 30, 0):
+                at = world.clock() - days * reported.DAY - 3_600_000
+                reported.fill(register, Path(folder), at)
         with gallery.served(world) as base, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
             take(browser, world, base, out, set(sys.argv[2:]))

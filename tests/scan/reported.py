@@ -33,8 +33,8 @@ authorised_by = "Dr. Ines Weber, chief information officer"
 contact = "it-security@st-example.org, +49 30 5550199"
 legal_basis = "own networks"
 valid_from = {day}
-valid_to = {day}
-ranges = ["10.1.0.0/24", "2001:db8::/120"]
+valid_to = {until}
+ranges = ["10.1.0.0/24", "2001:db8::/120", "127.0.0.0/8"]
 [targets]
 ranges = ["10.1.0.0/24"]
 hosts = ["[2001:db8::7]:104"]
@@ -55,7 +55,9 @@ def scope_text(
     now: int = NOW,
     constituency: str = "",
 ) -> str:
-    return SCOPE.format(organisation=organisation, tlp=tlp, day=day(now), constituency=constituency)
+    return SCOPE.format(
+        organisation=organisation, tlp=tlp, day=day(now), until=day(now + DAY), constituency=constituency
+    )
 
 
 def scope(organisation: str = "St. Example Hospital", tlp: str = "AMBER+STRICT") -> Scope:
@@ -138,13 +140,16 @@ def fill(
     now: int,
     seen: Iterable[tuple[str, list[Observation]]] | None = None,
     owners: Iterable[Owner] = OWNERS,
+    *,
+    doors: Iterable[tuple[str, tuple[int, ...]]] = (),
 ) -> Survey:
-    """A survey in the register that ended `now` (ms, UTC), with all that follows from one."""
+    """A survey in the register that ended `now` (ms, UTC), with all that follows from one. `doors`: what it
+    has gone through besides the scope."""
     hosts = everybody() if seen is None else list(seen)
     write_owners(folder / "owners.csv", owners)
     text = scope_text(now=now, constituency="owners.csv")
     of = read_scope(text.encode(), now)
-    singles = [("2001:db8::7", (104,))]
+    singles = [("2001:db8::7", (104,)), *doors]
     planned = plan(of.ranges, of.ports, singles, of.do_not_probe)
     survey = register.begin(text, planned.to_json(), planned.blocks, "outside-1", now, folder=str(folder))
     for address, what in hosts:

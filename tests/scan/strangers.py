@@ -59,7 +59,7 @@ async def listening(handler: Handler, **more: Any) -> AsyncIterator[int]:
             await handler(reader, writer)
         writer.transport.abort()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, **more)
+    server = await asyncio.start_server(serve, **({"host": "127.0.0.1", "port": 0} | more))
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

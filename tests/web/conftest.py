@@ -25,6 +25,8 @@ def _module(name: str) -> ModuleType:
     return sys.modules[full]
 
 
+# Surveys and those who are surveyed are made as for the scan's own tests.
+sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in ("scan", "net")]
 worlds = _module("world")
 
 
