@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import Counter
 from typing import Any, ClassVar, Final
 
 from estate.archive import Archive
 
 IDLE: Final = 60  # s without a byte after which a connection is cut
+_ESTABLISHED: Final = 1  # of the states of TCP, as Linux numbers them
 SWEEP: Final = 5  # s between looks at who is idle
 
 
 class Host:
-    """An address with all of its doors: how many connections it had at once, and the most it ever had."""
+    """An address with all of its doors: who is connected, and the most who ever were at once."""
 
     def __init__(self) -> None:
-        self.at_once = 0
+        self.present: set[Peer] = set()
         self.most_at_once = 0
 
-    def came(self) -> None:
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
+    def came(self, peer: Peer) -> None:
+        """Whoever has reset or closed his connection is gone, though we have not heard of it yet."""
+        self.present.add(peer)
+        self.most_at_once = max(self.most_at_once, sum(each.is_connected for each in self.present))
 
-    def left(self) -> None:
-        self.at_once -= 1
+    def left(self, peer: Peer) -> None:
+        self.present.discard(peer)
 
 
 class Door:
@@ -47,12 +50,12 @@ class Door:
         self.happened: Counter[str] = Counter()
         self._turn = -1
 
-    def came(self) -> None:
+    def came(self, peer: Peer) -> None:
         self.happened["connections"] += 1
-        self.host.came()
+        self.host.came(peer)
 
-    def left(self) -> None:
-        self.host.left()
+    def left(self, peer: Peer) -> None:
+        self.host.left(peer)
 
     def turn(self) -> int:
         """Which back end is next, where there are several."""
@@ -82,16 +85,24 @@ class Peer(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]
-        self.door.came()
+        self.door.came(self)
         Peer.present.add(self)
         self.begin()
+
+    @property
+    def is_connected(self) -> bool:
+        """As the kernel knows it: neither side has closed."""
+        told: bytes = self.transport.get_extra_info("socket").getsockopt(
+            socket.IPPROTO_TCP, socket.TCP_INFO, 1
+        )
+        return told[0] == _ESTABLISHED
 
     def begin(self) -> None:
         """The connection stands."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_open = False
-        self.door.left()
+        self.door.left(self)
         Peer.present.discard(self)
         self.end()
 

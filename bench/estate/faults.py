@@ -163,6 +163,8 @@ def _answered(*contexts: AnsweredContext) -> bytes:
 def _torn(request: bytes) -> bytes:
     """An A-ASSOCIATE-AC whose items are longer than what holds them."""
     answer = bytearray(_ac(request))
+    if answer == wire.ABORTED:
+        return wire.ABORTED
     struct.pack_into(">H", answer, wire.ITEMS + 2, 0xFFF0)
     return bytes(answer)
 

@@ -67,7 +67,8 @@ class Kind:
     title: str = "PACS"
     holding: Holding | None = None  # unless the description says otherwise; None: it keeps nothing
     tls: Tls | None = None
-    exact: bool = True  # whether what it holds can be counted to the end
+    exact: bool = True  # whether a stranger can know how much it holds
+    dated: bool = True  # whether he can at least of what has a date
     back_ends: int = 1
     checks: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
@@ -77,10 +78,12 @@ class Kind:
         return self.verdict == "open"
 
 
-DCMTK: Final = Software("dcmtk", "1.2.276.0.7230010.3.0.3.6.7", "OFFIS_DCMTK_367")
-OLD_DCMTK: Final = Software("dcmtk", "1.2.276.0.7230010.3.0.3.6.0", "OFFIS_DCMTK_360")
+DCMTK: Final = Software("dcmtk", "1.2.276.0.7230010.3.0.3.6.7", "OFFIS_DCMTK_367", is_flawed=True)
+OLD_DCMTK: Final = Software("dcmtk", "1.2.276.0.7230010.3.0.3.6.0", "OFFIS_DCMTK_360", is_flawed=True)
 DCM4CHE: Final = Software("dcm4che", "1.2.40.0.13.1.3", "dcm4che-5.29.2", 16_378)
-PYNETDICOM: Final = Software("pynetdicom", "1.2.826.0.1.3680043.9.3811.2.0.2", "PYNETDICOM_202", 16_382)
+PYNETDICOM: Final = Software(
+    "pynetdicom", "1.2.826.0.1.3680043.9.3811.2.0.2", "PYNETDICOM_202", 16_382, is_flawed=True
+)
 FO_DICOM: Final = Software("fo-dicom", "1.3.6.1.4.1.30071.8", "fo-dicom 4.0.8", 262_144)
 CLEARCANVAS: Final = Software("clearcanvas", "1.3.6.1.4.1.25403.1.1.1", "ClearCanvas_3.0", 65_536)
 CONQUEST: Final = Software("conquest", "1.2.826.0.1.3680043.2.135.1066.101", "1.5.0/WIN32", 32_768)
@@ -89,7 +92,7 @@ DICOMPOT: Final = Software("dicompot", maximum_length=4 << 20)
 _HELD: Final = Holding(40)
 
 
-def _checks(manner: Manner, tls: Tls | None) -> tuple[str, ...]:
+def _checks(manner: Manner, tls: Tls | None, *, holds: bool) -> tuple[str, ...]:
     """What a stranger finds out, by the numbers of the checks."""
     if manner.turns_away or manner.checks_called or manner.checks_calling or tls is Tls.MUTUAL:
         return ("D01",) if tls is not Tls.MUTUAL else ()
@@ -105,7 +108,7 @@ def _checks(manner: Manner, tls: Tls | None) -> tuple[str, ...]:
         "D03": anything or bool(manner.services),
         "D05": offers(uids.VERIFICATION),
         "D06": answers and offers(uids.STUDY_ROOT_FIND),
-        "D07": answers and offers(uids.STUDY_ROOT_FIND),
+        "D07": answers and offers(uids.STUDY_ROOT_FIND) and holds,
         "D08": offers(uids.STUDY_ROOT_GET) or offers(uids.STUDY_ROOT_MOVE),
         "D09": offers(CT, SECONDARY_CAPTURE),
         "D10": answers and offers(WORKLIST),
@@ -113,6 +116,7 @@ def _checks(manner: Manner, tls: Tls | None) -> tuple[str, ...]:
         "T01": tls is None and (anything or bool(manner.services)),
         "T02": tls is Tls.WEAK,
         "T03": tls is not None,
+        "F01": any(software.is_flawed for software in manner.software),
     }
     return tuple(check for check, is_found in found.items() if is_found)
 
@@ -123,7 +127,7 @@ def _dicom(verdict: str, *levels: int, software: Software = DCMTK, **how: Any) -
     manner = Manner(how.pop("back_ends_of", (software,)), **how)
     made: dict[str, Any] = {
         "product": software.product,
-        "checks": _checks(manner, own.get("tls")),
+        "checks": _checks(manner, own.get("tls"), holds=own.get("holding", _HELD).studies > 0),
         "back_ends": len(manner.software),
         **own,
     }
@@ -132,6 +136,10 @@ def _dicom(verdict: str, *levels: int, software: Software = DCMTK, **how: Any) -
 
 def _open(**how: Any) -> Kind:
     return _dicom("open", 4, **{"holding": _HELD, **how})
+
+
+def _capped(**how: Any) -> Kind:
+    return _open(exact=False, **how)
 
 
 def _refuses(*levels: int, **how: Any) -> Kind:
@@ -154,23 +162,24 @@ OPEN: Final[dict[str, Kind]] = {
     "find-only": _open(services=ECHO | FIND),
     "no-echo": _open(services=FIND | RETRIEVE),
     "worklist": _open(software=DCM4CHE, services=ARCHIVE | DEPARTMENT, worklist=12),
-    "empty": _open(holding=Holding(0), doubts=("empty",)),
-    "undated": _open(holding=Holding(40, undated=15)),
-    "capped-500": _open(software=PYNETDICOM, cap=500, holding=Holding(1_300)),
-    "capped-1000": _open(cap=1_000, holding=Holding(2_600)),
-    "capped-50000": _open(software=DCM4CHE, cap=50_000, holding=Holding(60_000)),
-    "capped-burst": _open(cap=500, holding=Holding(1_500, burst=900)),
-    "capped-moment": _open(cap=500, holding=Holding(2_600, burst=2_000, frozen=True)),
-    "capped-undated": _open(cap=500, holding=Holding(1_300, undated=50), exact=False),
-    "refuses-above-500": _open(software=DCM4CHE, limit=500, holding=Holding(1_300)),
-    "refuses-above-1000": _open(software=DCM4CHE, limit=1_000, holding=Holding(2_600)),
-    "ignores-date": _open(ignores=_BOTH, holding=Holding(300)),
-    "ignores-date-capped": _open(ignores=_BOTH, cap=500, holding=Holding(1_300), exact=False),
+    "empty": _dicom("open", 3, holding=Holding(0), doubts=("empty",)),
+    "undated": _open(holding=Holding(43, undated=15)),
+    # Who never gives the whole may hold studies without a date: they are in no range of dates.
+    "capped-500": _capped(software=PYNETDICOM, cap=500, holding=Holding(1_300)),
+    "capped-1000": _capped(cap=1_000, holding=Holding(2_600)),
+    "capped-50000": _capped(software=DCM4CHE, cap=50_000, holding=Holding(60_000)),
+    "capped-burst": _capped(cap=500, holding=Holding(1_500, burst=900), dated=False),  # or without a time
+    "capped-moment": _capped(cap=500, holding=Holding(2_600, burst=2_000, frozen=True), dated=False),
+    "capped-undated": _capped(cap=500, holding=Holding(1_300, undated=50)),
+    "refuses-above-500": _capped(software=DCM4CHE, limit=500, holding=Holding(1_300)),
+    "refuses-above-1000": _capped(software=DCM4CHE, limit=1_000, holding=Holding(2_600)),
+    "ignores-date": _open(ignores=_BOTH, holding=Holding(317), dated=False),
+    "ignores-date-capped": _capped(ignores=_BOTH, cap=500, holding=Holding(1_300), dated=False),
     "picky": _open(software=CONQUEST, knows=_FEW),
     "deaf-to-cancel": _open(cancels=False, holding=Holding(1_200)),
     "slow": _open(pause=0.4),
     "load-balanced": _open(
-        back_ends_of=(DCMTK, DCM4CHE), services=ARCHIVE, exact=False, doubts=("load-balancer",)
+        back_ends_of=(DCMTK, DCM4CHE), services=ARCHIVE, exact=False, dated=False, doubts=("load-balancer",)
     ),
     "tls-open": _open(software=DCM4CHE, tls=Tls.SERVER),
     "tls-weak": _open(software=OLD_DCMTK, tls=Tls.WEAK),
@@ -182,6 +191,7 @@ HONEYPOTS: Final[dict[str, Kind]] = {
         services=None,
         holding=Holding(2_000_000, hollow=True),
         exact=False,
+        dated=False,
         doubts=("honeypot",),
     ),
     "dicompot": _dicom(
@@ -211,16 +221,23 @@ def _plays(verdict: str, *names: str, levels: tuple[int, ...] = (0,), **more: An
 
 
 FAULTY: Final[dict[str, Kind]] = {
-    **_plays("misbehaves", "garbage", "torn", "half-answer", "foreign-context", "foreign-syntax", "tarpit"),
+    **_plays("misbehaves", "torn", "half-answer", "foreign-context", "foreign-syntax", "tarpit"),
     **_plays("misbehaves", "four-gigabytes", "mirror", "tls-stalls"),
-    # What they say behind a right answer comes with it, or after it.
+    # A right answer comes first.
     **_plays(
-        "misbehaves", "long-data", "endless-command", "empty-fragments", "unasked-responses", levels=(0, 1)
+        "misbehaves",
+        "long-data",
+        "endless-command",
+        "empty-fragments",
+        "unasked-responses",
+        levels=(1,),
+        checks=("D01", "D02", "D03", "T01", "F01"),
+        product="dcmtk",
     ),
-    "endless-find": _dicom("misbehaves", 3, 4, endless=True, holding=_HELD, exact=False),
+    "endless-find": _dicom("misbehaves", 3, 4, endless=True, holding=_HELD, exact=False, dated=False),
     **_plays("silent", "mute", "hangs-up", "hangs-up-when-asked"),
     **_plays("aborts", "aborts", checks=("D01",)),
-    **_plays("not-dicom", "ssh", "smtp", "ftp", "telnet", "http-only", "tls-alert"),
+    **_plays("not-dicom", "garbage", "ssh", "smtp", "ftp", "telnet", "http-only", "tls-alert"),
 }
 
 
@@ -234,7 +251,7 @@ def _counted(name: str, product: str, *checks: str) -> Kind:
 
 
 def _answers(name: str, *checks: str, product: str = "") -> Kind:
-    return _web("web-open", name, level=3, checks=("W01", *checks), exact=False, product=product)
+    return _web("web-open", name, level=3, checks=("W01", *checks), exact=False, dated=False, product=product)
 
 
 def _viewer(name: str, product: str, check: str = "W08") -> Kind:
@@ -246,7 +263,7 @@ WEB: Final[dict[str, Kind]] = {
     "qido-no-content": _answers("qido-no-content"),
     "qido-cors-any": _answers("qido-cors-any", "W05", "W10"),
     "qido-cors-reflected": _answers("qido-cors-reflected", "W05", "W10"),
-    "orthanc-rest": _counted("orthanc-rest", "orthanc", "W01", "W03"),
+    "orthanc-rest": _counted("orthanc-rest", "orthanc", "W01", "W03", "F01"),
     "dcm4chee": _counted("dcm4chee", "dcm4chee", "W01", "W02", "W05", "W06"),
     "ohif": _answers("ohif", "W05", "W07", product="ohif"),
     "ohif-elsewhere": _viewer("ohif-elsewhere", "ohif", "W07"),

@@ -15,7 +15,8 @@ from estate.description import Estate, Place, System
 def truth(estate: Estate, archives: Mapping[int, Archive]) -> dict[str, Any]:
     """As JSON. Of a port: `levels` that are right for it, `verdict` (a word of `kinds.VERDICTS`), and if it
     keeps anything how many `studies`, `undated` among them, `people` and `images`; `exact` says whether
-    that can be found out. `archive` is the same at every port that leads to the same one."""
+    a stranger can know how many studies, `dated` whether he can of those with a date. `archive` is the same
+    at every port that leads to the same one."""
     return {
         "format": 1,
         "seed": estate.seed,
@@ -67,6 +68,7 @@ def _port(place: Place, archives: Mapping[int, Archive]) -> dict[str, Any]:
         "checks": list(kind.checks),
         "doubts": list(kind.doubts),
         "exact": kind.exact,
+        "dated": kind.dated,
         **(_kept(place, archives) if place.archives else {"archive": None}),
     }
 

@@ -31,7 +31,8 @@ SYNTAXES: Final = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
 
 @dataclass(frozen=True, slots=True)
 class Software:
-    """What a program says of itself when it associates. `product` is for the truth, not for the wire.
+    """What a program says of itself when it associates. `product` is for the truth, not for the wire, and so is
+    whether something is known to be wrong with that version (`is_flawed`).
 
     Without a class UID the user information is no more than a maximum length, as some impostors have it.
     """
@@ -40,6 +41,7 @@ class Software:
     class_uid: str = ""
     version_name: str = ""
     maximum_length: int = 16_384
+    is_flawed: bool = False
 
 
 class Agreed(NamedTuple):

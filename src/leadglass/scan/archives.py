@@ -17,9 +17,8 @@ from leadglass.scan.doors import Door, Seen, doors, hosts
 from leadglass.scan.doubts import Doubt, DoubtKind, Reason, Target, Weight, suspects
 from leadglass.scan.doubts_port import about_address, about_port
 from leadglass.scan.observation import Observation, Outcome
-from leadglass.scan.rules import ASSOCIATIONS
-from leadglass.scan.rules_web import OK, statistics
-from leadglass.scan.words import About
+from leadglass.scan.rules import ASSOCIATIONS, is_exact
+from leadglass.scan.rules_web import statistics, told_counts
 
 NO_CHANCE: Final = 50  # studies at two addresses, from which on the same number is none
 _DRIFT: Final = 1_000  # one study in so many may have come meanwhile
@@ -109,13 +108,12 @@ def _told(door: Door) -> Iterator[_Count]:
     target, certificates = Target(door.address, door.port), _certificates(door)
     for seen in door.of("count"):
         if "studies" in seen.what.said:
-            exact = seen.said("exact") is True
+            exact = is_exact(door, seen)
             images, people = _positive(seen, "images"), _positive(seen, "people")
             program = _program(door)
             yield _Count(target, seen, seen.number("studies"), exact, images, people, program, certificates)
-    for seen in door.http(About.QIDO_COUNT):
-        if seen.said("status") == OK and "count" in seen.what.said:
-            yield _Count(target, seen, seen.number("count"), True, None, None, _WEB, certificates)
+    for seen in told_counts(door):
+        yield _Count(target, seen, seen.number("count"), True, None, None, _WEB, certificates)
     stated = statistics(door)
     if stated:
         seen, by_name = stated

@@ -20,9 +20,9 @@ from leadglass.scan.findings import Finding, findings
 from leadglass.scan.fingerprint import Identity, identify
 from leadglass.scan.grade import Graded, NetworkGrade, grade, network
 from leadglass.scan.observation import Level, Observation
-from leadglass.scan.rules_web import orthanc, statistics
+from leadglass.scan.rules import is_exact
+from leadglass.scan.rules_web import orthanc, statistics, told_counts
 from leadglass.scan.verdict import HostVerdict, PortVerdict, verdicts
-from leadglass.scan.words import About
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,25 +180,21 @@ def _port(door: Door, verdict: PortVerdict, found: tuple[Finding, ...]) -> Port:
 
 def _count(door: Door) -> Count | None:
     """The one that came furthest; else what a web server says of itself in numbers."""
-    told = [each.what.said for each in door.of("count") if "studies" in each.what.said]
+    told = [seen for seen in door.of("count") if "studies" in seen.what.said]
     if not told:
         return _web_count(door)
-    best = max(told, key=lambda said: (_number(said, "studies") or 0, said.get("exact") is True))
-    return Count(
-        _number(best, "studies") or 0,
-        best.get("exact") is True,
-        _number(best, "images"),
-        _number(best, "people"),
-        _number(best, "undated"),
-    )
+    best = max(told, key=lambda seen: (seen.number("studies"), is_exact(door, seen)))
+    said = best.what.said
+    images, people, undated = (_number(said, name) for name in ("images", "people", "undated"))
+    return Count(best.number("studies"), is_exact(door, best), images, people, undated)
 
 
 def _web_count(door: Door) -> Count | None:
     if orthanc(door) and (found := statistics(door)):
         numbers = found[1]
         return Count(numbers["studies"], True, numbers["instances"], numbers["patients"])
-    counts = [each.number("count") for each in door.http(About.QIDO_COUNT) if each.said("status") == 200]
-    return Count(max(counts), True) if counts else None
+    told = [each.number("count") for each in told_counts(door)]
+    return Count(max(told), True) if told else None
 
 
 def _number(said: Mapping[str, object], name: str) -> int | None:

@@ -12,10 +12,10 @@ from leadglass.scan.doors import Door, Seen
 from leadglass.scan.doubts import Doubt, DoubtKind, Reason, Target, Weight
 from leadglass.scan.fingerprint import Provenance
 from leadglass.scan.observation import Outcome, Value
-from leadglass.scan.rules import ASSOCIATIONS, OWN, ignores_the_key, let_in
-from leadglass.scan.rules_web import statistics
+from leadglass.scan.rules import ASSOCIATIONS, ignores_the_key, let_in, programs
+from leadglass.scan.rules_web import statistics, told_counts
 from leadglass.scan.verdict import Verdict, port_verdict
-from leadglass.scan.words import STATISTICS, About, Fault
+from leadglass.scan.words import STATISTICS, Fault
 
 MOST_STUDIES: Final = 100_000_000  # more than any archive is known to hold
 _LEAST_WINDOWS: Final = 3  # windows of dates with one and the same count, until that is no chance
@@ -174,7 +174,7 @@ def _stalls(door: Door) -> Iterator[Doubt]:
 
 
 def _implausible(door: Door) -> Iterator[Doubt]:
-    for seen in (*door.of("count"), *door.http(About.QIDO_COUNT)):
+    for seen in (*door.of("count"), *told_counts(door)):
         studies = seen.number("studies") or seen.number("count")
         if studies > MOST_STUDIES:
             yield _doubt(door, DoubtKind.IMPLAUSIBLE, Reason.TOO_MANY, Weight.LIKELY, [seen], studies=studies)
@@ -197,9 +197,9 @@ def _contradictions(seen: Seen) -> Iterator[tuple[str, str]]:
         yield "studies", "images"
 
 
-def _contradicting_statistics(door: Door, seen: Seen, counts: Mapping[str, int]) -> Iterator[Doubt]:
+def _contradicting_statistics(door: Door, seen: Seen, figures: Mapping[str, int]) -> Iterator[Doubt]:
     for less, more in pairwise(STATISTICS):
-        if counts[less] > counts[more]:
+        if figures[less] > figures[more]:
             kind, reason = DoubtKind.IMPLAUSIBLE, Reason.CONTRADICTION
             yield _doubt(door, kind, reason, Weight.LIKELY, [seen], more=less, less=more)
             return
@@ -209,7 +209,7 @@ def _empty(door: Door) -> Iterator[Doubt]:
     """Answered in full, with nothing: it exposes nothing today."""
     told = statistics(door)
     empty = [s for s in door.of("count") if s.outcome is Outcome.ANSWERED and s.said("studies") == 0]
-    empty += [s for s in door.http(About.QIDO_COUNT) if s.said("status") == 200 and s.said("count") == 0]
+    empty += [s for s in told_counts(door) if s.said("count") == 0]
     if told and not any(told[1].values()):
         empty.append(told[0])
     if empty and not any(s.number("studies") for s in door.of("count")):
@@ -217,16 +217,10 @@ def _empty(door: Door) -> Iterator[Doubt]:
 
 
 def _changing_program(door: Door) -> Iterator[Doubt]:
-    told: dict[tuple[str, str, int], Seen] = {}
-    for seen in door.of(*ASSOCIATIONS, OWN):
-        if seen.outcome in (Outcome.ACCEPTED, Outcome.EMPTY):
-            uid, name = seen.text("implementation_class_uid"), seen.text("implementation_version_name")
-            told.setdefault((uid, name, seen.number("maximum_length")), seen)
+    told = programs(door)
     if len(told) > 1:
-        seen_each = list(told.values())
-        yield _doubt(
-            door, DoubtKind.BALANCER, Reason.CHANGING_PROGRAM, Weight.LIKELY, seen_each, programs=len(told)
-        )
+        kind, reason = DoubtKind.BALANCER, Reason.CHANGING_PROGRAM
+        yield _doubt(door, kind, reason, Weight.LIKELY, told, programs=len(told))
 
 
 def _changing_certificate(door: Door) -> Iterator[Doubt]:

@@ -32,6 +32,8 @@ _PAGES: Final = (
     (About.VIEWER, "/oviyam2/"),
     (About.VIEWER, "/weasis-pacs-connector/"),
     (About.VIEWER, "/ohif/"),
+    (About.VIEWER, "/cgi-bin/dgate"),
+    (About.VIEWER, "/ImageServer/"),
 )
 _CONFIGS: Final = ("/app-config.js", "/viewer/app-config.js", "/ohif/app-config.js")
 _LISTINGS: Final = ("/dicom/", "/DICOM/", "/images/")

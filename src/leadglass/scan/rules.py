@@ -54,6 +54,21 @@ def let_in(seen: Seen) -> bool:
     return seen.outcome is Outcome.ACCEPTED
 
 
+def programs(door: Door) -> tuple[Seen, ...]:
+    """The first association with each program behind the port: several where a load balancer is."""
+    told: dict[tuple[str, str, int], Seen] = {}
+    for seen in door.of(*ASSOCIATIONS, OWN):
+        if seen.outcome in (Outcome.ACCEPTED, Outcome.EMPTY):
+            uid, name = seen.text("implementation_class_uid"), seen.text("implementation_version_name")
+            told.setdefault((uid, name, seen.number("maximum_length")), seen)
+    return tuple(told.values())
+
+
+def is_exact(door: Door, count: Seen) -> bool:
+    """Of a count over DICOM. Behind a load balancer it is what one of several holds: at least that."""
+    return count.said("exact") is True and len(programs(door)) < 2
+
+
 def is_made_up(title: Value | None) -> bool:
     return isinstance(title, str) and title.startswith(manner.MADE_UP)
 

@@ -19,6 +19,7 @@ from leadglass.scan.rules import (
     answers,
     found,
     ignores_the_key,
+    is_exact,
     is_made_up,
     let_in,
     withholds,
@@ -102,7 +103,7 @@ def counted(door: Door, _: Circumstances) -> Found | None:
     if best is None or not best.number("studies"):
         return None
     facts: dict[str, Value] = {name: best.number(name) for name in _COUNTED if name in best.what.said}
-    facts["exact"] = best.said("exact") is True
+    facts["exact"] = is_exact(door, best)
     looked = door.first(lambda s: s.number("records") > 0, "identifiers")
     if looked is not None:
         facts |= {

@@ -66,9 +66,14 @@ def qido_open(door: Door, _: Circumstances) -> Found | None:
     return found(proof, path=_path(proof[0]), key_ignored=proof[0].number("count") > 0)
 
 
+def told_counts(door: Door) -> tuple[Seen, ...]:
+    """How many studies a resource says that there are."""
+    return tuple(s for s in door.http(About.QIDO_COUNT) if s.said("status") == OK and "count" in s.what.said)
+
+
 def qido_counted(door: Door, _: Circumstances) -> Found | None:
-    best = max(door.http(About.QIDO_COUNT), key=lambda s: s.number("count"), default=None)
-    if best is None or best.said("status") != OK or not best.number("count"):
+    best = max(told_counts(door), key=lambda s: s.number("count"), default=None)
+    if best is None or not best.number("count"):
         return None
     return found([best], studies=best.number("count"))
 

@@ -23,8 +23,7 @@ from leadglass.scan.rules import (
     reason,
     withholds,
 )
-from leadglass.scan.rules_web import listed, orthanc, statistics
-from leadglass.scan.words import About
+from leadglass.scan.rules_web import listed, orthanc, statistics, told_counts
 
 
 class Verdict(StrEnum):
@@ -90,12 +89,12 @@ _SHUT: Final = (401, 403)
 
 
 def _counted(door: Door) -> Seen | None:
-    counts = [s for s in door.of("count") if s.number("studies")]
-    counts += [s for s in door.http(About.QIDO_COUNT) if s.said("status") == 200 and s.number("count")]
+    found = [s for s in door.of("count") if s.number("studies")]
+    found += [s for s in told_counts(door) if s.number("count")]
     told = statistics(door) if orthanc(door) else None
     if told and told[1]["studies"]:
-        counts.append(told[0])
-    return max(counts, key=lambda s: s.number("studies") or s.number("count"), default=None)
+        found.append(told[0])
+    return max(found, key=lambda s: s.number("studies") or s.number("count"), default=None)
 
 
 def _answers(door: Door) -> Seen | None:
