@@ -102,11 +102,12 @@ class Ingest:
         """The last step before a group's commit: its blobs and their directories survive a power cut."""
         commits: list[_Commit] = tx.state[_SYNC]
         # An entry exists since the blob was opened: its directory's fsync need not wait for the file's.
-        self.blobs.sync_directories(commit.blob.name for commit in commits)
+        self.blobs.sync_directories(commit.blob.name for commit in commits if not commit.blob.is_entered)
         for commit in commits:
             commit.durable.result()
 
     def close(self) -> None:
+        self.blobs.close()  # while our presence keeps `check` from what was made ahead
         with self._lock:
             if self._present >= 0:
                 os.close(self._present)
