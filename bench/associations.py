@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -84,8 +84,10 @@ def authenticated(receiver: Receiver, count: int) -> None:
 
 
 def warm(receiver: Receiver) -> None:
+    before = descriptors(receiver.process.pid)
     for association in list(associated(receiver, WARMING)):
         association.release()
+    reached(receiver, lambda there: there < before + WARMING)
 
 
 def amid_storing(receiver: Receiver, made: list[Association]) -> float:
@@ -105,10 +107,15 @@ def amid_storing(receiver: Receiver, made: list[Association]) -> float:
     return held
 
 
-def wait_until_gone(receiver: Receiver, wanted: int) -> None:
-    until = time.monotonic() + 30
-    while descriptors(receiver.process.pid) > wanted and time.monotonic() < until:
+def reached(receiver: Receiver, what: Callable[[int], bool]) -> None:
+    """Wait until so many descriptors are open, though not for ever: then the figures say so."""
+    until = time.monotonic() + 10
+    while not what(descriptors(receiver.process.pid)) and time.monotonic() < until:
         time.sleep(0.1)
+
+
+def wait_until_gone(receiver: Receiver, wanted: int) -> None:
+    reached(receiver, lambda there: there <= wanted)
     left = descriptors(receiver.process.pid) - wanted
     print(f"  descriptors after they left      {left:+d}")
 
@@ -147,6 +154,7 @@ def strangers(receiver: Receiver, count: int) -> None:
     """What a connection costs that has said nothing yet."""
     before, open_before = resident(receiver.process.pid), descriptors(receiver.process.pid)
     with crowd(receiver, count, 0):
+        reached(receiver, lambda there: there >= open_before + count)
         more = resident(receiver.process.pid) - before
         there = descriptors(receiver.process.pid) - open_before
         each = more / max(there, 1) * 1000

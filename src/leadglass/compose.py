@@ -146,7 +146,7 @@ def _services(
 ) -> Services:
     limits, presence = Limits(), home.database.with_name("ingest.lock")
     ledger, sandbox = Ledger(doorkeeper), Sandbox()
-    blobs, keys = Blobs(home.objects), StudyKeys(keyring)
+    blobs, keys = Blobs(home.objects, ahead=True), StudyKeys(keyring)
     objects = Objects(doorkeeper.db, blobs, keys)
     accounts = Accounts(doorkeeper, ledger, Hasher(HASH_COST), _session_limits(settings))
     upkeep = Upkeep(

@@ -134,6 +134,16 @@ def test_while_somebody_stores_only_old_ones_are_orphans(filled: Any) -> None:
     assert not old.exists()
 
 
+def test_while_somebody_stores_an_empty_file_is_left_to_whoever_may_take_it(filled: Any) -> None:
+    filled.take_in(9)
+    path, _ = orphan(filled, 10 * GRACE)
+    path.write_bytes(b"")
+    os.utime(path, ns=((filled.now - 10 * GRACE) * 1_000_000,) * 2)
+    report = check(filled, collect=True)
+    assert (report.orphans, report.young, report.collected) == (0, 1, 0)
+    assert path.exists()
+
+
 def test_without_an_entry_nothing_is_collected(filled: Any, mute: Callable[[], None]) -> None:
     path, _ = orphan(filled, 0)
     mute()

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leadglass.errors import BrokenInvariant, StorageFailed, StorageFull, Tampered
+from leadglass.store.ahead import BATCH, STREAM
 from leadglass.store.blobs import PER_DIRECTORY, WRITEBACK, Blobs, StoredBlob
 from leadglass.store.sealed import SEGMENT, sealed_size
 
@@ -259,6 +260,54 @@ def test_a_group_costs_one_directory_fsync(tmp_path):
     system.calls.clear()
     blobs.sync_directories(writer.name for writer in writers)
     assert system.calls == ["open", "fsync", "close"]
+
+
+def test_in_a_stream_of_objects_most_take_a_name_whose_entry_is_durable(tmp_path):
+    system = FaultySystem()
+    blobs = Blobs(tmp_path, system=system, ahead=True)
+    taken = []
+    while not (taken and taken[-1].is_entered):  # as many as it takes until the thread has made the first
+        taken.append(blobs.create())
+    assert not any(writer.is_entered for writer in taken[:STREAM])
+    last = taken[-1]
+    last.write(CONTENT)
+    last.finish()
+    blobs.close()
+    for writer in taken[:-1]:
+        writer.abandon()
+    assert [path.name for path in files_in(tmp_path)] == [last.name]
+    assert system.open_files == set()
+    with blobs.open(last.name, last.key) as reader:
+        assert reader.read(0, len(CONTENT)) == CONTENT
+
+
+def test_a_name_made_ahead_that_was_removed_is_not_missed(tmp_path):
+    blobs = Blobs(tmp_path, ahead=True)
+    while not blobs.create().is_entered:
+        pass
+    for path in files_in(tmp_path):
+        path.unlink()
+    for _ in range(2 * BATCH):  # more than were there
+        store(blobs)
+    blobs.close()
+
+
+def test_a_directory_that_cannot_be_synced_ahead_is_the_end_as_it_is_otherwise(tmp_path):
+    system = FaultySystem("fsync", errno.EIO, 2)  # the first is that of the directory's own entry
+    blobs = Blobs(tmp_path, system=system, ahead=True)
+    with pytest.raises(StorageFailed):
+        while True:
+            blobs.create()
+    blobs.close()
+
+
+def test_a_full_disk_ahead_is_met_by_who_needs_room(tmp_path):
+    blobs = Blobs(tmp_path, system=FaultySystem("open", errno.ENOSPC, STREAM + 10), ahead=True)
+    with suppress(StorageFull):
+        for _ in range(STREAM + 9):
+            blobs.create()
+    assert store(blobs)[0]
+    blobs.close()
 
 
 def test_the_parent_is_synced_although_the_directory_exists(tmp_path):

@@ -101,7 +101,7 @@ class Ingest:
         """The last step before a group's commit: its blobs and their directories survive a power cut."""
         commits: list[_Commit] = tx.state[_SYNC]
         # An entry exists since the blob was opened: its directory's fsync need not wait for the file's.
-        self.blobs.sync_directories(commit.blob.name for commit in commits)
+        self.blobs.sync_directories(commit.blob.name for commit in commits if not commit.blob.is_entered)
         for commit in commits:
             commit.durable.result()
 
@@ -114,6 +114,7 @@ class Ingest:
 
     def close(self) -> None:
         self._examiner.shutdown()
+        self.blobs.close()  # while our presence keeps `check` from what was made ahead
         self._presence.leave()
 
 

@@ -23,7 +23,7 @@ from leadglass.note import VerifierKey
 from leadglass.record.chain import Verdict
 from leadglass.record.log import read_head
 from leadglass.record.verify import verify
-from leadglass.store.blobs import Blobs
+from leadglass.store.blobs import Blobs, StoredBlob
 
 GRACE = 60 * 60_000  # ms: what is younger may be an object somebody is sending right now
 MAX_PROBLEMS = 1000
@@ -124,7 +124,7 @@ class Upkeep:
         record verifies.
 
         With `collect`, blobs that no row names are removed, and that is on the record. While somebody
-        else may be storing, only those older than an hour count.
+        else may be storing, only those older than an hour count, and no empty ones.
         """
         self._doorkeeper.require(who, Action.SYSTEM_STATUS, context)
         report = CheckReport(deep=deep)
@@ -134,7 +134,7 @@ class Upkeep:
             for holding in self._holdings():
                 found.pop(holding.sealed.blob, None)
                 report.objects += 1
-            old = [b for b in found.values() if alone or context.now - b.modified >= GRACE]
+            old = [b for b in found.values() if alone or _is_left(b, context.now)]
             report.orphans = len(old)
             report.young = len(found) - len(old)
             report.orphan_bytes = sum(blob.sealed_size for blob in old)
@@ -205,6 +205,11 @@ class Upkeep:
 
     def _verify(self, progress: Progress | None) -> Verdict:
         return verify(self._db.read, self._verifier, published=self._tiles, progress=progress)
+
+
+def _is_left(blob: StoredBlob, now: int) -> bool:
+    """While somebody may be storing. An empty file, of whatever age, may be one that an object takes next."""
+    return blob.sealed_size > 0 and now - blob.modified >= GRACE
 
 
 def _note(problems: list[str], blob: str) -> None:

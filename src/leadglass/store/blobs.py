@@ -4,7 +4,8 @@
 
 An object is written under its final, random name: no rename is needed because nothing refers to it before the
 row that commits it. It is durable after `finish` (the file) and `sync_directories` (its entry, once per group
-of objects). A crash in between leaves a blob without a row, which `leadglass check` collects.
+of objects). In a stream of objects most find an empty file made ahead, whose entry is durable. A crash leaves
+such files, and blobs without a row, which `leadglass check` collects.
 The name is the associated data of the seal, so a blob put in another's place fails its authentication.
 """
 
@@ -23,6 +24,7 @@ from types import TracebackType
 from typing import Self
 
 from leadglass.errors import BrokenInvariant, StorageFailed, Tampered
+from leadglass.store.ahead import Ahead
 from leadglass.store.files import System, storage_error, storage_errors, write_all
 from leadglass.store.keys import new_key
 from leadglass.store.sealed import SealedReader, SealingWriter
@@ -33,6 +35,7 @@ WRITEBACK = 8 * 1024 * 1024  # bytes after which the kernel is asked to start wr
 _NAME = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _DIRECTORY = re.compile(r"[0-9a-f]{2}", re.ASCII)
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+_WRITE = os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a planted FIFO must not block
 _SCAN = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
 
@@ -62,11 +65,17 @@ class Blobs:
     """The blobs under `root`. Safe for several threads and processes at once: names never meet.
 
     An instance stays in one of the 256 directories for 512 objects, so that a group of objects costs one
-    directory fsync and not one each. `system` is the module `os`, or a test's stand-in.
+    directory fsync and not one each. With `ahead`, to be closed, a stream of them waits for no directory at
+    all. `system` is the module `os`, or a test's stand-in.
     """
 
     def __init__(
-        self, root: Path, *, system: System = os, random: Callable[[int], bytes] = os.urandom
+        self,
+        root: Path,
+        *,
+        system: System = os,
+        random: Callable[[int], bytes] = os.urandom,
+        ahead: bool = False,
     ) -> None:
         self._root = os.fspath(root)
         self._system = system
@@ -75,13 +84,21 @@ class Blobs:
         self._directory = ""
         self._left = 0
         self._unsynced = False  # a directory's fsync failed: nobody knows which entries are durable
+        self._ahead = Ahead(self._make_ahead, self._discard) if ahead else None
 
     def create(self) -> BlobWriter:
         """A new, empty blob with a random name and a random key. StorageFull, StorageFailed."""
-        name = self._next_directory() + self._random(15).hex()
-        with storage_errors("The object"):
-            descriptor = self._system.open(self._path(name), _CREATE, 0o600)
-        return BlobWriter(name, new_key(), _File(descriptor, self._system), self._path(name))
+        self._require_synced()
+        name = self._ahead.take() if self._ahead is not None else None
+        if name is not None:
+            with storage_errors("The object"), suppress(FileNotFoundError):
+                return self._writer(name, self._system.open(self._path(name), _WRITE), is_entered=True)
+        return self._writer(*self._made(), is_entered=False)
+
+    def close(self) -> None:
+        """Remove what was made ahead and nobody took."""
+        if self._ahead is not None:
+            self._ahead.close()
 
     def open(self, name: str, key: bytes) -> BlobReader:
         """A blob to read. Tampered when it is gone, was swapped or altered, or the key is not its own."""
@@ -107,6 +124,34 @@ class Blobs:
         """Make the directory entries of these blobs durable (made and removed ones): one fsync each."""
         for directory in sorted({os.path.dirname(self._path(name)) for name in names}):
             self._sync(directory)
+
+    def _made(self) -> tuple[str, int]:
+        """A new file: its name, and its descriptor."""
+        name = self._next_directory() + self._random(15).hex()
+        with storage_errors("The object"):
+            return name, self._system.open(self._path(name), _CREATE, 0o600)
+
+    def _writer(self, name: str, descriptor: int, *, is_entered: bool) -> BlobWriter:
+        file = _File(descriptor, self._system)
+        return BlobWriter(name, new_key(), file, self._path(name), is_entered=is_entered)
+
+    def _make_ahead(self, count: int) -> list[str]:
+        names: list[str] = []
+        try:
+            for _ in range(count):
+                name, descriptor = self._made()
+                names.append(name)
+                self._system.close(descriptor)
+            self.sync_directories(names)
+        except BaseException:
+            self._discard(names)
+            raise
+        return names
+
+    def _discard(self, names: Iterable[str]) -> None:
+        for name in names:
+            with suppress(OSError):
+                self._system.unlink(self._path(name))
 
     def _next_directory(self) -> str:
         self._require_synced()
@@ -166,14 +211,16 @@ class Blobs:
 
 class BlobWriter:
     """Seals one object into its file. `name` and `key` are what the row needs to find and open it again.
+    `is_entered`: its directory's entry is durable already.
 
     After any failure the partial file is removed as far as the disk allows, and nothing more can be written:
     a failed write or fsync is never tried again. As a context manager it abandons what was not finished.
     """
 
-    def __init__(self, name: str, key: bytes, file: _File, path: str) -> None:
+    def __init__(self, name: str, key: bytes, file: _File, path: str, *, is_entered: bool) -> None:
         self.name = name
         self.key = key
+        self.is_entered = is_entered
         self._file = file
         self._path = path
         self._seal = SealingWriter(file.append, key, name.encode("ascii"))
