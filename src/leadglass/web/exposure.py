@@ -18,8 +18,8 @@ from leadglass.scan.grade import Grade
 from leadglass.scan.observation import Level
 from leadglass.scan.ports import port_of
 from leadglass.scan.report.charts import Bar, bars, line
-from leadglass.scan.report.summary import worst_first
 from leadglass.scan.report.summary import line as summary_line
+from leadglass.scan.report.summary import worst_first
 from leadglass.scan.retest import is_open
 from leadglass.scan.scope_text import with_port
 from leadglass.web.calls import Call
