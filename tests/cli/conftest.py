@@ -17,6 +17,10 @@ from typer.testing import CliRunner
 
 from leadglass.cli.main import app
 
+# Whom a scan meets is made as for the scan's own tests; helpers beside the tests have names of their own.
+sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in ("cli", "scan", "net", "demo")]
+pytest.register_assert_rewrite("scanned", "strangers", "demo_process", "raw_peer")
+
 
 class Ran:
     """What a command said and how it ended."""

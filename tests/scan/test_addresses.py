@@ -66,6 +66,9 @@ def test_ranges_that_are_read(text: str) -> None:
         "pacs",
         "192.0.2.1/33",
         "1-2-3",
+        "::ffff:192.0.2.7",
+        "::ffff:192.0.2.0/120",
+        "::/0",
     ],
 )
 def test_ranges_that_are_none(text: str) -> None:

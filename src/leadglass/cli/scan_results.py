@@ -60,9 +60,13 @@ def summarise(network: Network) -> None:
             from leadglass.scan.report.summary import amount
 
             told += f"In all {amount(network.total)}. "
-        if network.apart:
-            told += f"{show.count(len(network.apart), 'host')} left out: likely no archive."
-        show.out().print(f"\n{told.strip()}")
+        if told:
+            show.out().print(f"\n{told.strip()}")
+    if network.apart:
+        show.note(
+            f"{show.count(len(network.apart), 'host')} left out: likely no archive. "
+            "Why, and how to overrule that: leadglass scan overrule"
+        )
 
 
 def write(result: Result, out: Path | None, language: Language | None = None) -> tuple[Path, list[Path]]:

@@ -48,6 +48,10 @@ VerifyOption = Annotated[
     bool,
     typer.Option("--verify", help="Look again at what was open, and prove what is closed."),
 ]
+VerifiedOption = Annotated[
+    int | None,
+    typer.Option("--survey", metavar="N", help="With --verify: of which survey; else of the last one."),
+]
 AnewOption = Annotated[
     bool, typer.Option("--anew", help="Begin again although the last survey of this scope was not finished.")
 ]
@@ -59,6 +63,7 @@ def scan(
     scope: ScopeOption = None,
     verify: VerifyOption = False,
     vantage: VantageOption = None,
+    survey: VerifiedOption = None,
     anew: AnewOption = False,
     out: OutOption = None,
     json: JsonOption = False,
@@ -74,12 +79,14 @@ def scan(
         if verify:
             from leadglass.cli.scan_verify import retest
 
-            retest(register, targets, vantage, out, json=json)
+            retest(register, register.survey(survey), targets, vantage, out, json=json)
             return
+        if survey is not None:
+            raise typer.BadParameter("Only with --verify.", param_hint="--survey")
         ready = ready_for(targets, scope, clock())
         tell(ready)
-        survey, finished = run(ready, register, vantage, anew=anew, quiet=json)
-        result = load(register, survey)
+        made, finished = run(ready, register, vantage, anew=anew, quiet=json)
+        result = load(register, made)
         keep(register, result)
         report, letters = write(result, out)
     if json:

@@ -22,10 +22,16 @@ Door = tuple[str, int]
 
 
 def retest(
-    register: Register, targets: list[str] | None, vantage: str | None, out: Path | None, *, json: bool
+    register: Register,
+    survey: Survey,
+    targets: list[str] | None,
+    vantage: str | None,
+    out: Path | None,
+    *,
+    json: bool,
 ) -> None:
-    """Every port of the last survey at which something is to be closed, or those that are named. Exit status
-    1 while one of them is open."""
+    """Every port of the survey at which something is to be closed, or those that are named. Exit status 1
+    while one of them is open."""
     from leadglass.cli.scan_run import run, tell
     from leadglass.home import clock
     from leadglass.scan.register import Kind
@@ -33,17 +39,19 @@ def retest(
     from leadglass.scan.retest import chosen, closures, opened, plan_for
     from leadglass.scan.scope import read_scope
 
-    first = load(register, register.survey())
-    survey = first.about.survey
+    if vantage not in {None, survey.vantage}:
+        raise Violation(
+            f"A fix is shown from the place from which it was seen: {survey.vantage}.", code="vantage"
+        )
+    first = load(register, survey)
     doors = chosen(opened(first.network), named_targets(targets or []))
     if not doors:
-        show.out().print("The last survey found nothing open.")
+        show.out().print("The survey found nothing open.")
         return
     scope = read_scope(survey.scope.encode(), clock())
     ready = Ready(scope, survey.scope, Path(survey.folder), plan_for(doors, scope))
     tell(ready)
-    where = vantage or survey.vantage
-    second, finished = run(ready, register, where, anew=True, quiet=json, kind=Kind.RETEST)
+    second, finished = run(ready, register, survey.vantage, anew=True, quiet=json, kind=Kind.RETEST)
     result = load(register, second)
     keep(register, result)
     found = closures(first, result, doors)

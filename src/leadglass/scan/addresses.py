@@ -103,24 +103,36 @@ class AddressSet:
 def range_of(text: str) -> Range:
     """`192.0.2.7`, `192.0.2.0/24`, `192.0.2.10-192.0.2.20`, the same in IPv6. Violation for anything else.
 
-    A network with bits behind its mask is a typing mistake: one of the two numbers is not what was meant.
+    A network with bits behind its mask is a typing mistake: one of the two numbers is not what was meant. An
+    IPv4 address as IPv6 has it (::ffff:192.0.2.7) would be the same host under a second name, on one list and
+    not on the other.
     """
+    found = _range(text)
+    if found is not None and not _mapped(found):
+        return found
+    raise Violation(
+        f"{_shown(text)} is no range of addresses. Write 192.0.2.7, 192.0.2.0/24 or 192.0.2.10-192.0.2.20; "
+        "a network begins at its first address.",
+        code="range",
+    )
+
+
+def _range(text: str) -> Range | None:
     first, dash, last = (part.strip() for part in text.partition("-"))
     try:
         if dash:
             lower, upper = ip_address(first), ip_address(last)
             if lower.version == upper.version and int(lower) <= int(upper):
                 return Range(lower.version, int(lower), int(upper))
-        else:
-            network = ip_network(first)
-            return Range(network.version, int(network[0]), int(network[-1]))
+            return None
+        network = ip_network(first)
     except ValueError:
-        pass
-    raise Violation(
-        f"{_shown(text)} is no range of addresses. Write 192.0.2.7, 192.0.2.0/24 or 192.0.2.10-192.0.2.20; "
-        "a network begins at its first address.",
-        code="range",
-    )
+        return None
+    return Range(network.version, int(network[0]), int(network[-1]))
+
+
+def _mapped(each: Range) -> bool:
+    return each.version == 6 and each.first <= _MAPPED.last and _MAPPED.first <= each.last
 
 
 def overlap(ranges: Iterable[Range]) -> tuple[Range, Range] | None:
@@ -155,6 +167,7 @@ def in_order(addresses: Iterable[str]) -> Iterator[str]:
     return map(str, sorted(found, key=lambda each: (each.version, int(each))))
 
 
+_MAPPED = Range(6, 0xFFFF_0000_0000, 0xFFFF_FFFF_FFFF)  # ::ffff:0:0/96 (RFC 4291 2.5.5.2)
 _PRIVATE = AddressSet.of(
     range_of(network)
     for network in (

@@ -107,8 +107,8 @@ class Network:
         holding = [each for each in counted if each.studies]
         images = [each.images for each in holding if each.images is not None]
         people = [each.people for each in holding if each.people is not None]
-        least = {"images"} if len(images) < len(holding) else set()
-        least |= {"people"} if len(holding) > 1 else set()
+        least = {"images"} if 0 < len(images) < len(holding) else set()
+        least |= {"people"} if people and len(holding) > 1 else set()
         return Count(
             sum(each.studies for each in counted),
             all(each.exact for each in counted),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -72,6 +72,7 @@ _KINDS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 _MOST_KINDS: Final = 3
+_APART: Final = "  Does not count: likely no archive."
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,8 @@ def lines(network: Network) -> Iterator[Line]:
         for port in host.ports:
             if port.verdict.verdict not in {Verdict.CLOSED, Verdict.SILENT, Verdict.UNREACHABLE}:
                 where = f":{port.port}" if single else with_port(host.address, port.port)
-                yield line(where, port)
+                told = line(where, port)
+                yield replace(told, detail=told.detail + _APART) if host.address in network.apart else told
 
 
 def line(where: str, port: Port) -> Line:
