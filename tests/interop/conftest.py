@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # helpers beside the tests have names of their own
-<<<<<<< HEAD
 sys.path[1:1] = [str(Path(__file__).parents[1] / package) for package in ("net", "dicom", "transfer")]
+sys.path.insert(1, str(Path(__file__).parents[2] / "bench"))  # for the words of the estate's truth
 pytest.register_assert_rewrite(
     "interop_archive",
     "interop_home",
@@ -20,11 +20,6 @@ pytest.register_assert_rewrite(
     "pacs",
     "raw_peer",
 )
-=======
-sys.path.insert(0, str(Path(__file__).parents[1] / "net"))
-sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))  # for the words of the estate's truth
-pytest.register_assert_rewrite("interop_archive", "interop_images", "interop_programs", "raw_peer")
->>>>>>> truth
 
 import interop_archive  # noqa: E402 (after the lines above, or it is not found and its assertions say nothing)
 import interop_images  # noqa: E402
