@@ -246,6 +246,7 @@ No setting opens anything to strangers. Plain HTTP is served on loopback only; e
 |---|---|
 | `LEADGLASS_HOME` | the home that commands work on without `--home` |
 | `LEADGLASS_MASTER_KEY_FILE` | where the master key lies, if not in the user's configuration folder |
+| `LEADGLASS_SCAN` | the folder of the scan's register, if not `leadglass/scan` in the user's data folder |
 """
 
 
