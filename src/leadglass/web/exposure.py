@@ -18,21 +18,14 @@ from leadglass.scan.grade import Grade
 from leadglass.scan.observation import Level
 from leadglass.scan.ports import port_of
 from leadglass.scan.report.charts import Bar, bars, line
+from leadglass.scan.report.summary import LEVELS, worst_first
 from leadglass.scan.report.summary import line as summary_line
-from leadglass.scan.report.summary import worst_first
 from leadglass.scan.retest import is_open
 from leadglass.scan.scope_text import with_port
 from leadglass.web.calls import Call
 from leadglass.web.portal import frame
 
 MOST_ROWS: Final = 300
-_LEVELS: Final = (
-    (Level.COUNTED, "answers, and was counted", "bad"),
-    (Level.ANSWERS, "answers strangers' queries", "bad"),
-    (Level.ECHOES, "answers C-ECHO", "warn"),
-    (Level.ASSOCIATES, "lets strangers associate", "warn"),
-    (Level.CLOSED, "shows strangers nothing", "good"),
-)
 _TONES: Final = {Grade.A: "good", Grade.B: "good", Grade.C: "warn", Grade.D: "bad", Grade.F: "bad"}
 _NOTICES: Final = {
     "done": ("good", "The port was asked again: see what it says now."),
@@ -122,7 +115,7 @@ def _bounded(count: Count, name: str) -> str:
 
 
 def _levels(network: Network) -> str:
-    return bars([Bar(label, network.levels.get(level, 0), tone) for level, label, tone in _LEVELS])
+    return bars([Bar(label, network.levels.get(level, 0), tone) for level, label, tone in LEVELS])
 
 
 def _rows(overview: Overview, now: int) -> Iterator[Row]:

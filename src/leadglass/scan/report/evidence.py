@@ -13,8 +13,6 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
 from leadglass.errors import NotFound
 from leadglass.scan import wording
 from leadglass.scan.conclusions import Host, Network, Port
@@ -22,6 +20,7 @@ from leadglass.scan.manner import CALLING, IMPLEMENTATION_VERSION, MADE_UP, Opti
 from leadglass.scan.observation import PROBES, Observation, Value
 from leadglass.scan.report.context import About
 from leadglass.scan.report.summary import amount
+from leadglass.scan.report.templating import environment
 from leadglass.scan.scope_text import with_port
 from leadglass.scan.wording import Language
 
@@ -133,16 +132,10 @@ def _day(milliseconds: int, days: int) -> str:
 
 @cache
 def _template() -> Any:
-    environment = Environment(
-        loader=PackageLoader("leadglass.scan.report"),
-        autoescape=select_autoescape(),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
+    made = environment()
+    made.filters |= {
         "seen": lambda finding: wording.seen(finding, _EN),
         "title": lambda check: wording.title(check, _EN),
         "severity": lambda how_bad: wording.severity(how_bad, _EN),
     }
-    return environment.get_template("evidence.html")
+    return made.get_template("evidence.html")

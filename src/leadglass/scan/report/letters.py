@@ -11,8 +11,6 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
 from leadglass.scan import wording
 from leadglass.scan.checks import Severity
 from leadglass.scan.conclusions import Host, Network
@@ -22,6 +20,7 @@ from leadglass.scan.observation import Level
 from leadglass.scan.report.actions import Action, actions
 from leadglass.scan.report.context import About
 from leadglass.scan.report.summary import worst_first
+from leadglass.scan.report.templating import environment
 from leadglass.scan.scope_text import with_port
 from leadglass.scan.wording import Language
 
@@ -129,11 +128,5 @@ def _key(owner: Owner | None, hosts: list[Host]) -> str:
 
 @cache
 def _template(name: str) -> Any:
-    environment = Environment(
-        loader=PackageLoader("leadglass.scan.report"),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(name)
+    made = environment()
+    return made.get_template(name)

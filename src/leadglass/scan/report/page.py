@@ -10,7 +10,6 @@ from functools import cache
 from ipaddress import ip_network
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from leadglass.scan import wording
@@ -23,20 +22,14 @@ from leadglass.scan.observation import PROBES, Level
 from leadglass.scan.report.actions import Action, actions
 from leadglass.scan.report.charts import Bar, bars, line
 from leadglass.scan.report.context import About, point
-from leadglass.scan.report.summary import HEADLINES, amount, worst_first
+from leadglass.scan.report.summary import HEADLINES, LEVELS, amount, worst_first
 from leadglass.scan.report.summary import line as summary_line
+from leadglass.scan.report.templating import environment
 from leadglass.scan.verdict import Verdict
 from leadglass.scan.wording import Language
 
 MOST_DETAILED: Final = 2000  # hosts with all their findings; of the others there is the table
 _MOST_BARS: Final = 12
-_LEVELS: Final = (
-    (Level.COUNTED, "answers queries, and was counted", "bad"),
-    (Level.ANSWERS, "answers strangers' queries", "bad"),
-    (Level.ECHOES, "answers C-ECHO", "warn"),
-    (Level.ASSOCIATES, "lets strangers associate", "warn"),
-    (Level.CLOSED, "shows strangers nothing", "good"),
-)
 _NOBODY: Final = frozenset({Verdict.CLOSED, Verdict.SILENT, Verdict.UNREACHABLE})
 _EN: Final = Language.EN
 
@@ -70,7 +63,7 @@ def page(network: Network, about: About) -> str:
         scope=about.scope,
         key_figures=list(_figures(network, about)),
         sentence=_sentence(network),
-        levels=bars([Bar(label, network.levels.get(level, 0), tone) for level, label, tone in _LEVELS]),
+        levels=bars([Bar(label, network.levels.get(level, 0), tone) for level, label, tone in LEVELS]),
         grades=bars([Bar(grade.value, network.grade.counts.get(grade, 0), _TONES[grade]) for grade in Grade]),
         products=bars(_most(network.products)),
         networks=bars(_most(_networks(network), "bad")),
@@ -210,14 +203,8 @@ def _moment(milliseconds: int | None) -> str:
 
 @cache
 def _template() -> Any:
-    environment = Environment(
-        loader=PackageLoader("leadglass.scan.report"),
-        autoescape=select_autoescape(),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
+    made = environment()
+    made.filters |= {
         "moment": _moment,
         "tone": _grade_tone,
         "seen": _seen,
@@ -228,4 +215,4 @@ def _template() -> Any:
         "line": summary_line,
         "amount": amount,
     }
-    return environment.get_template("report.html")
+    return made.get_template("report.html")

@@ -14,6 +14,14 @@ from leadglass.scan.observation import Level
 from leadglass.scan.scope_text import with_port
 from leadglass.scan.verdict import Verdict
 
+# How far a stranger gets, in words, with the tone of a chart.
+LEVELS: Final = (
+    (Level.COUNTED, "answers queries, and was counted", "bad"),
+    (Level.ANSWERS, "answers strangers' queries", "bad"),
+    (Level.ECHOES, "answers C-ECHO", "warn"),
+    (Level.ASSOCIATES, "lets strangers associate", "warn"),
+    (Level.CLOSED, "shows strangers nothing", "good"),
+)
 # What a verdict is called where there is room for three words.
 HEADLINES: Final[Mapping[Verdict, str]] = MappingProxyType(
     {
