@@ -24,7 +24,7 @@ from raw_peer import CT, PATIENCE, VERIFICATION, Peer, associate_rq
 from leadglass.access.plans import plan
 from leadglass.access.principal import Context, Via, operator
 from leadglass.dicom.implementation import IMPLEMENTATION_CLASS_UID
-from leadglass.dimse.command import Field
+from leadglass.dimse.command import Command, Field
 from leadglass.net.acceptor import Acceptor, alone
 from leadglass.net.attendant import Admission, Manners
 from leadglass.net.deadlines import Deadlines
@@ -193,9 +193,23 @@ def edge(lines: list[Any]) -> Iterator[Ground]:
             await message.data.drain()
         await link.send(message.context.id, message.command.respond(0))
 
+    async def asks_back(link: Any, message: Any) -> None:
+        """As C-GET does: the answer is to come on the same association."""
+        await message.data.drain()
+        back = Command(
+            Field.C_STORE_RQ,
+            message_id=link.next_message_id(),
+            affected_sop_class_uid=CT,
+            affected_sop_instance_uid="1.2.3.1",
+            priority=0,
+            has_dataset=True,
+        )
+        answer = await link.request(message.context.id, back, b"what was asked for")
+        await link.send(message.context.id, message.command.respond(answer.command.status))
+
     with socket.create_server(("127.0.0.1", 0)) as listening:
         manners = Manners(ul=UlLimits(p_data_pdu=LONGEST_PDU))
-        handlers = {Field.C_ECHO_RQ: done, Field.C_STORE_RQ: done}
+        handlers = {Field.C_ECHO_RQ: done, Field.C_STORE_RQ: done, Field.C_GET_RQ: asks_back}
         with started(Ground(alone(manners, admit, handlers), listening, lines)) as made:
             made.unstick = lambda: (stuck.set(), stuck.clear())
             yield made

@@ -20,7 +20,7 @@ EXPLICIT = "1.2.840.10008.1.2.1"
 IMPLICIT = "1.2.840.10008.1.2"
 APPLICATION_CONTEXT = b"1.2.840.10008.3.1.1.1"
 RQ, AC, RJ, DATA, RELEASE_RQ, RELEASE_RP, ABORT = range(1, 8)
-C_STORE_RQ, C_ECHO_RQ, C_CANCEL_RQ = 0x0001, 0x0030, 0x0FFF
+C_STORE_RQ, C_GET_RQ, C_ECHO_RQ, C_CANCEL_RQ = 0x0001, 0x0010, 0x0030, 0x0FFF
 NO_DATA = 0x0101
 Contexts = Sequence[tuple[int, str, tuple[str, ...]]]
 USUAL: Contexts = ((1, VERIFICATION, (IMPLICIT,)), (3, CT, (EXPLICIT,)))
@@ -88,6 +88,14 @@ def store_rq(instance: str, message_id: int = 1, sop_class: str = CT) -> bytes:
         (0x0800, 1),
         (0x1000, instance),
     )
+
+
+def get_rq(message_id: int = 1, sop_class: str = CT) -> bytes:
+    return command((0x0002, sop_class), (0x0100, C_GET_RQ), (0x0110, message_id), (0x0700, 0), (0x0800, 1))
+
+
+def response(field: int, responding_to: int = 1, status: int = 0, data: int = NO_DATA) -> bytes:
+    return command((0x0100, field | 0x8000), (0x0120, responding_to), (0x0800, data), (0x0900, status))
 
 
 def pdv(

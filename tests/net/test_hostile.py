@@ -313,6 +313,7 @@ ON = {
     "a data set on another context than its command": raw.message(3, raw.store_rq("1.2.3.9"))
     + pdu(DATA, pdv(1, PATIENT, is_command=False)),
     "a release in the middle of a message": raw.message(3, raw.store_rq("1.2.3.9")) + pdu(raw.RELEASE_RQ, bytes(4)),
+    "a response of another kind": raw.message(3, raw.get_rq(), b"x") + raw.message(3, raw.response(raw.C_ECHO_RQ)),
     "many requests at once": raw.message(1, raw.echo_rq()) * 500,
 }  # fmt: skip
 
@@ -329,6 +330,38 @@ def test_what_breaks_the_protocol_on_an_association_ends_it(name: str, place: Gr
     goes(place, peer)
     place.settle()
     assert len(lines(place)) == 1, place.lines
+
+
+ASKED = pdu(DATA, pdv(3, raw.get_rq(), is_command=True)) + pdu(DATA, pdv(3, b"x", is_command=False))
+
+
+def test_asking_for_more_amid_an_operation_does_not_keep_both_waiting(empty_place: Ground) -> None:
+    """The answer we wait for lies behind a request that nobody can take yet."""
+    place = empty_place
+    peer = Peer.associated(place.port)
+    peer.send(ASKED)
+    assert peer.response()[0x0100] == raw.struct.pack("<H", raw.C_STORE_RQ)
+    peer.send(raw.message(3, raw.store_rq("1.2.3.9", 2), bytes(8 << 20)))
+    while (kind := ending(peer)) == DATA:
+        pass
+    assert kind in {ABORT, None}  # None: what we had not sent yet turned its close into a reset
+    goes(place, peer)
+    place.settle()
+    assert [line["code"] for line in lines(place)] == ["operations"]
+
+
+def test_who_asks_and_does_not_answer_is_given_up(empty_place: Ground) -> None:
+    place = empty_place
+    peer = Peer.associated(place.port)
+    peer.send(ASKED)
+    assert peer.response()[0x0100] == raw.struct.pack("<H", raw.C_STORE_RQ)
+    place.advance(DEADLINES.answer - 1)
+    assert place.acceptor.connections == 1
+    place.advance(2)
+    while (kind := ending(peer)) == DATA:
+        pass
+    assert kind == ABORT
+    goes(place, peer)
 
 
 def leave_reset(peer: Peer) -> None:
@@ -456,6 +489,16 @@ VALUES = st.builds(
     last=st.booleans(),
     length=st.one_of(st.none(), st.integers(0, 0xFFFFFFFF)),
 )
+# What is asked for comes back on the same association, and the answer to it is to follow; or something else.
+GET = raw.message(3, raw.get_rq(), b"what is wanted")
+GETTING = {
+    "asks": GET,
+    "asks, and for more": GET + raw.message(3, raw.store_rq("1.2.3.9", 2), bytes(1 << 20)),
+    "sends a lot": raw.message(3, raw.store_rq("1.2.3.9", 2), bytes(1 << 20)),
+    "answers": raw.message(3, raw.response(raw.C_STORE_RQ, 1)),
+    "answers what comes next": raw.message(3, raw.response(raw.C_STORE_RQ, 2)),
+    "answers with a data set": raw.message(3, raw.response(raw.C_GET_RQ, 1, data=1), bytes(1 << 20)),
+}
 WIRE = st.one_of(
     PIECES,
     st.just(raw.message(1, raw.echo_rq())),
@@ -500,6 +543,19 @@ class Hostile(RuleBasedStateMachine):
     @rule(peer=peers, said=WIRE, cut=st.floats(0, 1))
     def say_a_part(self, peer: Peer, said: bytes, cut: float) -> None:
         peer.send(said[: int(len(said) * cut)])
+
+    @rule(target=peers, then=st.sampled_from(sorted(GETTING)))
+    def associate_and_get(self, then: str) -> Peer:
+        """The answer that is due is not the first thing that comes."""
+        peer = self.associate()
+        peer.send(GET)
+        peer.response()
+        peer.send(GETTING[then])
+        return peer
+
+    @rule(peer=peers, what=st.sampled_from(sorted(GETTING)))
+    def get(self, peer: Peer, what: str) -> None:
+        peer.send(GETTING[what])
 
     @rule(peer=peers)
     def ask_for_an_association(self, peer: Peer) -> None:
