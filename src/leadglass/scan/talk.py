@@ -60,7 +60,7 @@ class _Asked:
 
 
 class Talk(asyncio.Protocol):
-    """For a transport that is connected: `associate` first, then `perform`, `release` or `abort` last."""
+    """For a transport that is connected: `associate` first, then `perform`, `release` last."""
 
     def __init__(self, manner: Manner) -> None:
         self.contexts: Mapping[int, AcceptedContext] = {}
@@ -142,15 +142,10 @@ class Talk(asyncio.Protocol):
             self._association.release()
             with suppress(Over):
                 await self._wait(self._parting)
-        await self.gone()
-
-    async def abort(self) -> None:
-        """A-ABORT. Returns when the connection is gone."""
-        self._end(Ending(Outcome.STOPPED))
-        await self.gone()
-
-    async def gone(self) -> None:
-        """Wait until the connection is gone; it has been ended, so that it will be soon."""
+        if self._ending is None:
+            self._set_ending(Ending(Outcome.CLOSED))
+        if self._transport is not None:
+            self._expect(self._parting)  # TLS would wait for the other side's last word
         await asyncio.shield(self._gone)
 
     # --- what asyncio calls -------------------------------------------------------------------------------
