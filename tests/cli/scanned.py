@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 import raw_peer
 import strangers
 from standing import WAIT, standing
@@ -119,6 +121,21 @@ def listener(address: str = HERE, port: int = 0) -> Iterator[Listener]:
         yield made
     finally:
         made.socket.close()
+
+
+@contextmanager
+def user(folder: Path) -> Iterator[None]:
+    """Somebody with an empty account there; `moved_in` makes another's account like it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("LEADGLASS_", "XDG_"))]:
+            patch.delenv(name)
+        patch.setenv("HOME", str(folder))
+        yield
+
+
+def moved_in(folder: Path) -> None:
+    """All that `folder`'s user had is this user's, too."""
+    shutil.copytree(folder, os.environ["HOME"], dirs_exist_ok=True)
 
 
 @contextmanager

@@ -114,7 +114,7 @@ def everybody() -> list[tuple[str, list[Observation]]]:
         [listing],
         [*observed.dcmqrscp_open(7, **at(11)), observed.offers("1.2.3", accepts_unknown=True, **at(11))],
         observed.dcmqrscp_open(1234, **at("2001:db8::7")),
-        [observed.tls(**at(12, 2762)), observed.associate(Outcome.ALERTED, alert="certificate-required",
+        [observed.tls(begins=0, expires=1 << 42, **at(12, 2762)), observed.associate(Outcome.ALERTED, alert="certificate-required",
                                                          tls=True, **at(12, 2762))],
         [observed.rejected(2, 3, 1, **at(13))],
         unnamed,

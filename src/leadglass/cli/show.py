@@ -86,16 +86,16 @@ def table(
 
 
 def plain_rows(rows: Iterable[Sequence[object]]) -> None:
-    """Rows without a head; their last cell may fold."""
-    from rich.table import Table
-    from rich.text import Text
+    """Rows without a head, in columns but for their last cell. No line is broken: paths in them are copied."""
+    from itertools import zip_longest
 
-    grid = Table.grid(padding=(0, 2))
-    for row in rows:
-        while len(grid.columns) < len(row):
-            grid.add_column(no_wrap=len(grid.columns) < len(row) - 1, overflow="fold")
-        grid.add_row(*(Text(printable(str(cell))) for cell in row))
-    out().print(grid)
+    from rich.cells import cell_len
+
+    cells = [[printable(str(cell)) for cell in row] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip_longest(*cells, fillvalue="")]
+    for row in cells:
+        padded = (cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=False))
+        out().print("  ".join(padded).rstrip(), soft_wrap=True, markup=False)
 
 
 def facts(pairs: Iterable[tuple[str, object]]) -> None:
