@@ -48,9 +48,9 @@ _NO_ARCHIVE: Final = frozenset({"honeypot"})
 _STALLS: Final = frozenset({"misbehaves", "web-misbehaves"})
 
 
-def differences(truth: Json, report: Json, *, unasked: frozenset[str] = frozenset()) -> list[str]:
-    """Sentences for what is not as it should be. `report`: of a survey that counted, as JSON; `unasked`:
-    checks that its scope did not ask for."""
+def differences(truth: Json, report: Json) -> list[str]:
+    """Sentences for what is not as it should be. `report`: as JSON, of a survey that counted, with every option
+    but titles where the estate has systems that they matter to."""
     seen = {(host["address"], port["port"]): port for host in report["hosts"] for port in host["ports"]}
     doubted = _doubted(report)
     found: list[str] = []
@@ -58,13 +58,13 @@ def differences(truth: Json, report: Json, *, unasked: frozenset[str] = frozense
         for place in system["ports"]:
             where = (system["address"], place["port"])
             port = seen.pop(where, None)
-            what = ["not seen"] if port is None else list(_of(place, port, doubted.get(where, {}), unasked))
+            what = ["not seen"] if port is None else list(_of(place, port, doubted.get(where, {})))
             found += [f"{place['kind']} at {where[0]}:{where[1]}: {each}" for each in what]
     found += [f"{address}:{port} is nobody, and seen" for address, port in seen]
     return found + list(_apart(truth, report))
 
 
-def _of(place: Json, port: Json, doubts: Json, unasked: frozenset[str]) -> Iterator[str]:
+def _of(place: Json, port: Json, doubts: Json) -> Iterator[str]:
     verdicts = SAYS[place["verdict"]]
     if place["verdict"] == "misbehaves" and port["level"] >= _ANSWERED:
         verdicts = SAYS["open"]
@@ -72,7 +72,7 @@ def _of(place: Json, port: Json, doubts: Json, unasked: frozenset[str]) -> Itera
         yield f"{port['verdict']} instead of {place['verdict']}"
     if port["level"] not in place["levels"]:
         yield f"level {port['level']} instead of {place['levels']}"
-    checks, expected = {each["check"] for each in port["findings"]}, set(place["checks"]) - unasked
+    checks, expected = {each["check"] for each in port["findings"]}, set(place["checks"])
     if place["verdict"] == "misbehaves" and port["level"] >= _ANSWERED:
         checks, expected = checks - {"D07"}, expected - {"D07"}
     if checks != expected:

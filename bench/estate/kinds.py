@@ -281,7 +281,7 @@ WEB: Final[dict[str, Kind]] = {
     "qido-digest": _web("web-protected", "qido-digest"),
     "orthanc-rest-password": _web("web-protected", "orthanc-rest-password", product="orthanc"),
     "orthanc-rest-default-password": _web(
-        "web-protected", "orthanc-rest-default-password", product="orthanc", checks=("W04",)
+        "web-protected", "orthanc-rest-default-password", product="orthanc", checks=("W04", "F01")
     ),
     "says-yes": _web("web", "says-yes", holding=None),
     "one-page": _web("web", "one-page", holding=None),

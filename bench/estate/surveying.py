@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+
+from leadglass.errors import LeadglassError
+from leadglass.scan.observation import Observation
+from leadglass.scan.register import Register
+from leadglass.scan_home import has_register, open_register
 
 LEADGLASS: Final = str(Path(sys.executable).with_name("leadglass"))
 _SCOPE: Final = """\
@@ -32,8 +39,8 @@ ports = {ports}
 [limits]
 max_level = "{level}"
 options = {options}
-rate = 100000
-rate_per_24 = 100000
+rate = {rate}
+rate_per_24 = {rate}
 """
 
 
@@ -45,8 +52,9 @@ def scope(
     options: Iterable[str] = (),
     hosts: Iterable[str] = (),
     avoid: Iterable[str] = (),
+    rate: int = 100_000,
 ) -> str:
-    """As fast as it will go, all of a range; or only these hosts of it."""
+    """All of a range, or only these hosts of it; as fast as it will go unless there is a `rate`."""
     listed = list(hosts)
     return _SCOPE.format(
         year=datetime.now(UTC).year,
@@ -57,6 +65,7 @@ def scope(
         ports=json.dumps(sorted(ports)),
         level=level,
         options=json.dumps(list(options)),
+        rate=rate,
     )
 
 
@@ -66,8 +75,45 @@ def ports_of(truth: Mapping[str, Any]) -> list[int]:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """What a survey printed, and the most memory that it held, in bytes. Status 1: somebody answers strangers,
+    or it was stopped; below 0: the signal that ended it."""
+
+    status: int
+    out: bytes
+    err: bytes
+    memory: int
+
+    @property
+    def report(self) -> Any:
+        assert self.status in {0, 1}, self.err.decode()
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True, slots=True)
+class Under:
+    """A survey under way. What it prints is kept in files, so that it never waits for a reader."""
+
+    process: subprocess.Popen[bytes]
+    out: Path
+    err: Path
+
+    def stop(self, number: signal.Signals) -> Said:
+        self.process.send_signal(number)
+        return self.ended()
+
+    def ended(self) -> Said:
+        _, status, used = os.wait4(self.process.pid, 0)
+        self.process.returncode = os.waitstatus_to_exitcode(status)
+        return Said(
+            self.process.returncode, self.out.read_bytes(), self.err.read_bytes(), used.ru_maxrss * 1024
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Surveyor:
-    """Whoever has `home` to himself: register, key, scopes and reports lie there and nowhere else."""
+    """Whoever has `home` to himself: register, key, scopes, reports and what was printed lie there and nowhere
+    else."""
 
     home: Path
 
@@ -78,46 +124,34 @@ class Surveyor:
         }
         return kept | {"HOME": str(self.home), "TMPDIR": str(self.home)}
 
-    def write(self, text: str) -> Path:
-        path = self.home / "scope.toml"
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    def start(self, *words: object) -> subprocess.Popen[bytes]:
-        command = [LEADGLASS, "scan", *map(str, words)]
-        return subprocess.Popen(
-            command, cwd=self.home, env=self.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+    def start(self, text: str, *words: object) -> Under:
+        """The survey of a scope."""
+        scope_file, number = self.home / "scope.toml", len(list(self.home.glob("*.out")))
+        scope_file.write_text(text, encoding="utf-8")
+        out, err = self.home / f"{number}.out", self.home / f"{number}.err"
+        command = [LEADGLASS, "scan", "--scope", str(scope_file), "--json", *map(str, words)]
+        with out.open("wb") as to_out, err.open("wb") as to_err:
+            return Under(
+                subprocess.Popen(command, cwd=self.home, env=self.environ, stdout=to_out, stderr=to_err),
+                out,
+                err,
+            )
 
     def survey(self, text: str, *words: object) -> Said:
-        """To its end."""
-        process = self.start("--scope", self.write(text), "--json", *words)
-        out, err = process.communicate()
-        return Said(process.returncode, out, err)
+        """From its beginning, or from where it was stopped, to its end."""
+        return self.start(text, *words).ended()
 
-    def hosts_done(self) -> int:
-        """Of the last survey, as the register has it now; 0 while there is none."""
-        from leadglass.errors import LeadglassError
-        from leadglass.scan_home import has_register, open_register
+    @contextmanager
+    def register(self) -> Iterator[Register]:
+        with open_register(self.environ) as opened:
+            yield opened
 
-        if not has_register(self.environ):
-            return 0
+    def done(self) -> dict[str, list[Observation]]:
+        """The hosts of the last survey that are done by now; none while there is no register."""
         try:
-            with open_register(self.environ) as register:
-                return len(register.hosts_done(register.survey().id))
+            if not has_register(self.environ):
+                return {}
+            with self.register() as register:
+                return dict(register.observations(register.survey().id))
         except LeadglassError:  # it is just being made
-            return 0
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a survey printed. Exit status 1: somebody answers strangers."""
-
-    status: int
-    out: bytes
-    err: bytes
-
-    @property
-    def report(self) -> Any:
-        assert self.status in {0, 1}, self.err.decode()
-        return json.loads(self.out)
+            return {}
