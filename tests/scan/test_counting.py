@@ -99,7 +99,7 @@ def test_honest_and_few_queries(number: int) -> None:
     server = Server(spread(number))
     found = count(server)
     assert (found.studies, found.exact) == (number, True)
-    assert len(server.asked) <= 7
+    assert len(server.asked) <= 21
     assert sum(server.answer(ask).matches for ask in list(server.asked)) <= 3 * number + 1100
 
 
@@ -131,6 +131,12 @@ def test_the_manners_of_stopping(manner: str) -> None:
 def test_a_silent_stop_at_an_odd_number_is_noticed() -> None:
     found = count(Server(spread(3000, 2), 777))
     assert (found.studies, found.exact, found.dated, found.cap) == (3000, False, 3000, 777)
+
+
+@pytest.mark.parametrize("cap", [20, 25, 30, 35])
+def test_so_is_one_at_few(cap: int) -> None:
+    found = count(Server(spread(60), cap))
+    assert (found.studies, found.exact, found.dated, found.cap) == (60, False, 60, cap)
 
 
 def test_one_busy_day_is_divided_by_time() -> None:

@@ -19,7 +19,7 @@ What can be known, and what cannot (PS3.4 C.2.2.2):
   it. So before parts are believed, two are asked for in which there can be nothing, on either side.
 - Ranges are closed, as some servers know no other: what is dated before 1843 or after 2199 counts as undated.
 - A silent stop at N looks like N studies. It is noticed when parts add up to more. Round numbers are always
-  looked into; other ones as far as that costs no more than to count them once again.
+  looked into; other ones as far as that costs no more than to count them once again, a thousand at least.
 - Some servers give a study more than once, for instance for each of its images. What is given again word for
   word counts once, and then the count is no more than "at least".
 - Modalities overlap: a study may have several. Of their counts the largest is certain, not the sum.
@@ -37,7 +37,7 @@ from leadglass.scan.asks import DAY, Ask, Came, End
 
 CHEAP: Final = 20_000  # studies, up to which a number that is not round is looked into as well
 FEW: Final = 10  # studies: nobody stops below
-CHECKS: Final = 6  # queries for such a look: two proofs, and halves twice
+CHECKS: Final = 20  # queries for such a look
 MOST_IN_VAIN: Final = 3  # queries in a row that bring nothing, before it is left alone
 
 _ONE: Final = timedelta(days=1)
@@ -170,7 +170,7 @@ class _Counting:
             self._suspect = found
         elif found <= CHEAP:
             self._suspect = found
-            queries = CHECKS if found >= FEW else CHECKS - 2
+            queries = CHECKS if found >= FEW else 4
             self._checks = (self._queries + queries, self._matches + max(found, 1000))
         else:
             return _Part(came.different, came.images, sure=True)
