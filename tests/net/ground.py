@@ -11,6 +11,7 @@ import contextlib
 import gc
 import os
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -216,8 +217,8 @@ def edge(lines: list[Any]) -> Iterator[Ground]:
 
 
 @contextmanager
-def archive(folder: Path, lines: list[Any]) -> Iterator[Ground]:
-    """The receive-only listener of a new home with one known sender."""
+def archive(folder: Path, lines: list[Any], *, tls: bool = False) -> Iterator[Ground]:
+    """A listener of a new home with one known sender: the receive-only one, or the one that speaks TLS."""
     from leadglass.compose import found_home, open_home
     from leadglass.dicom_doors import open_doors
 
@@ -226,20 +227,37 @@ def archive(folder: Path, lines: list[Any]) -> Iterator[Ground]:
         "LEADGLASS_MASTER_KEY_FILE": str(folder / "master.key"),
         "LEADGLASS_STORAGE_RESERVE_MIB": "1",
     }
-    root, dicom = folder / "home", {"receive_address": "127.0.0.1:0"}
+    root = folder / "home"
+    dicom = {"receive_address": "" if tls else "127.0.0.1:0", "tls_address": "127.0.0.1:0" if tls else ""}
     found_home(root, environ, clock())
     with open_home(root, environ, clock, dicom=dicom) as opened:
-        introduce(opened)
+        shown = introduce(opened, certified=tls)
         with open_doors(opened, clock) as doors:
             (door,) = doors._doors  # the acceptor itself: its connections are counted
-            with started(Ground(door.acceptor, door.socket, lines)) as made:
+            made = Ground(door.acceptor, door.socket, lines)
+            if shown is not None:
+                Peer.tls[made.port] = client_of(folder, shown)
+            with started(made):
                 yield made
         opened.services.ingest.close()
 
 
-def introduce(opened: Any) -> None:
-    scanner = plan(f"{SENDER}@127.0.0.1", certified=False, receive_only=True)
-    opened.services.peers.add(OPERATOR, scanner, context())
+def introduce(opened: Any, *, certified: bool = False) -> Any:
+    """SENDER may send; with a certificate it may also ask. Returns what was issued to it."""
+    if certified:
+        made = plan(SENDER, certified=True, allow="store,find,get")
+    else:
+        made = plan(f"{SENDER}@127.0.0.1", certified=False, receive_only=True)
+    return opened.services.peers.add(OPERATOR, made, context()).issued
+
+
+def client_of(folder: Path, issued: Any) -> ssl.SSLContext:
+    """A peer's TLS, as it is set up from the files that it was given."""
+    held = folder / "peer.pem"
+    held.write_text(issued.certificate + issued.key)
+    made = ssl.create_default_context(cadata=issued.authority)
+    made.load_cert_chain(held)
+    return made
 
 
 def context() -> Context:

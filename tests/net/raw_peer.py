@@ -136,6 +136,7 @@ class Peer:
     """One connection. What comes back is read as PDUs; a reset counts as a close."""
 
     all_of: ClassVar[list[Peer]] = []  # for tests that end with all of them closed
+    tls: ClassVar[dict[int, ssl.SSLContext]] = {}  # by port, where it is spoken
     socket: socket.socket
     waiting: bytearray = field(default_factory=bytearray)
     longest: int = 16384
@@ -144,7 +145,8 @@ class Peer:
     def connect(cls, port: int, tls: ssl.SSLContext | None = None) -> Peer:
         made = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        peer = cls(tls.wrap_socket(made) if tls else made)
+        tls = tls or cls.tls.get(port)
+        peer = cls(tls.wrap_socket(made, server_hostname="localhost") if tls else made)
         cls.all_of.append(peer)
         return peer
 
@@ -168,7 +170,8 @@ class Peer:
 
     def has_heard(self) -> bool:
         """Whether there is something to read, a close included."""
-        return bool(self.waiting or select.select([self.socket], [], [], 0)[0])
+        within = self.socket.pending() if isinstance(self.socket, ssl.SSLSocket) else 0
+        return bool(self.waiting or within or select.select([self.socket], [], [], 0)[0])
 
     def read(self) -> tuple[int, bytes]:
         """The next PDU; Ended when there is none any more. TimeoutError: the other side hangs."""

@@ -6,11 +6,14 @@ nothing of a patient; connections, tasks and descriptors as before; and the next
 
 from __future__ import annotations
 
+import resource
 import select
+import socket
 import struct
 import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,7 @@ from hypothesis.stateful import (
 )
 
 from leadglass.access.passwords import Cost
+from leadglass.net.attendant import Manners
 
 sys.path.insert(0, str(Path(__file__).parent))  # helpers beside the tests have names of their own
 pytest.register_assert_rewrite("raw_peer", "ground")
@@ -275,6 +279,54 @@ def test_an_idle_association_is_ended(place: Ground) -> None:
     place.advance(DEADLINES.idle + 1)
     assert ending(peer) == ABORT
     goes(place, peer)
+
+
+@contextmanager
+def descriptors(wanted: int) -> Iterator[None]:
+    """As the server allows itself at its start: both ends of every connection are in this process."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < wanted:
+        pytest.skip(f"{wanted} descriptors are wanted, and {hard} are allowed")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def idle(port: int, source: str, said: bytes = b"") -> None:
+    made = socket.create_connection(("127.0.0.1", port), timeout=raw.PATIENCE, source_address=(source, 0))
+    made.sendall(said)
+    Peer.all_of.append(Peer(made))
+
+
+@pytest.mark.slow
+def test_a_thousand_who_say_nothing_or_little_keep_nobody_waiting(place: Ground) -> None:
+    with descriptors(4096):
+        for number in range(1000):
+            idle(place.port, f"127.0.0.{2 + number % 8}", LEGAL[: number % 3])
+            if number % 100 == 0:
+                place.echo()
+        place.store()
+        assert place.acceptor.connections >= 1000
+        place.advance(DEADLINES.association + 1)
+        place.settle()
+        for peer in Peer.all_of:
+            peer.close()
+    assert len(lines(place)) == 1000
+
+
+@pytest.mark.slow
+def test_a_crowd_from_one_address_costs_that_address_its_oldest(place: Ground) -> None:
+    most = Manners().per_address
+    known = Peer.associated(place.port)
+    with descriptors(4096):
+        for _ in range(2 * most):
+            idle(place.port, "127.0.0.1")
+        place.echo()
+        assert known.echo() == 0  # whoever is associated goes for nobody
+        assert place.acceptor.connections <= most
+        place.settle()
+        for peer in Peer.all_of:
+            peer.close()
 
 
 # --- on an association -----------------------------------------------------------------------------------------

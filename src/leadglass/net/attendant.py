@@ -207,7 +207,9 @@ async def _unrecognized(link: Link, message: Message) -> None:
     await link.send(message.context.id, message.command.respond(0x0211))
 
 
-def _transport_code(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "handshake-deadline"
-    return "tls" if isinstance(error, ssl.SSLError) else "connection"
+def _transport_code(error: OSError) -> str:
+    """What asyncio raises by itself has no number of the system's: its handshake took too long."""
+    if isinstance(error, ssl.SSLError):
+        return "tls"
+    own = isinstance(error, ConnectionAbortedError) and error.errno is None
+    return "handshake-deadline" if own else "connection"
