@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # helpers beside the tests have names of their own
 sys.path.insert(0, str(Path(__file__).parents[1] / "net"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "scan"))
 sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))  # for the words of the estate's truth
 pytest.register_assert_rewrite("interop_archive", "interop_images", "interop_programs", "raw_peer")
 
