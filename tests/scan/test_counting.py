@@ -14,7 +14,7 @@ from servers import PLENTY, Server, Study, at, count, spread
 from leadglass.scan.asks import Ask, Came, End
 from leadglass.scan.counting import CHEAP, EVER, Limits, is_round
 
-ROUND = (20, 25, 32, 50, 64, 100)
+ROUND = (64, 99, 100, 101, 128, 200)
 STUDIES = st.builds(
     Study,
     st.none() | st.dates(date(1895, 1, 1), date(2030, 1, 1)) | st.dates(date(2024, 1, 1), date(2024, 1, 9)),
@@ -25,7 +25,7 @@ STUDIES = st.builds(
 IGNORED = st.frozensets(st.sampled_from(("days", "times", "modality")))
 MANNERS = st.sampled_from(("silent", "refuse", "limit", "fail", "slow", "abort"))
 SERVERS = st.builds(
-    Server, st.lists(STUDIES, max_size=150), st.none() | st.sampled_from(ROUND), MANNERS, IGNORED
+    Server, st.lists(STUDIES, max_size=300), st.none() | st.sampled_from(ROUND), MANNERS, IGNORED
 )
 
 
@@ -84,7 +84,7 @@ def test_an_honest_server_is_counted_exactly_unless_its_number_is_round(studies,
     assert found.images == sum(study.images for study in studies)
 
 
-@given(st.lists(STUDIES, max_size=150), st.sampled_from(ROUND), MANNERS)
+@given(st.lists(STUDIES, max_size=300), st.sampled_from(ROUND), MANNERS)
 def test_a_server_that_stops_is_counted_through_by_dates_and_times(studies, cap, manner) -> None:
     studies = [s for s in studies if s.day is not None and s.second is not None]
     moments = [(study.day, study.second) for study in studies]
@@ -99,8 +99,17 @@ def test_honest_and_few_queries(number: int) -> None:
     server = Server(spread(number))
     found = count(server)
     assert (found.studies, found.exact) == (number, True)
-    assert len(server.asked) <= 19
-    assert sum(server.answer(ask).matches for ask in list(server.asked)) <= 4 * number + 10
+    assert len(server.asked) <= 7
+    assert sum(server.answer(ask).matches for ask in list(server.asked)) <= 3 * number + 1100
+
+
+@pytest.mark.parametrize(
+    ("number", "round_"),
+    [(100, True), (99, True), (250, True), (2000, True), (50_001, True), (64, True), (8191, True), (4096, True),
+     (0, False), (40, False), (50, False), (60, False), (300, False), (1234, False), (150, False), (102, False)],
+)  # fmt: skip
+def test_at_which_numbers_programs_like_to_stop(number: int, round_: bool) -> None:
+    assert is_round(number) is round_
 
 
 @pytest.mark.parametrize("number", [100, 500, 1000, 512])

@@ -17,7 +17,7 @@ import pytest
 import raw_peer as raw
 from certificates import NOW, certificate, write
 from cryptography.hazmat.primitives.asymmetric import rsa
-from strangers import BRIEF, QUICK, Host, listening, manner, names, one, reject, run
+from strangers import BRIEF, QUICK, Host, associate_ac, listening, manner, names, one, reject, run
 
 from leadglass.scan.observation import Level, Observation, Outcome
 from leadglass.scan.probe_dimse import probe_dimse
@@ -246,6 +246,36 @@ def test_what_this_machine_cannot_speak_is_not_tried(
     seen = shake(server(tls_files, "1.0", "1.3"))
     assert seen["1.0", "any"].outcome is seen["1.1", "any"].outcome is Outcome.UNTRIED
     assert seen["1.3", "any"].outcome is Outcome.SECURED
+
+
+def test_who_does_not_end_tls_does_not_hold_us_up(tls_files: tuple[Path, Path]) -> None:
+    """The release is answered, but close_notify is not, and the connection stays."""
+    served = threading.Event()
+
+    def serve(listener: socket.socket, context: ssl.SSLContext) -> None:
+        came, _ = listener.accept()
+        with came, context.wrap_socket(came, server_side=True, suppress_ragged_eofs=True) as secured:
+            request = secured.recv(1 << 16)
+            secured.sendall(associate_ac(request[6:]))
+            secured.recv(1 << 16)
+            secured.sendall(raw.pdu(raw.RELEASE_RP, bytes(4)))
+            served.wait(raw.PATIENCE)
+
+    async def go(port: int) -> list[Observation]:
+        async with asyncio.timeout(raw.PATIENCE):
+            return await probe_dimse(
+                "127.0.0.1", port, manner(patience=QUICK), tls=permissive(), probes={"associate"}
+            )
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener, server(tls_files, "1.2")))
+        thread.start()
+        try:
+            (seen,) = run(go(listener.getsockname()[1]))
+        finally:
+            served.set()
+            thread.join()
+    assert seen.outcome is Outcome.ACCEPTED
 
 
 def test_nothing_is_left_behind(tls_files: tuple[Path, Path]) -> None:

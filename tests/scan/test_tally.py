@@ -6,6 +6,7 @@ import random
 import tracemalloc
 from collections.abc import Iterator
 from datetime import date
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -85,9 +86,9 @@ def behind(server: Server) -> Any:
             st.none() | st.dates(date(2020, 1, 1), date(2020, 2, 9)),
             st.none() | st.integers(0, 86_399),
         ),
-        max_size=60,
+        max_size=160,
     ),
-    st.none() | st.sampled_from((20, 25, 50)),
+    st.none() | st.sampled_from((64, 100)),
     st.sampled_from(("silent", "refuse", "limit", "fail")),
 )
 @settings(max_examples=25)
@@ -102,7 +103,7 @@ def test_the_wire_changes_nothing(studies: list[Study], cap: int | None, manner_
 
 @pytest.mark.parametrize("how", ["silent", "refuse", "limit", "fail"])
 def test_a_server_that_stops_is_counted_through(how: str) -> None:
-    found = count(Host(behind(Server(spread(345, 3), 50, how)), services=ONLY))
+    found = count(Host(behind(Server(spread(345, 3), 100, how)), services=ONLY))
     assert found.outcome is Outcome.ANSWERED
     assert (found.said["studies"], found.said["dated"], found.said["cause"]) == (345, 345, "undated")
     assert found.said["queries"] > 10
@@ -145,7 +146,7 @@ def test_who_takes_anything_and_finds_what_cannot_be_is_counted_no_further_than_
     found, whole = (count(host, patience=CALM, unlikely=300) for host in (pot, poor))
     assert (found.outcome, found.said["cause"], found.said["exact"]) == (Outcome.STOPPED, "bounds", False)
     assert 300 <= found.said["studies"] <= 700 and pot.cancelled == 1
-    assert (whole.said["studies"], whole.said["exact"], poor.cancelled) == (700, False, 0)
+    assert (whole.said["studies"], whole.said["exact"], poor.cancelled) == (700, True, 0)
 
 
 def test_who_does_not_hear_of_a_cancellation_is_aborted() -> None:
@@ -292,3 +293,13 @@ def test_a_study_that_is_given_for_each_of_its_images_counts_once() -> None:
 def test_its_images_are_not_added_twice() -> None:
     rows = [each + element(IMAGES, b"5") for each in uids(9) for _ in range(3)]
     assert count(Host(matches(*rows), services=ONLY), Option.IMAGES).said["images"] == 45
+
+
+def test_who_says_the_same_without_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leadglass.scan.glimpse.MOST_IN_A_ROW", 1000)
+
+    def find(model: str, keys: dict[int, bytes]) -> Iterator[tuple[int, bytes | None]]:
+        yield from [(0, None)] if DATE in keys else ((PENDING, uid) for uid in cycle(uids(12)))
+
+    found = count(Host(find, services=ONLY))
+    assert (found.outcome, found.said["fault"], found.said["studies"]) == (Outcome.MISBEHAVES, "endless", 12)

@@ -93,6 +93,13 @@ def test_what_was_found_is_kept_while_the_other_title_is_looked_for() -> None:
     assert play(NAMES, answer)[-1] == Attempt(NAMED, "ANY-SCP", "ORTHANC")
 
 
+def test_both_titles_may_be_wrong_where_one_is_said_to_be() -> None:
+    """As dcmqrscp says it."""
+    both = Attempt(NAMED, "PACS", "ORTHANC")
+    attempts = play(NAMES, lambda a: IN if a == both else CALLED_UNKNOWN)
+    assert attempts[-1] == both and len(attempts) <= 1 + MOST_TITLES
+
+
 @pytest.mark.parametrize("sign", [Outcome.REFUSED, Outcome.CLOSED, Outcome.MUTE, Outcome.SILENT])
 def test_the_first_sign_that_somebody_minds_ends_it(sign: Outcome) -> None:
     attempts = play(NAMES, lambda a: Ending(sign) if a.called == "PACS" else CALLED_UNKNOWN)

@@ -19,7 +19,7 @@ What can be known, and what cannot (PS3.4 C.2.2.2):
   it. So before parts are believed, two are asked for in which there can be nothing, on either side.
 - Ranges are closed, as some servers know no other: what is dated before 1843 or after 2199 counts as undated.
 - A silent stop at N looks like N studies. It is noticed when parts add up to more. Round numbers are always
-  looked into; other ones as far as that costs no more than it would to count them twice again.
+  looked into; other ones as far as that costs no more than to count them once again.
 - Some servers give a study more than once, for instance for each of its images. What is given again word for
   word counts once, and then the count is no more than "at least".
 - Modalities overlap: a study may have several. Of their counts the largest is certain, not the sum.
@@ -37,7 +37,7 @@ from leadglass.scan.asks import DAY, Ask, Came, End
 
 CHEAP: Final = 20_000  # studies, up to which a number that is not round is looked into as well
 FEW: Final = 10  # studies: nobody stops below
-CHECKS: Final = 16  # queries for such a look
+CHECKS: Final = 6  # queries for such a look: two proofs, and halves twice
 MOST_IN_VAIN: Final = 3  # queries in a row that bring nothing, before it is left alone
 
 _ONE: Final = timedelta(days=1)
@@ -88,6 +88,8 @@ class Count:
 
 Plan: TypeAlias = Generator[Ask, Came, Count]
 
+_LEADING: Final = frozenset({"1", "2", "25", "5"})
+
 # The first of these that holds is what is told.
 _CAUSES: Final = (
     "misbehaves", "lost", "time", "bounds", "slow", "cap", "refused", "plateau", "changed", "repeats",
@@ -106,9 +108,10 @@ def counting(limits: Limits, today: date, *, ignores_dates: bool = False) -> Pla
 
 
 def is_round(number: int) -> bool:
-    """Whether programs like to stop there: hundreds, powers of two, and one to either side of them."""
-    return number >= 20 and any(
-        near % 50 == 0 or near in (20, 25, 30, 40) or near & (near - 1) == 0
+    """Whether programs like to stop there: 100, 200, 250, 500 and so on with any number of zeros, powers of
+    two, and one to either side of them."""
+    return number >= 63 and any(
+        str(near).rstrip("0") in _LEADING or near & (near - 1) == 0
         for near in (number - 1, number, number + 1)
     )
 
@@ -167,8 +170,8 @@ class _Counting:
             self._suspect = found
         elif found <= CHEAP:
             self._suspect = found
-            queries = CHECKS if found >= FEW else 4
-            self._checks = (self._queries + queries, self._matches + 2 * found + 1000)
+            queries = CHECKS if found >= FEW else CHECKS - 2
+            self._checks = (self._queries + queries, self._matches + max(found, 1000))
         else:
             return _Part(came.different, came.images, sure=True)
         return (yield from self._divide(Ask(), came))

@@ -17,10 +17,10 @@ from typing import Final, TypeAlias
 
 from leadglass.errors import Unavailable
 from leadglass.scan.clocks import since, ticks
-from leadglass.scan.ending import Ending, Over
+from leadglass.scan.ending import Ending, Over, alerted
 from leadglass.scan.manner import Manner
 from leadglass.scan.observation import Outcome
-from leadglass.scan.talk import Talk, alerted
+from leadglass.scan.talk import Talk
 
 # What a failed attempt says. Errors that are not here are ours: see `_raise`.
 _OUTCOMES: Final[Mapping[int, Ending]] = MappingProxyType(
@@ -40,6 +40,9 @@ _OUTCOMES: Final[Mapping[int, Ending]] = MappingProxyType(
         errno.ENOTCONN: Ending(Outcome.CLOSED, {"fault": "reset"}),
     }
 )
+
+_UNDER_WAY: Final = frozenset({errno.EALREADY, errno.EINPROGRESS})
+_STANDS: Final = frozenset({0, errno.EISCONN})
 
 # How a talk with an address and a port comes about. A fuzzer hands in its own.
 Dial: TypeAlias = Callable[[str, int, Manner, ssl.SSLContext | None], Awaitable[Talk]]
@@ -82,9 +85,11 @@ async def connected(address: str, port: int, seconds: float) -> socket.socket:
     try:
         sock.setblocking(False)
         said = sock.connect_ex((address, port))
-        if said == errno.EINPROGRESS:
+        if said == errno.EINPROGRESS:  # what the peer's machine answered at once is known by now
+            said = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or sock.connect_ex((address, port))
+        if said in _UNDER_WAY:
             said = await _in_progress(sock, seconds)
-        if said:
+        if said not in _STANDS:
             _raise(said)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:  # gone between the two calls

@@ -17,7 +17,7 @@ from leadglass.dicom.dictionary import TAG_BY_KEYWORD, transfer_syntax
 from leadglass.dimse.command import Command
 from leadglass.errors import Violation
 from leadglass.scan.manner import Bounds, Option
-from leadglass.scan.talk import Next
+from leadglass.scan.taker import Next
 
 IMAGES: Final = ("NumberOfStudyRelatedInstances",)
 PEOPLE: Final = ("PatientID", "IssuerOfPatientID")
@@ -28,7 +28,7 @@ _PERSON: Final = tuple(TAG_BY_KEYWORD[keyword] for keyword in PEOPLE)
 _BATCH: Final = 1 << 16  # hashes that wait to be sorted in
 MOST_COMPARED: Final = 4096  # different data sets of one query, before nobody expects one again
 MOST_REPEATED: Final = 16_384  # where there were repetitions
-MOST_IN_VAIN: Final = 100_000  # matches in a row that were all there before: that one does not end
+MOST_IN_A_ROW: Final = 50_000  # repetitions: a study has fewer images
 
 
 class Tally:
@@ -40,24 +40,24 @@ class Tally:
     """
 
     __slots__ = (
+        "_begun",
         "_compares",
         "_data",
-        "_ended",
         "_hash",
-        "_in_vain",
+        "_in_a_row",
         "_key",
         "_look",
         "_most",
-        "_repeated",
         "_seen",
         "cancelled",
         "matches",
+        "repeats",
     )
 
     def __init__(self, most: int, look: Callable[[bytes], None] | None = None, key: bytes = b"") -> None:
-        self.matches = 0
+        self.matches = self.repeats = 0  # whole ones
         self.cancelled = False
-        self._ended = self._repeated = self._in_vain = 0  # matches whose data set has passed, of which again
+        self._begun = self._in_a_row = 0
         self._most = most
         self._look = look
         self._data = bytearray()
@@ -66,29 +66,24 @@ class Tally:
         self._seen: set[bytes] = set()
         self._compares = True
 
-    @property
-    def repeats(self) -> int:
-        """Where some were there before, one that has not passed yet may have been, too."""
-        return self._repeated + (self.matches - self._ended if self._repeated else 0)
-
-    @property
-    def is_endless(self) -> bool:
-        """The same again and again."""
-        return self._in_vain >= MOST_IN_VAIN
-
-    @property
-    def _is_full(self) -> bool:
-        """There are repetitions, and more than can be told apart from them."""
-        return self._repeated > 0 and not self._compares
-
     def pending(self, _: Command) -> Next:
-        if self.is_endless:
+        self._begun += 1
+        if self._in_a_row > MOST_IN_A_ROW:
             return Next.ABORT
-        self.matches += 1
-        if self.matches < self._most and not self._is_full:
+        if self._begun < self._most and not self._is_full:
             return Next.GO_ON
         self.cancelled = True
         return Next.CANCEL
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether it says the same again and again; then it was aborted."""
+        return self._in_a_row > MOST_IN_A_ROW
+
+    @property
+    def _is_full(self) -> bool:
+        """There are repetitions, and more than can be told apart from them: of those none counts."""
+        return self.repeats > 0 and not self._compares
 
     def data(self, piece: memoryview, is_last: bool) -> None:
         if self._compares:
@@ -96,13 +91,12 @@ class Tally:
         if self._look is not None:
             self._data += piece
         if is_last:
-            self._ended += 1
+            self.matches += 1
             is_new = self._compare() if self._compares else not self._is_full
-            self._in_vain = 0 if is_new or self._is_full else self._in_vain + 1
+            self.repeats += not is_new
             if is_new and self._look is not None:
                 self._look(bytes(self._data))
             self._data.clear()
-            self._repeated += not is_new
 
     def _compare(self) -> bool:
         """Whether the data set that has ended is another one than those before."""
@@ -110,8 +104,10 @@ class Tally:
         self._hash = blake2b(digest_size=8, key=self._key)
         self._seen.add(digest)
         if len(self._seen) == before:
+            self._in_a_row += 1
             return False
-        if len(self._seen) >= (MOST_REPEATED if self._repeated else MOST_COMPARED):
+        self._in_a_row = 0
+        if len(self._seen) >= (MOST_REPEATED if self.repeats else MOST_COMPARED):
             self._compares = False
             self._seen.clear()
         return True

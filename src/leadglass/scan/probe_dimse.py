@@ -25,7 +25,7 @@ from leadglass.scan.manner import Manner, Option
 from leadglass.scan.observation import Observation, Outcome
 from leadglass.scan.presence import presence
 from leadglass.scan.requests import WORKLIST_FIND, Keys, echo, no_procedure, no_study, verification
-from leadglass.scan.talk import Next
+from leadglass.scan.taker import Next
 from leadglass.scan.tally import count
 from leadglass.scan.titles import MADE_UP, NAMED, OWN, Attempt, Tried, next_attempt
 from leadglass.scan.visit import Visit
@@ -67,17 +67,21 @@ async def probe_dimse(
 
 async def _introduce(visit: Visit) -> bool:
     """Whether somebody is let in who is nobody, or who knows a title; C-ECHO at once if so."""
+    if not visit.wants(MADE_UP) or not await visit.knock(MADE_UP):
+        return False
     names = visit.manner.titles if Option.TITLES in visit.manner.options else ()
-    attempt: Attempt | None = Attempt(MADE_UP, visit.made_up("called"), visit.made_up("calling"))
+    attempt = Attempt(MADE_UP, visit.made_up("called"), visit.made_up("calling"))
     tried: list[Tried] = []
-    while attempt is not None and visit.wants(attempt.probe):
+    while True:
         ending = await _attempt(visit, attempt)
         if ending.outcome in _IN:
             await _greet(visit)
             return attempt.probe != OWN  # who knows the survey by its title has let in no stranger
         tried.append(Tried(attempt, ending))
-        attempt = next_attempt(tried, names)
-    return False
+        following = next_attempt(tried, names)
+        if following is None or not visit.wants(following.probe) or not await visit.knock(following.probe):
+            return False
+        attempt = following
 
 
 async def _attempt(visit: Visit, attempt: Attempt) -> Ending:

@@ -21,11 +21,10 @@ from leadglass.scan.certificate import facts
 from leadglass.scan.clear import Clear
 from leadglass.scan.clocks import now, since, ticks
 from leadglass.scan.dial import connected
-from leadglass.scan.ending import Ending, Over
+from leadglass.scan.ending import Ending, Over, alerted
 from leadglass.scan.foreign import begins_tls, looks_like
 from leadglass.scan.manner import Manner
 from leadglass.scan.observation import PROBES, Observation, Outcome, Value, product
-from leadglass.scan.talk import alerted
 
 MOST_HANDSHAKE: Final = 256 << 10  # bytes; a chain of certificates has a tenth of it
 

@@ -15,17 +15,17 @@ import ssl
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import Enum
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, cast
 
 from leadglass.dimse.command import Command, Field
 from leadglass.dimse.message import CommandArrived, DataArrived, DimseLimits, MessageReader
 from leadglass.dimse.status import Category, category
 from leadglass.errors import ProtocolViolation
-from leadglass.scan.ending import Ending, Over
+from leadglass.scan.ending import Ending, Over, alerted
 from leadglass.scan.foreign import ENOUGH, MOST, begins_pdu, looks_like
 from leadglass.scan.manner import Manner
 from leadglass.scan.observation import Outcome
+from leadglass.scan.taker import Next, Taker
 from leadglass.ul.association import (
     Aborted,
     AssociateAccepted,
@@ -46,22 +46,6 @@ _HEAD: Final = 6  # bytes of a PDU's header, and of a PDV's
 _COMMAND: Final = DimseLimits(command_bytes=4 << 10, empty_fragments=64)
 
 
-class Next(Enum):
-    """What is to be done after a response that is pending."""
-
-    GO_ON = "go on"
-    CANCEL = "cancel"  # C-CANCEL-RQ; whatever comes is still taken
-    ABORT = "abort"
-
-
-class Taker(Protocol):
-    """Whoever is told of responses that are pending, and handed their data sets as they pass."""
-
-    def pending(self, command: Command) -> Next: ...
-
-    def data(self, piece: memoryview, is_last: bool) -> None: ...
-
-
 @dataclass(slots=True)
 class _Asked:
     """The operation that is under way. `pace`: seconds for each response; `until`: for all (loop time)."""
@@ -76,7 +60,7 @@ class _Asked:
 
 
 class Talk(asyncio.Protocol):
-    """For a transport that is connected: `associate` first, then `perform`, `release` or `abort` last."""
+    """For a transport that is connected: `associate` first, then `perform`, `release` last."""
 
     def __init__(self, manner: Manner) -> None:
         self.contexts: Mapping[int, AcceptedContext] = {}
@@ -158,15 +142,10 @@ class Talk(asyncio.Protocol):
             self._association.release()
             with suppress(Over):
                 await self._wait(self._parting)
-        await self.gone()
-
-    async def abort(self) -> None:
-        """A-ABORT. Returns when the connection is gone."""
-        self._end(Ending(Outcome.STOPPED))
-        await self.gone()
-
-    async def gone(self) -> None:
-        """Wait until the connection is gone; it has been ended, so that it will be soon."""
+        if self._ending is None:
+            self._set_ending(Ending(Outcome.CLOSED))
+        if self._transport is not None:
+            self._expect(self._parting)  # TLS would wait for the other side's last word
         await asyncio.shield(self._gone)
 
     # --- what asyncio calls -------------------------------------------------------------------------------
@@ -430,12 +409,3 @@ def _ending(happening: object) -> Ending:
         return Ending(Outcome.REJECTED, said)
     assert isinstance(happening, Aborted)
     return Ending(Outcome.ABORTED, {"source": int(happening.source), "reason": int(happening.reason)})
-
-
-def alerted(error: ssl.SSLError) -> Ending:
-    """What TLS says of its end: an alert of the other side's, or rules that it broke."""
-    reason = (error.reason or "").lower().replace("_", "-")
-    _, is_alert, alert = reason.rpartition("alert-")
-    if is_alert:
-        return Ending(Outcome.ALERTED, {"alert": alert[:64]})
-    return Ending(Outcome.MISBEHAVES, {"fault": f"tls-{reason}"[:64] if reason else "tls"})

@@ -92,6 +92,7 @@ class _Counter:
         tally = self._under_way = Tally(ask.most, look, self._visit.manner.secret[:64])
         end = await self._end(ask, tally)
         self._under_way = None
+        self._fault = Fault.ENDLESS.value if tally.is_endless else self._fault
         self._responses += tally.matches
         return Came(tally.matches, end, self.glimpse.images - images, tally.repeats)
 
@@ -110,7 +111,7 @@ class _Counter:
         try:
             response = await self._visit.find(self._model, keys, tally, seconds=left)
         except Over as over:
-            return self._cut_short(over.ending, tally)
+            return End.MISBEHAVES if tally.is_endless else self._cut_short(over.ending, tally)
         status = response.status or 0
         if self._status is None:
             self._status = status
@@ -118,9 +119,6 @@ class _Counter:
 
     def _cut_short(self, ending: Ending, tally: Tally) -> End:
         """No final response. After a C-CANCEL that says nothing more."""
-        if tally.is_endless:
-            self._fault = Fault.ENDLESS
-            return End.MISBEHAVES
         if tally.cancelled:
             return End.CANCELLED
         if self._visit.until(self._until) <= 0:
@@ -146,7 +144,7 @@ class _Counter:
             "answer_us": since(self._started),
         }
         said |= {"cause": count.cause} if count.cause else {}
-        said |= {"fault": self._fault} if self._fault else {}
+        said |= {"fault": self._fault} if count.cause == "misbehaves" and self._fault else {}
         known = {"dated": count.dated, "undated": count.undated, "cap": count.cap, "status": self._status}
         said |= {name: value for name, value in known.items() if value is not None}
         return Ending(_OUTCOMES.get(count.cause, Outcome.ANSWERED), said | self._glimpsed(count))

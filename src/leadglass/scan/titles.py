@@ -103,3 +103,5 @@ def _named(tried: Sequence[Tried], names: Iterable[str]) -> Iterator[Attempt]:
     if blamed & Blame.CALLING:
         called = last.attempt.called if keep else first.called
         yield from (Attempt(NAMED, called, name) for name in names)
+    # dcmqrscp says that the called title is wrong when the calling one is.
+    yield from (Attempt(NAMED, called, calling) for called in names for calling in names)

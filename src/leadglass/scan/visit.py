@@ -16,7 +16,8 @@ from leadglass.scan.ending import Ending, Over
 from leadglass.scan.manner import Manner
 from leadglass.scan.observation import PROBES, Observation, Outcome, Value, product
 from leadglass.scan.requests import OFFERS, UNKNOWN_SERVICE, Keys, find, offers
-from leadglass.scan.talk import Taker, Talk
+from leadglass.scan.taker import Taker
+from leadglass.scan.talk import Talk
 from leadglass.ul.negotiation import AcceptedContext
 from leadglass.ul.pdu import AssociateAC, AssociateRQ
 
@@ -43,6 +44,7 @@ class Visit:
     takes_anything: bool = False
     talk: Talk | None = None
     _until: float = 0
+    _knocked: tuple[int, float] | None = None  # when the next observation began
 
     def __post_init__(self) -> None:
         self._until = self.moment(self.manner.patience.host)
@@ -76,7 +78,8 @@ class Visit:
         so_far: Callable[[], Ending] | None = None,
     ) -> Ending:
         """One observation of whatever comes of `asking`; of what came `so_far` where that is cancelled."""
-        at, started = self.clock(), ticks()
+        at, started = self._knocked or (self.clock(), ticks())
+        self._knocked = None
         try:
             ending = await asking
         except Over as over:
@@ -96,10 +99,22 @@ class Visit:
 
     # --- associations -------------------------------------------------------------------------------------
 
+    async def knock(self, probe: str) -> bool:
+        """Whether there is a connection for `enter`. If not, `probe` is over before anything was sent."""
+        at, started = self._knocked = self.clock(), ticks()
+        try:
+            self.talk = await self.dial(self.address, self.port, self.manner, self.tls)
+        except Over as over:
+            self._note(probe, {}, at, started, over.ending)
+            return False
+        return True
+
     async def enter(self, request: AssociateRQ) -> Ending:
-        """A new association, which stands in `talk` if it came about."""
-        await self.leave()
-        talk = self.talk = await self.dial(self.address, self.port, self.manner, self.tls)
+        """An association, which stands in `talk` if it came about: on a connection of its own, or on the one
+        that `knock` made."""
+        if self.talk is None:
+            self.talk = await self.dial(self.address, self.port, self.manner, self.tls)
+        talk = self.talk
         try:
             answer = await talk.associate(request, self.seconds(self.manner.patience.answer))
         except Over as over:
@@ -130,6 +145,7 @@ class Visit:
     async def context(self, service: str) -> tuple[Talk, AcceptedContext]:
         """On the association at hand, or on a new one where that has ended."""
         if self.talk is None or not self.talk.is_alive:
+            await self.leave()
             await self.offer()
         talk = self.talk
         context = talk.context_for(service) if talk is not None else None
