@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # helpers beside the tests have names of their own
-sys.path[1:1] = [str(Path(__file__).parents[1] / package) for package in ("net", "dicom", "transfer")]
+sys.path[1:1] = [str(Path(__file__).parents[1] / package) for package in ("net", "dicom", "transfer", "scan")]
 sys.path.insert(1, str(Path(__file__).parents[2] / "bench"))  # for the words of the estate's truth
 pytest.register_assert_rewrite(
     "interop_archive",

@@ -92,7 +92,7 @@ class _Counter:
         tally = self._under_way = Tally(ask.most, look, self._visit.manner.secret[:64])
         end = await self._end(ask, tally)
         self._under_way = None
-        self._fault = "endless" if tally.is_endless else self._fault
+        self._fault = Fault.ENDLESS.value if tally.is_endless else self._fault
         self._responses += tally.matches
         return Came(tally.matches, end, self.glimpse.images - images, tally.repeats)
 
@@ -119,9 +119,6 @@ class _Counter:
 
     def _cut_short(self, ending: Ending, tally: Tally) -> End:
         """No final response. After a C-CANCEL that says nothing more."""
-        if tally.is_endless:
-            self._fault = Fault.ENDLESS
-            return End.MISBEHAVES
         if tally.cancelled:
             return End.CANCELLED
         if self._visit.until(self._until) <= 0:
