@@ -26,9 +26,13 @@ from leadglass.serve import every
 def main() -> int:
     root, channel = Path(sys.argv[1]), socket.socket(fileno=int(sys.argv[2]))
     asked = json.loads(os.environ.pop("LEADGLASS_SECOND_PROCESS"))
-    server_log.set_up(asked["log"]["format"])
+    settings, ours = asked["settings"], frozenset(map(tuple, asked["ours"]))
+    server_log.set_up(settings["log"]["format"])
     try:
-        with open_home(root, os.environ, clock, **asked) as opened, attending(opened, clock) as attendance:
+        with (
+            open_home(root, os.environ, clock, **settings) as opened,
+            attending(opened, clock, ours) as attendance,
+        ):
             uvloop.run(_serve(channel, opened, attendance))
     except LeadglassError as error:
         sys.stderr.write(f"{error}\n")
@@ -39,6 +43,7 @@ def main() -> int:
 async def _serve(channel: socket.socket, opened: Opened, attendance: Attendance) -> None:
     loop = asyncio.get_running_loop()
     jobs = (
+        (1.0, "shut-listeners", opened.services.listeners.refresh),
         (2.0, "reload-certificates", attendance.reload),
         (5.0, "close-accesses", lambda: opened.services.ledger.expire(clock())),
     )
