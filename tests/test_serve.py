@@ -96,6 +96,8 @@ def test_it_answers_when_it_says_so_and_ends_quietly(start: Start) -> None:
 
 def test_a_second_server_says_so_and_touches_nothing(start: Start, home: Any) -> None:
     first = start()
+    first.process.send_signal(signal.SIGSTOP)  # it looks at itself and keeps that: here only others may write
+    assert os.WIFSTOPPED(os.waitpid(first.process.pid, os.WUNTRACED)[1])
     before = {
         path: path.stat().st_mtime_ns for path in home.root.rglob("*") if not path.name.endswith("-shm")
     }
@@ -104,6 +106,7 @@ def test_a_second_server_says_so_and_touches_nothing(start: Start, home: Any) ->
     assert (code, second.said) == (1, "")
     assert err.strip() == f"Another server runs on the home at {home.root}. Nothing was touched."
     assert {path: path.stat().st_mtime_ns for path in before} == before
+    first.process.send_signal(signal.SIGCONT)
     assert first.ask(get("/healthz", first.port)).startswith(b"HTTP/1.1 200 ")
 
 
@@ -307,3 +310,15 @@ def test_a_certificate_that_is_none_is_named(home: Any) -> None:
     (home.root / "config.toml").write_text('[http]\ntls_certificate = "lg.pem"\ntls_key = "lg.key"\n')
     code, err = Server("--http", "127.0.0.1:0").end()
     assert (code, "lg.pem" in err) == (1, True)
+
+
+@pytest.mark.parametrize("name", ["", "https://images.example.org"])
+def test_over_tls_too_it_finds_that_it_refuses_strangers(
+    start: Start, certificate: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """By the name that people type, or it would only hear that it does not answer under that one."""
+    monkeypatch.setenv("LEADGLASS_HTTP_PUBLIC_URL", name)
+    server = start()
+    assert server.process.stderr is not None
+    line = next(line for line in server.process.stderr if "listener=http" in line)
+    assert "looked at ourselves: strangers are refused" in line

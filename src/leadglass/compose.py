@@ -18,6 +18,7 @@ from leadglass.archive.doorkeeper import Doorkeeper
 from leadglass.archive.exposure import Exposure
 from leadglass.archive.ingest import Ingest
 from leadglass.archive.ledger import Ledger
+from leadglass.archive.listeners import Listeners
 from leadglass.archive.migration import Migrations
 from leadglass.archive.objects import Objects, StudyKeys
 from leadglass.archive.peers import Peers
@@ -165,6 +166,7 @@ def _services(
         ledger=ledger,
         accounts=accounts,
         peers=Peers(doorkeeper, accounts, keyring, _issuer(settings, home)),
+        listeners=Listeners(doorkeeper),
         commitments=Commitments(doorkeeper),
         migrations=Migrations(doorkeeper),
         search=Search(doorkeeper),

@@ -29,9 +29,13 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # it ends with the server, to which they go as well
     asked = json.loads(os.environ.pop("LEADGLASS_SECOND_PROCESS"))
-    server_log.set_up(asked["log"]["format"])
+    settings, ours = asked["settings"], frozenset(map(tuple, asked["ours"]))
+    server_log.set_up(settings["log"]["format"])
     try:
-        with open_home(root, os.environ, clock, **asked) as opened, attending(opened, clock) as attendance:
+        with (
+            open_home(root, os.environ, clock, **settings) as opened,
+            attending(opened, clock, ours) as attendance,
+        ):
             uvloop.run(_serve(channel, opened, attendance))
     except LeadglassError as error:
         sys.stderr.write(f"{error}\n")
@@ -42,6 +46,7 @@ def main() -> int:
 async def _serve(channel: socket.socket, opened: Opened, attendance: Attendance) -> None:
     loop = asyncio.get_running_loop()
     jobs = (
+        (1.0, "shut-listeners", opened.services.listeners.refresh),
         (2.0, "reload-certificates", attendance.reload),
         (5.0, "close-accesses", lambda: opened.services.ledger.expire(clock())),
         (heap.EVERY_SECONDS, "trim-heap", heap.AfterWork()),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
@@ -136,13 +137,16 @@ class Doors:
 
 
 @contextmanager
-def open_doors(opened: Opened, clock: Callable[[], int]) -> Iterator[Doors]:
+def open_doors(
+    opened: Opened, clock: Callable[[], int], ours: Collection[tuple[str, str]] = frozenset()
+) -> Iterator[Doors]:
     """Bind what the settings ask for; nothing answers before `start`. Unavailable when a port is taken,
-    Violation for a listener that may not stand where it is asked for."""
+    Violation for a listener that may not stand where it is asked for. `ours`: see `net.attendant`; it may be
+    filled in until `start`."""
     settings = opened.settings.dicom
-    second = SecondProcess(opened.home.root, opened.settings) if settings.processes > 1 else None
+    second = SecondProcess(opened.home.root, opened.settings, ours) if settings.processes > 1 else None
     doors: list[Door] = []
-    with attending(opened, clock) as attendance:
+    with attending(opened, clock, ours) as attendance:
         try:
             for name, attendant in attendance.attendants.items():
                 attendants: list[Attending] = [attendant]
@@ -158,7 +162,9 @@ def open_doors(opened: Opened, clock: Callable[[], int]) -> Iterator[Doors]:
 
 
 @contextmanager
-def attending(opened: Opened, clock: Callable[[], int]) -> Iterator[Attendance]:
+def attending(
+    opened: Opened, clock: Callable[[], int], ours: Collection[tuple[str, str]] = frozenset()
+) -> Iterator[Attendance]:
     """Attendants for the listeners that the settings ask for, in this process."""
     settings, services = opened.settings.dicom, opened.services
     workers = Workers(THREADS)
@@ -176,10 +182,11 @@ def attending(opened: Opened, clock: Callable[[], int]) -> Iterator[Attendance]:
         ):
             if address:
                 _require_named(settings, services.peers, via)
-                admit = Admitter(services.peers, settings.title, via, workers, clock)
+                shut = partial(services.listeners.is_shut, via)
+                admit = Admitter(services.peers, settings.title, via, workers, clock, shut=shut)
                 performed = vouched(admit, performing)
                 manners = _manners(opened.settings)
-                attendants[via.value] = Attendant(manners, admit, performed, tls, via.value)
+                attendants[via.value] = Attendant(manners, admit, performed, tls, via.value, ours=ours)
         reporter = Reporter(
             services.commitments, services.peers, workers, dial=dial, title=settings.title, clock=clock
         )

@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterable
 from errno import errorcode
 from pathlib import Path
 from typing import Final
@@ -30,9 +31,10 @@ OTHER_PROCESS: Final = "leadglass.dicom_deputy"
 class SecondProcess:
     """`colleague` is there while the process is."""
 
-    def __init__(self, root: Path, settings: Settings) -> None:
+    def __init__(self, root: Path, settings: Settings, ours: Iterable[tuple[str, str]]) -> None:
         self._root = root
         self._settings = settings
+        self._ours = ours
         self.colleague: Colleague | None = None
 
     async def keep(self) -> None:
@@ -67,8 +69,10 @@ class SecondProcess:
             await asyncio.shield(asyncio.to_thread(_reaped, process))
 
     def _start(self, channel: socket.socket) -> subprocess.Popen[bytes]:
-        """The settings go along, as options may have changed them. They hold no secret."""
-        asked = json.dumps({name: getattr(self._settings, name).model_dump() for name in ("dicom", "log")})
+        """The settings go along, as options may have changed them, and who looks at us on our own behalf.
+        None of it is a secret."""
+        settings = {name: getattr(self._settings, name).model_dump() for name in ("dicom", "log")}
+        asked = json.dumps({"settings": settings, "ours": list(self._ours)})
         return subprocess.Popen(  # noqa: S603 - ourselves
             [sys.executable, "-m", OTHER_PROCESS, str(self._root), str(channel.fileno())],
             env={**os.environ, "LEADGLASS_SECOND_PROCESS": asked},

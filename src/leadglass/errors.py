@@ -9,6 +9,7 @@ LeadglassError
 │   ├── IllegalIdentity          a UID that is missing or that the Standard forbids
 │   └── ProtocolViolation        the peer broke PS3.7 or PS3.8
 ├── Denied                   the policy said no
+│   └── ListenerShut             this listener was found to answer strangers: it shows nobody a patient
 ├── Refused                  the other side said no
 ├── NotFound                 absent, or not this principal's to know of: one answer for both
 ├── Conflict                 contradicts what is already kept
@@ -70,6 +71,10 @@ class ProtocolViolation(Violation):
 
 class Denied(LeadglassError):
     code = "denied"
+
+
+class ListenerShut(Denied):
+    code = "listener-shut"
 
 
 class Refused(LeadglassError):

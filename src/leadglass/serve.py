@@ -13,19 +13,22 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import structlog
 import uvicorn
 
 from leadglass import heap
+from leadglass.access.principal import Via
 from leadglass.compose import Opened, open_home
-from leadglass.config import Listener, Settings, is_loopback, listener
+from leadglass.config import Listener, Settings, is_loopback, listener, split_address
 from leadglass.dicom_doors import Doors, open_doors
 from leadglass.errors import LeadglassError, Unavailable, Violation
 from leadglass.home import clock, read_home, server_lock
 from leadglass.http_bounds import bounded
 from leadglass.scan.estate import Estate
 from leadglass.scan_home import has_register, open_register
+from leadglass.self_look import HTTP, SelfLook, Subject
 from leadglass.web.app import create_app
 from leadglass.web.settings import WebSettings
 
@@ -62,14 +65,20 @@ def serve(opened: Opened, listening: Listening) -> None:
     door = listener(opened.settings.http, opened.home.root)
     context = tls_context(door)
     allow_descriptors(opened.settings)
-    with _socket(door) as listening_socket, open_doors(opened, clock) as doors:
+    ours: set[tuple[str, str]] = set()
+    with _socket(door) as listening_socket, open_doors(opened, clock, ours) as doors:
         url = door.url(listening_socket.getsockname()[1])
         estate = Estate(lambda: open_register(os.environ), lambda: has_register(os.environ), clock)
         app = create_app(opened.services, estate, WebSettings(public_url=url), clock)
         config = _uvicorn(app, opened.settings.limits.connections)
         config.load()
         config.ssl = context
-        server = _Server(config, opened, doors, lambda: listening(Addresses(url, **doors.addresses())))
+        look = SelfLook(
+            [*_doors(doors), _web(listening_socket, url, tls=context is not None)],
+            opened.services.listeners, opened.settings.dicom.title, clock,
+        )  # fmt: skip
+        ours |= look.callers()
+        server = _Server(config, opened, doors, look, lambda: listening(Addresses(url, **doors.addresses())))
         server.run(sockets=[listening_socket])
         if server.failure is not None:
             raise server.failure
@@ -118,6 +127,17 @@ def _socket(door: Listener) -> socket.socket:
         ) from None
 
 
+def _doors(doors: Doors) -> Iterator[Subject]:
+    for name, where in doors.addresses().items():
+        yield Subject(name, *split_address(where), tls=name == Via.DIMSE.value)
+
+
+def _web(listening: socket.socket, url: str, *, tls: bool) -> Subject:
+    """As people know it who type its address."""
+    host, port = listening.getsockname()[:2]
+    return Subject(HTTP, host, port, tls, urlsplit(url).netloc)
+
+
 def _uvicorn(app: object, connections: int) -> uvicorn.Config:
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
@@ -139,11 +159,17 @@ class _Server(uvicorn.Server):
     """Ends on SIGINT and SIGTERM alike by returning, so that the home is closed properly afterwards."""
 
     def __init__(
-        self, config: uvicorn.Config, opened: Opened, doors: Doors, listening: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        opened: Opened,
+        doors: Doors,
+        look: SelfLook,
+        listening: Callable[[], None],
     ) -> None:
         super().__init__(config)
         self._opened = opened
         self._doors = doors
+        self._look = look
         self._listening = listening
         self._housekeeping: list[asyncio.Task[None]] = []
         self.failure: BaseException | None = None  # of `listening`: it ends the server
@@ -156,6 +182,7 @@ class _Server(uvicorn.Server):
             for seconds, name, job in housekeeping(self._opened, self._doors)
         ]
         self._housekeeping.append(asyncio.create_task(self._announce()))
+        self._housekeeping.append(asyncio.create_task(self._look.keep_looking()))
 
     async def _announce(self) -> None:
         try:

@@ -12,6 +12,7 @@ from leadglass.access.policy import (
     LISTENERS,
     RECEIVE_ONLY,
     RIGHTS,
+    SHOWS_PATIENTS,
     Action,
     Decision,
     Reason,
@@ -153,8 +154,10 @@ def test_every_kind_of_principal_has_listeners() -> None:
 GRANTED = [None, frozenset(), frozenset(Action), *(frozenset({action}) for action in Action)]
 
 
-def check_narrow(principal: Principal, action: Any, via: Any, departments: range) -> None:
-    context = Context("", via, 0)
+def check_narrow(
+    principal: Principal, action: Any, via: Any, departments: range, *, shut: bool = False
+) -> None:
+    context = Context("", via, 0, shut)
     narrowing = narrow(principal, action, context)
     for department in (None, *departments):
         allowed = decide(principal, action, Resource(department), context).allowed
@@ -197,6 +200,22 @@ def test_the_receive_only_listener_gives_nothing_out_whoever_asks() -> None:
     assert allowed == RECEIVE_ONLY == {Action.OBJECT_INGEST, Action.COMMITMENT_REQUEST}
 
 
+def test_a_shut_listener_shows_nobody_a_patient_and_does_everything_else() -> None:
+    """Every role × action × listener × kind: what shows a patient is denied, the rest is as it was."""
+    for role, action, via, kind in product(Role, Action, Via, Kind):
+        asker = who(role, kind, actions=frozenset(Action))
+        free, held = (
+            decide(asker, action, Resource(OWN), Context("", via, 0, shut)) for shut in (False, True)
+        )
+        if action in SHOWS_PATIENTS:
+            assert not held.allowed
+            assert held.reason is Reason.LISTENER_SHUT or not free.allowed
+        else:
+            assert held == free
+    assert {*IMAGES, Action.RECORD_READ} <= SHOWS_PATIENTS
+    assert not SHOWS_PATIENTS & {Action.OBJECT_INGEST, Action.COMMITMENT_REQUEST, Action.SYSTEM_STATUS}
+
+
 def test_every_grant_is_a_right_of_an_ae_and_every_right_of_an_ae_can_be_granted() -> None:
     rights = {action for role, action in RIGHTS if role is Role.APPLICATION_ENTITY}
     assert set(GRANTS.values()) == rights
@@ -210,8 +229,9 @@ def test_every_grant_is_a_right_of_an_ae_and_every_right_of_an_ae_can_be_granted
     via=st.sampled_from([*Via, "hl7"]),
     departments=st.frozensets(st.integers(1, 6)),
     granted=st.none() | st.frozensets(st.sampled_from(Action)),
+    shut=st.booleans(),
 )
 def test_narrow_selects_exactly_what_decide_allows(
-    role: Any, kind: Any, action: Any, via: Any, departments: frozenset[int], granted: Any
+    role: Any, kind: Any, action: Any, via: Any, departments: frozenset[int], granted: Any, shut: bool
 ) -> None:
-    check_narrow(who(role, kind, departments, granted), action, via, range(1, 8))
+    check_narrow(who(role, kind, departments, granted), action, via, range(1, 8), shut=shut)

@@ -72,7 +72,7 @@ def answer(via: Via, contexts: tuple[ProposedContext, ...], *roles: RoleSelectio
     """What an AE that may do everything there is told."""
     peers: Any = Peers(ae(receive_only=via is Via.RECEIVE))
     workers = Workers(1)
-    admit = admission.Admitter(peers, "LEADGLASS", via, workers, lambda: 0)
+    admit = admission.Admitter(peers, "LEADGLASS", via, workers, lambda: 0, shut=lambda: False)
     request = AssociateRQ("LEADGLASS", "AE1", contexts, UserInformation(16384, "1.2.3", roles=roles))
     try:
         made = asyncio.run(admit(request, Peer("127.0.0.1", 1, tls=True, certificate=b"")))  # type: ignore[arg-type]

@@ -35,6 +35,7 @@ class Reason(StrEnum):
     UNKNOWN_ACTION = "unknown-action"
     WRONG_LISTENER = "wrong-listener"
     RECEIVE_ONLY = "receive-only"
+    LISTENER_SHUT = "listener-shut"
     NO_RIGHT = "no-right"
     NOT_GRANTED = "not-granted"
     NO_DEPARTMENT = "no-department"
@@ -125,6 +126,19 @@ LISTENERS: Final[Mapping[Kind, frozenset[Via]]] = MappingProxyType(
 # All that the receive-only listener ever does, whoever asks: what comes in by it is not encrypted.
 RECEIVE_ONLY: Final = frozenset({Action.OBJECT_INGEST, Action.COMMITMENT_REQUEST})
 
+# What a listener that was found to answer strangers does for nobody until it is mended: everything that shows
+# a patient. The record too names them; meanwhile it is read at the host's command line.
+SHOWS_PATIENTS: Final = frozenset(
+    {
+        Action.STUDY_SEARCH,
+        Action.STUDY_VIEW,
+        Action.STUDY_RETRIEVE,
+        Action.STUDY_SEND,
+        Action.ASIDE_REVIEW,
+        Action.RECORD_READ,
+    }
+)
+
 # Kinds that may do nothing but what they were allowed singly: `actions` None, which means all, is no grant.
 SINGLY: Final = frozenset({Kind.AE})
 
@@ -168,6 +182,8 @@ def _scope(principal: Principal, action: Action, context: Context) -> Scope | Re
         return Reason.WRONG_LISTENER
     if context.via == Via.RECEIVE and action not in RECEIVE_ONLY:
         return Reason.RECEIVE_ONLY
+    if context.shut and action in SHOWS_PATIENTS:
+        return Reason.LISTENER_SHUT
     scope = RIGHTS.get((principal.role, action), Reason.NO_RIGHT)
     return scope if scope is Reason.NO_RIGHT or _is_granted(principal, action) else Reason.NOT_GRANTED
 

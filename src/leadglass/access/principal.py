@@ -66,11 +66,15 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The circumstances of a request: the peer's address ("" for a command), the listener, the time in ms."""
+    """The circumstances of a request: the peer's address ("" for a command), the listener, the time in ms.
+
+    `shut`: this listener was found to answer strangers, and has not been found mended since.
+    """
 
     address: str
     via: Via
     now: int
+    shut: bool = False
 
 
 def operator(uid: int, login_name: str) -> Principal:

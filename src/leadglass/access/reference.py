@@ -6,11 +6,11 @@ python -m leadglass.access.reference > docs/reference/rights.md
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from leadglass.access.actions import GRANTS, SERVICES
-from leadglass.access.policy import LISTENERS, RECEIVE_ONLY, RIGHTS, Action, Reason, Scope
+from leadglass.access.policy import LISTENERS, RECEIVE_ONLY, RIGHTS, SHOWS_PATIENTS, Action, Reason, Scope
 from leadglass.access.principal import Kind, Role, Via
 
 _ACTIONS: Final[Mapping[Action, str]] = {
@@ -54,6 +54,7 @@ _REASONS: Final[Mapping[Reason, str]] = {
     Reason.UNKNOWN_ACTION: "denied: an action this version does not know",
     Reason.WRONG_LISTENER: "denied: this kind of principal does not come in by this listener",
     Reason.RECEIVE_ONLY: "denied: the receive-only listener takes objects in and gives nothing out",
+    Reason.LISTENER_SHUT: "denied: this listener was found to answer strangers, and shows nobody a patient",
     Reason.NO_RIGHT: "denied: the table has no such right for the role",
     Reason.NOT_GRANTED: "denied: this AE was not allowed it",
     Reason.NO_DEPARTMENT: "denied: it belongs to no department, so it is nobody's to see",
@@ -88,6 +89,12 @@ marked is refused, whoever asks.
 
 {services}
 
+## A listener that answers strangers
+
+`leadglass serve` [looks at its own listeners as a stranger](../how-to/serve.md). One that answers is shut
+until it is found mended. Everything goes on there, storing above all, but this, which nobody may:
+{shut}.
+
 ## Reasons
 
 The record keeps the reason of every decision. The person who is refused is not told: what is foreign and
@@ -121,8 +128,14 @@ def rights_markdown() -> str:
         services=_table(
             [["service", "asks for", "word in `ae add --allow`", f"at `{Via.RECEIVE}`"], *services]
         ),
+        shut=_listed(f"`{action}`" for action in Action if action in SHOWS_PATIENTS),
         reasons=_table([["reason", "meaning"], *reasons]),
     )
+
+
+def _listed(words: Iterable[str]) -> str:
+    *others, last = words
+    return f"{', '.join(others)} and {last}"
 
 
 def _table(rows: list[list[str]]) -> str:

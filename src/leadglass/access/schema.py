@@ -102,6 +102,19 @@ aes = sa.Table(
     ),
 )
 
+# What a stranger met at the server's own listeners when it was last looked. One that answers is shut.
+listeners = sa.Table(
+    "listeners",
+    metadata,
+    sa.Column("name", sa.String(16), primary_key=True),  # receive, dimse or http
+    sa.Column("address", sa.String(64), nullable=False),  # HOST:PORT that was asked
+    sa.Column("looked", sa.BigInteger, nullable=False),
+    sa.Column("met", sa.String(8), nullable=False),  # a word of `listeners.Met`
+    sa.Column("saw", sa.String(64), nullable=False),  # what decided it, in a word
+    sa.Column("checks", sa.String(200), nullable=False),  # numbers of findings, by spaces
+    sa.Column("shut", sa.BigInteger),  # since when
+)
+
 # The archive's own certificate authority and the listener's certificate; the keys under the home's keyring.
 tls_identities = sa.Table(
     "tls_identities",

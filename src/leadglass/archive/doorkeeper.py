@@ -10,13 +10,14 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
 
-from leadglass.access.policy import Action, Narrowing, Resource, decide, narrow
+from leadglass.access.policy import Action, Narrowing, Reason, Resource, decide, narrow
 from leadglass.access.principal import Context, Principal
 from leadglass.db.engine import Database, Transaction
-from leadglass.errors import Denied, NotFound, RecordUnavailable, Unavailable
+from leadglass.errors import Denied, ListenerShut, NotFound, RecordUnavailable, Unavailable
 from leadglass.index.rows import StudyRow
 from leadglass.record.log import Entry, Log
 
+SHUT = "This listener was found to answer strangers. Until it is mended it shows nobody a patient."
 ABSENT = "There is no such study, or it is not yours to see."
 
 
@@ -78,7 +79,7 @@ class Doorkeeper:
             self.record(
                 self.entry(who, action, context, outcome="denied", reason=decision.reason.value), context.now
             )
-            raise Denied("You do not have the right to do this.", code=decision.reason.value)
+            raise denied(decision.reason)
 
     def require_study(
         self, who: Principal, action: Action, context: Context, study: StudyRow | None
@@ -100,7 +101,14 @@ class Doorkeeper:
         """Which departments a list may show; Denied, and recorded, when it is none."""
         narrowing = narrow(who, action, context)
         if narrowing.nothing:
-            entry = self.entry(who, action, context, outcome="denied", reason="no-department")
-            self.record(entry, context.now)
-            raise Denied("You do not have the right to do this.")
+            reason = decide(who, action, Resource(), context).reason
+            self.record(self.entry(who, action, context, outcome="denied", reason=reason.value), context.now)
+            raise denied(reason)
         return narrowing
+
+
+def denied(reason: Reason) -> Denied:
+    """The refusal that the policy's reason makes of it."""
+    if reason is Reason.LISTENER_SHUT:
+        return ListenerShut(SHUT)
+    return Denied("You do not have the right to do this.", code=reason.value)

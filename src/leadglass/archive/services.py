@@ -11,6 +11,7 @@ from leadglass.archive.doorkeeper import Doorkeeper
 from leadglass.archive.exposure import Exposure
 from leadglass.archive.ingest import Ingest
 from leadglass.archive.ledger import Ledger
+from leadglass.archive.listeners import Listeners
 from leadglass.archive.migration import Migrations
 from leadglass.archive.peers import Peers
 from leadglass.archive.render import Renderer
@@ -29,6 +30,7 @@ class Services:
     ledger: Ledger
     accounts: Accounts
     peers: Peers
+    listeners: Listeners
     commitments: Commitments
     migrations: Migrations
     search: Search

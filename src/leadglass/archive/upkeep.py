@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
+from leadglass.access import listeners
+from leadglass.access.listeners import Looked
 from leadglass.access.policy import Action
 from leadglass.access.principal import Context, Principal
 from leadglass.archive.doorkeeper import Doorkeeper
@@ -42,6 +44,7 @@ class Status:
     free_bytes: int
     record_entries: int
     reserve_intact: bool
+    listeners: tuple[Looked, ...]  # what strangers met there when it was last looked
 
 
 @dataclass(slots=True)
@@ -93,6 +96,7 @@ class Upkeep:
         with self._db.read() as connection:
             totals = lookup.totals(connection)
             head = read_head(connection)
+            looked = tuple(listeners.looked(connection).values())
         disk = os.statvfs(self._tiles)
         return Status(
             patients=totals["patients"],
@@ -104,6 +108,7 @@ class Upkeep:
             free_bytes=disk.f_bavail * disk.f_frsize,
             record_entries=head.size if head else 0,
             reserve_intact=self._db.reserve.intact(),
+            listeners=looked,
         )
 
     def verify_record(self, who: Principal, context: Context, progress: Progress | None = None) -> Verdict:

@@ -15,7 +15,8 @@ from leadglass.cli import show
 from leadglass.cli.work import HomeOption, JsonOption, Work, at_home, command_context, root_of
 
 if TYPE_CHECKING:
-    from leadglass.archive.upkeep import CheckReport
+    from leadglass.access.listeners import Looked
+    from leadglass.archive.upkeep import CheckReport, Status
     from leadglass.home import Founding, Home
     from leadglass.serve import Addresses
 
@@ -180,7 +181,7 @@ def status(home: HomeOption = None, json: JsonOption = False) -> None:
         address = _address(work)
         record_key = work.opened.record_key.encode()
         served = is_served(here)
-        warnings = _warnings(here, found.reserve_intact, found.free_bytes, found.kept_aside)
+        warnings = _warnings(here, found)
     if json:
         about = {"home": str(here.root), "id": here.id, "address": address, "served": served}
         show.as_json(about | asdict(found) | {"record_key": record_key, "warnings": warnings})
@@ -194,12 +195,22 @@ def status(home: HomeOption = None, json: JsonOption = False) -> None:
         ("Objects take", f"{show.size(found.object_bytes)}; {show.size(found.free_bytes)} are free"),
         ("Record", show.count(found.record_entries, "entry", "entries")),
         ("Record's key", record_key),
+        *map(_met, found.listeners),
     ))  # fmt: skip
     for warning in warnings:
         show.note(f"! {warning}", style="yellow")
 
 
-def _warnings(home: Home, reserve_intact: bool, free: int, aside: int) -> list[str]:
+def _met(looked: Looked) -> tuple[str, str]:
+    """A listener, and what a stranger met there, where and when."""
+    from leadglass.archive.listeners import NAMES, sentence
+
+    look = looked.look
+    return NAMES[look.listener], f"{sentence(looked)} ({look.address}, {show.minute(look.at)} UTC)"
+
+
+def _warnings(home: Home, found: Status) -> list[str]:
+    from leadglass.archive.listeners import NAMES, sentence
     from leadglass.home import key_beside_home
 
     checks = (
@@ -211,11 +222,12 @@ def _warnings(home: Home, reserve_intact: bool, free: int, aside: int) -> list[s
             ),
         ),
         (
-            not reserve_intact,
+            not found.reserve_intact,
             "The space kept back for the record has been used: the disk was full. Free some space.",
         ),
-        (free < 1 << 30, "Less than 1 GB is free. Ingest stops before the disk is full."),
-        (aside > 0, "Objects were kept aside. A PACS administrator finds them in the portal."),
+        (found.free_bytes < 1 << 30, "Less than 1 GB is free. Ingest stops before the disk is full."),
+        (found.kept_aside > 0, "Objects were kept aside. A PACS administrator finds them in the portal."),
+        *((not each.is_well, f"{NAMES[each.look.listener]}: {sentence(each)}") for each in found.listeners),
     )
     return [sentence for applies, sentence in checks if applies]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -66,7 +66,8 @@ class Attending(Protocol):
 
 
 class Attendant:
-    """In this process. `tls` is asked for each connection, so that certificates can change."""
+    """In this process. `tls` is asked for each connection, so that certificates can change. `ours`: address
+    and calling AE title of whoever looks at us on our own behalf, whose rejection need alarm nobody."""
 
     def __init__(
         self,
@@ -75,11 +76,14 @@ class Attendant:
         handlers: Mapping[Field, Handler],
         tls: Callable[[], ssl.SSLContext] | None = None,
         name: str = "dicom",
+        *,
+        ours: Container[tuple[str, str]] = frozenset(),
     ) -> None:
         self._manners = manners
         self._admit = admit
         self._handlers = handlers
         self._tls = tls
+        self._ours = ours
         self._log = structlog.get_logger("leadglass.net").bind(listener=name)
         self._tasks: set[asyncio.Task[None]] = set()
         self._count = 0
@@ -154,12 +158,7 @@ class Attendant:
         if link.error is not None:
             raise link.error
         if isinstance(admission, AssociateRJ):
-            self._log.warning(
-                "association rejected",
-                address=link.peer.address,
-                calling=request.calling,
-                reason=admission.sentence,
-            )
+            self._note_rejected(link.peer.address, request.calling, admission)
             link.reject(admission)
             return
         place.associated()
@@ -194,6 +193,13 @@ class Attendant:
             level = self._log.debug if quiet else self._log.info
             calling = link.calling if link else ""
             level("association ended", address=address, code=error.code, calling=calling)
+
+    def _note_rejected(self, address: str, calling: str, answer: AssociateRJ) -> None:
+        said = {"address": address, "calling": calling, "reason": answer.sentence}
+        if (address, calling) in self._ours:
+            self._log.info("association rejected", ours=True, **said)
+        else:
+            self._log.warning("association rejected", **said)
 
 
 def _cancel(task: asyncio.Task[None]) -> None:

@@ -53,6 +53,7 @@ class _Visit:
     manner: Manner
     tls: ssl.SSLContext | None
     clock: Callable[[], int]
+    host: str
     seen: list[Observation] = field(default_factory=list)
     began: float = field(default_factory=ticks)
 
@@ -72,7 +73,8 @@ class _Visit:
         reply: Reply | None = None
         outcome, said = Outcome.RESPONDED, dict[str, Value]()
         try:
-            request = Request(method, path, headers or {})
+            named = {"Host": self.host} if self.host else {}
+            request = Request(method, path, {**named, **(headers or {})})
             reply = await ask(self.address, self.port, request, self.manner, self.tls)
             said = {**pages.common(reply), **read(reply)}
         except Over as over:
@@ -96,9 +98,11 @@ async def probe_web(
     *,
     tls: ssl.SSLContext | None = None,
     clock: Callable[[], int] = now,
+    host: str = "",
 ) -> list[Observation]:
-    """All that the scope allows to be asked of a web server. Raises Unavailable only: it is our machine."""
-    visit = _Visit(address, port, manner, tls, clock)
+    """All that the scope allows to be asked of a web server, as one who knows it by the name `host`
+    (HOST:PORT), else by its address. Raises Unavailable only: it is our machine."""
+    visit = _Visit(address, port, manner, tls, clock, host)
     front = await visit.get(About.LISTING, "/", lambda reply: pages.page(reply, manner.secret))
     if front is None or front.is_endless:
         return visit.seen

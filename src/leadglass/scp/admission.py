@@ -53,16 +53,24 @@ SERVICES: Final[Mapping[Action, tuple[str, ...]]] = MappingProxyType(
 
 
 class Admitter:
-    """The admission of one listener. `title` is the archive's own."""
+    """The admission of one listener. `title` is the archive's own; `shut` whether the listener is."""
 
     def __init__(
-        self, peers: Peers, title: str, via: Via, workers: Workers, clock: Callable[[], int]
+        self,
+        peers: Peers,
+        title: str,
+        via: Via,
+        workers: Workers,
+        clock: Callable[[], int],
+        *,
+        shut: Callable[[], bool],
     ) -> None:
         self._peers = peers
         self._title = title
         self._via = via
         self._workers = workers
         self._clock = clock
+        self._shut = shut
 
     async def __call__(self, request: AssociateRQ, peer: Peer) -> Admission | AssociateRJ:
         try:
@@ -77,7 +85,7 @@ class Admitter:
             return AssociateRJ.CALLED_NOT_RECOGNIZED
         if who is None:
             return AssociateRJ.NO_REASON
-        session = Session(who, known.ae, peer, self._via, self._clock, vouched=self._clock())
+        session = Session(who, known.ae, peer, self._via, self._clock, self._shut, self._clock())
         offer = self._offer(request, session)
         answer = negotiate(request, offer, self._ours(request, offer))
         return Admission(answer, session)

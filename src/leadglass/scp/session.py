@@ -19,8 +19,9 @@ class Session:
     peer: Peer
     via: Via
     clock: Callable[[], int]
+    shut: Callable[[], bool] = lambda: False  # whether the listener is, for answering strangers
     vouched: int = 0  # ms: when it was last looked up who this is
 
     def context(self) -> Context:
         """The circumstances of what happens now."""
-        return Context(address=self.peer.address, via=self.via, now=self.clock())
+        return Context(address=self.peer.address, via=self.via, now=self.clock(), shut=self.shut())

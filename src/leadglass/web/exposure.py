@@ -60,10 +60,12 @@ class Row:
 async def exposure(call: Call) -> Response:
     await call.ask(call.services.exposure.enter, call.who, Action.EXPOSURE_READ, call.context)
     overview = await call.ask(call.site.estate.overview)
+    own = await call.ask(call.services.listeners.last)
     tone, notice = _NOTICES.get(call.request.query_params.get("again", ""), ("", ""))
     return call.site.pages.render(
         "exposure.html",
         found=overview,
+        listeners=own,
         rows=[] if overview is None else list(_rows(overview, call.context.now))[:MOST_ROWS],
         most=MOST_ROWS,
         figures=[] if overview is None else list(_figures(overview, call.context.now)),

@@ -96,7 +96,8 @@ class Gate:
 
     async def _answer(self, request: Request) -> Response:
         address = request.client.host if request.client else ""
-        context = Context(address=address, via=self._manners.via, now=self._site.clock())
+        via, site = self._manners.via, self._site
+        context = Context(address, via, site.clock(), shut=site.services.listeners.is_shut(via))
         session = session_token(request, self._site.settings) if self._manners.session else ""
         if self._route.needs is Needs.PUBLIC:
             return await self._route.endpoint(Call(request, self._site, context, None, session))

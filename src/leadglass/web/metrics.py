@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from leadglass.archive.listeners import Looked
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -26,6 +30,19 @@ class Metrics:
             "leadglass_http_requests_running", "Requests being answered.", registry=self._registry
         )
 
+        self._shut = Gauge(
+            "leadglass_listener_shut",
+            "1 while a listener of ours is shut for having answered a stranger.",
+            ("listener",),
+            registry=self._registry,
+        )
+        self._looked = Gauge(
+            "leadglass_listener_looked_timestamp_seconds",
+            "When a listener of ours was last looked at as a stranger.",
+            ("listener",),
+            registry=self._registry,
+        )
+
     def started(self) -> None:
         self._running.inc()
 
@@ -34,6 +51,11 @@ class Metrics:
         self._requests.labels(route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
-    def exposition(self) -> bytes:
-        """The text format that Prometheus reads."""
+    def exposition(self, looked: Iterable[Looked] = ()) -> bytes:
+        """The text format that Prometheus reads. `looked`: the last look at each of our own listeners."""
+        self._shut.clear()
+        self._looked.clear()
+        for each in looked:
+            self._shut.labels(each.look.listener).set(each.shut is not None)
+            self._looked.labels(each.look.listener).set(each.look.at / 1000)
         return generate_latest(self._registry)

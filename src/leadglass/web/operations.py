@@ -17,7 +17,8 @@ async def health(call: Call) -> Response:
 
 
 async def metrics(call: Call) -> Response:
-    return Response(call.site.metrics.exposition(), media_type=exposition.CONTENT_TYPE)
+    looked = await call.ask(call.services.listeners.last)
+    return Response(call.site.metrics.exposition(looked), media_type=exposition.CONTENT_TYPE)
 
 
 async def static(call: Call) -> Response:

@@ -12,6 +12,8 @@ from starlette.responses import HTMLResponse
 
 from leadglass.access.policy import Action, narrow
 from leadglass.access.principal import Context, Principal, Role
+from leadglass.archive.listeners import NAMES as LISTENERS
+from leadglass.archive.listeners import sentence
 from leadglass.web.assets import HERE, Assets
 
 # Where each right leads; the first that a role has is where it lands.
@@ -61,6 +63,8 @@ ACTIONS: Final[Mapping[str, str]] = {
     "setup.offer": "made a set-up link",
     "setup.redeem": "used the set-up link",
     "store.collect": "removed orphans",
+    "listener.shut": "shut a listener that answered strangers",
+    "listener.open": "opened a listener again that refuses strangers",
 }
 _LISTENERS = {
     "web": "Portal",
@@ -203,5 +207,7 @@ FILTERS: Final[Mapping[str, Callable[..., str]]] = {
     "counts": counts,
     "action": lambda slug: ACTIONS.get(slug, str(slug)),
     "via": lambda slug: _LISTENERS.get(slug, str(slug)),
+    "listener": lambda slug: LISTENERS.get(slug, str(slug)),
+    "met": sentence,
     "role": lambda slug: ROLES.get(slug, str(slug)),
 }

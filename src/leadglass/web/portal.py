@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from starlette.responses import RedirectResponse, Response
 
+from leadglass.archive.doorkeeper import SHUT
 from leadglass.archive.queries import portal_query
 from leadglass.archive.upkeep import Status
-from leadglass.errors import Denied, Violation
+from leadglass.errors import Denied, ListenerShut, Violation
 from leadglass.web.calls import Call
 from leadglass.web.pages import ACTIONS, navigation, size
 
@@ -27,7 +28,7 @@ async def landing(call: Call) -> Response:
     """The first page this role has."""
     pages = navigation(call.who, call.context)
     if not pages:
-        raise Denied("This role has no page.")
+        raise ListenerShut(SHUT) if call.context.shut else Denied("This role has no page.")
     return RedirectResponse(pages[0][0], 303)
 
 
@@ -158,7 +159,10 @@ async def aside(call: Call) -> Response:
 
 async def status(call: Call) -> Response:
     found = await call.ask(call.services.upkeep.status, call.who, call.context)
-    return call.site.pages.render("status.html", found=found, figures=_figures(found), **frame(call))
+    figures = _figures(found)
+    return call.site.pages.render(
+        "status.html", found=found, figures=figures, listeners=found.listeners, **frame(call)
+    )
 
 
 def _figures(status: Status) -> list[tuple[str, str]]:

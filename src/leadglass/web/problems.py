@@ -37,6 +37,12 @@ DENIED = Problem(
     403, "denied", "Not part of your role",
     "Your role does not include this page. If you need it for your work, ask your system administrator.",
 )  # fmt: skip
+LISTENER_SHUT = Problem(
+    503, "listener-shut", "No images by this door",
+    "The archive looked at itself as a stranger and was answered. Until that is mended it shows nobody a "
+    "patient here. Tell your system administrator. Images that are sent to it are kept.",
+    (("Retry-After", "600"),),
+)  # fmt: skip
 BAD_REQUEST = Problem(
     400, "violation", "This could not be understood", "Go back, check what you entered and try again."
 )
@@ -85,6 +91,7 @@ BY_EXCEPTION: Final[Mapping[type[BaseException], Problem]] = MappingProxyType(
     {
         errors.NotFound: NOT_FOUND,
         errors.Denied: DENIED,
+        errors.ListenerShut: LISTENER_SHUT,
         errors.Violation: BAD_REQUEST,
         errors.Conflict: CONFLICT,
         errors.Unavailable: UNAVAILABLE,
