@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import time
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from pydicom import dcmwrite
 
 sys.path.insert(
     0, str(Path(__file__).parents[1] / "transfer")
 )  # helpers beside the tests of what is tested here
 
-from pacs import FIND, MOVE, Pacs, image
+from pacs import FIND, GET, MOVE, Pacs, image
 
+from leadglass.access.certificates import found_authority, issue_to_ae
 from leadglass.cli import find as finding
+from leadglass.net.tls import server_context
 
 
 @pytest.fixture
@@ -66,6 +73,9 @@ def test_nobody_there_is_status_1(run: Callable[..., Any], place: object) -> Non
         ("echo", "PACS", "--tls"),
         ("find", "PACS@localhost:104", "--level", "nonsense"),
         ("find", "PACS@localhost:104", "--date", "yesterday"),
+        ("find", "PACS@localhost:104", "--date", "2026-13-01"),
+        ("find", "PACS@localhost:104", "--date", "2026-02-30.."),
+        ("find", "PACS@localhost:104", "--date", "2026-02-01..2026-01-31"),
         ("find", "PACS@localhost:104", "-k", "NoSuchKeyword=1"),
         ("retrieve", "PACS@localhost:104"),
         ("retrieve", "PACS@localhost:104", "--study", "1.2", "--patient", "x"),
@@ -94,7 +104,117 @@ def test_plaintext_to_another_machine_is_refused(run: Callable[..., Any], home: 
 
 def test_an_ae_nobody_knows(run: Callable[..., Any], home: object) -> None:
     said = run("find", "NOBODY")
-    assert said.code == 1 and "leadglass ae add" in said.err
+    assert said.code == 1 and "leadglass ae add NOBODY@" in said.err
+
+
+def test_an_ae_that_does_not_listen(run: Callable[..., Any], home: object) -> None:
+    assert run("ae", "add", "CT1", "--receive-only").code == 0
+    said = run("echo", "CT1")
+    assert said.code == 1 and "CT1 is known, but not where it listens" in said.err
+
+
+@contextmanager
+def listening(answers: bytes) -> Iterator[int]:
+    """Somebody who says the same to everybody, whatever they want."""
+    with socket.create_server(("127.0.0.1", 0)) as made:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    peer, _ = made.accept()
+                    with peer:
+                        peer.recv(4096)
+                        peer.sendall(answers)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield made.getsockname()[1]
+        finally:
+            made.shutdown(socket.SHUT_RDWR)
+            thread.join(20)
+
+
+WRONG_PORTS = {
+    "a web server": b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n",
+    "a mail server": b"220 mail.example.org ESMTP\r\n",
+    "a TLS alert": b"\x15\x03\x03\0\x02\x02\x28",
+}
+
+
+@pytest.mark.parametrize("command", ["echo", "find", "migrate"])
+@pytest.mark.parametrize("who", WRONG_PORTS)
+def test_what_does_not_speak_dicom_is_said_to_be_the_wrong_port(
+    run: Callable[..., Any], home: object, who: str, command: str
+) -> None:
+    with listening(WRONG_PORTS[who]) as port:
+        said = run(command, f"PACS@127.0.0.1:{port}")
+    assert said.code == 1 and not said.out
+    assert f"PACS@127.0.0.1:{port}: what answers there does not speak DICOM, or wants TLS" in said.err
+    assert "Is it the right port?" in said.err
+
+
+def test_tls_where_there_is_none_is_explained(run: Callable[..., Any], pacs: Pacs, place: object) -> None:
+    with listening(WRONG_PORTS["a web server"]) as port:
+        said = run("echo", f"PACS@127.0.0.1:{port}", "--tls")
+    assert said.code == 1 and "leave TLS out" in said.err
+
+
+@pytest.fixture
+def ours(place: Any) -> dict[str, str]:
+    """Files of a certificate and its key, of another's key, and of a key with a passphrase."""
+    authority = found_authority(int(time()) * 1000)
+    pairs = [issue_to_ae(authority, title, "localhost", int(time()) * 1000) for title in ("ONE", "TWO")]
+    locked = pairs[0].key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"secret"),
+    )
+    texts = {
+        "ca": authority.certificate_pem,
+        "certificate": pairs[0].certificate_pem,
+        "key": pairs[0].key_pem,
+        "other key": pairs[1].key_pem,
+        "locked key": locked.decode(),
+    }
+    paths = {name: place.user / f"{name.replace(' ', '-')}.pem" for name in texts}
+    for name, path in paths.items():
+        path.write_text(texts[name])
+        path.chmod(0o600)
+    return {name: str(path) for name, path in paths.items()}
+
+
+@pytest.mark.parametrize("key", ["other key", "locked key"])
+def test_a_key_that_does_not_open_is_said_to_be_the_reason(
+    run: Callable[..., Any], ours: dict[str, str], key: str
+) -> None:
+    files = ("--certificate", ours["certificate"], "--key", ours[key], "--ca", ours["ca"])
+    said = run("echo", "PACS@127.0.0.1:1", *files)
+    assert said.code == 1
+    assert "have to belong together" in said.err and "passphrase" in said.err
+
+
+def test_a_certificate_it_does_not_know_is_said_to_be_the_reason(
+    run: Callable[..., Any], ours: dict[str, str]
+) -> None:
+    """In TLS 1.3 the other side looks at ours after our handshake is done, and closes."""
+    context = server_context(
+        Path(ours["certificate"]).read_text(),
+        Path(ours["key"]).read_text(),
+        [found_authority(0).certificate_pem],
+    )
+    with socket.create_server(("127.0.0.1", 0)) as made:
+
+        def serve() -> None:
+            with suppress(OSError), context.wrap_socket(made.accept()[0], server_side=True) as peer:
+                peer.recv(4096)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        files = ("--certificate", ours["certificate"], "--key", ours["key"], "--ca", ours["ca"])
+        said = run("echo", f"PACS@localhost:{made.getsockname()[1]}", *files)
+        thread.join(20)
+    assert said.code == 1 and "certificate" in said.err and "--tls" not in said.err
 
 
 # --- find -------------------------------------------------------------------------------------------------
@@ -156,6 +276,15 @@ def test_find_says_when_the_other_side_has_had_enough(run: Callable[..., Any], p
     with Pacs([image(1), image(2)], cap=1, manner="cancel").running() as pacs:
         said = run("find", pacs.ae, "--json")
     assert (said.code, len(said.json)) == (0, 1) and "the other side's limit" in said.err
+
+
+def test_find_that_is_not_answered_does_not_say_that_nothing_matches(
+    run: Callable[..., Any], home: object
+) -> None:
+    with Pacs([image()]).running(classes=GET) as pacs:
+        said = run("find", pacs.ae)
+    assert (said.code, said.out) == (1, "")
+    assert "does not offer queries" in said.err and "matches" not in said.err
 
 
 @pytest.mark.parametrize("json_", [True, False])
@@ -231,6 +360,14 @@ def test_retrieve_that_lacks_something_is_status_1(run: Callable[..., Any], home
     assert "1 image stored, 1 not sent by the other side" in said.out
 
 
+def test_retrieve_of_what_is_not_there_is_status_1(run: Callable[..., Any], pacs: Pacs, home: object) -> None:
+    said = run("retrieve", pacs.ae, "--study", "1.2.1", "--study", "1.2.99")
+    assert said.code == 1
+    assert "2 images stored" in said.out and "Nothing of 1.2.99: the other side has none" in said.err
+    told = run("retrieve", pacs.ae, "--patient", "nobody", "--json")
+    assert (told.code, told.json["nothing_of"]) == (1, ["nobody"])
+
+
 def test_retrieve_by_move_needs_the_server(run: Callable[..., Any], pacs: Pacs, home: object) -> None:
     said = run("retrieve", pacs.ae, "--study", "1.2.1", "--move")
     assert said.code == 1 and "leadglass serve" in said.err
@@ -285,7 +422,7 @@ def test_send_a_study(run: Callable[..., Any], home: object, inbox: Path) -> Non
     assert run("user", "add", "dr.roth", "--role", "radiologist").code == 0
     with Pacs([]).running() as pacs:
         denied = run("send", pacs.ae, "--study", "1.2.7")
-        assert denied.code == 1 and not pacs.received
+        assert denied.code == 1 and "--as USER" in denied.err and not pacs.received
         said = run("send", pacs.ae, "--study", "1.2.7", "--as", "dr.roth")
         assert said.code == 0, said.err
         assert said.out.startswith("2 images sent")
@@ -366,3 +503,12 @@ def test_migrate_that_cannot_go_on_says_how_to(run: Callable[..., Any], home: ob
     with Pacs([image()]).running(callers=["SOMEBODY"]) as pacs:
         said = run("migrate", pacs.ae)
     assert said.code == 1 and "add LEADGLASS" in said.err and "goes on from here" in said.err
+    assert "agree" not in said.out  # nothing was compared
+
+
+def test_migrate_from_one_that_answers_no_queries_is_not_told_to_move(
+    run: Callable[..., Any], home: object
+) -> None:
+    with Pacs([image()]).running(classes=GET) as pacs:
+        said = run("migrate", pacs.ae)
+    assert said.code == 1 and "does not offer queries" in said.err and "server runs" not in said.err

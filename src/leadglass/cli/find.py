@@ -161,9 +161,17 @@ def _days(text: str | None) -> str | None:
     first, last = (
         ("".join(found[at] or "" for at in at_) for at_ in ((1, 2, 3), (5, 6, 7))) if found else ("", "")
     )
-    if found is None or not (first or last) or (last and not found[4]):
+    misread = found is None or not (first or last) or (last and not found[4])
+    if found is None or misread or not _are_days(first, last):
         raise typer.BadParameter("Days are 2026-01-31 or 2026-01-01..2026-01-31.", param_hint="--date")
     return f"{first}-{last}" if found[4] else first
+
+
+def _are_days(first: str, last: str) -> bool:
+    """Whether the calendar has them, in this order."""
+    from leadglass.dicom.values import parse_date
+
+    return all(map(parse_date, filter(None, (first, last)))) and not (last and first > last)
 
 
 def _record(work: Work | None, endpoint: Endpoint, query: Query) -> None:
@@ -215,8 +223,11 @@ async def _print_table(endpoint: Endpoint, query: Query, limit: int, extra: list
             async for row in _rows(endpoint, query, limit, outcome):
                 rows.append(tuple(_shown(row, word) for word, _ in columns))
                 bar(len(rows), limit)
-        finally:
-            _show_rows(columns, rows, query.level)
+        except BaseException:
+            if rows:  # without any, nobody said that nothing matches
+                _show_rows(columns, rows, query.level)
+            raise
+    _show_rows(columns, rows, query.level)
     return outcome
 
 

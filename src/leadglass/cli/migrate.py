@@ -84,7 +84,7 @@ def migrate(
         report = ran.report(monotonic() - began)
         if json:
             show.as_json(report)
-        else:
+        elif report["studies"] or ran.stopped is None:
             _show(report)
     if ran.stopped is not None:
         way = "It does without when this home's server runs and the other side may send to it. "

@@ -132,11 +132,16 @@ def _known(title: str, calling: str, work: Work) -> Endpoint:
 
     peers = work.services.peers
     ae = peers.find(title)
-    if ae is None or ae.port is None:
-        what = "an AE of that name" if ae is None else "an address at which that AE listens"
+    if ae is None:
         raise NotFound(
-            f"This archive knows no such thing as {what}. Write AET@host:port, or have it added: leadglass "
-            "ae add AET@HOST:PORT",
+            f"This archive knows no AE {title}. Write {title}@host:port, or have it added: leadglass ae add "
+            f"{title}@HOST:PORT",
+            code="unknown-ae",
+        )
+    if ae.port is None:
+        raise NotFound(
+            f"{title} is known, but not where it listens. Write {title}@host:port, or remove it and add it "
+            f"again as {title}@HOST:PORT.",
             code="unknown-ae",
         )
     target = Target(ae.title, ae.host, ae.port)

@@ -132,8 +132,8 @@ def require_served(work: Work) -> str:
 
     if not is_served(work.opened.home):
         raise Unavailable(
-            "With --move the other side sends to this home's server, which does not run. Start it first: "
-            "leadglass serve"
+            "With --move the other side sends to this home's server, which does not run. Start it first "
+            "(leadglass serve)."
         )
     return work.opened.settings.dicom.title
 
@@ -154,13 +154,18 @@ class Retrieval:
         self.received: Received = Received()
         self.moved = 0
         self.failed = 0  # as the other side counts
+        self.nothing: list[str] = []  # what was asked for and there was nothing of
         self.reasons: list[str] = []
         self.stopped: LeadglassError | None = None
 
     @property
     def clean(self) -> bool:
         received = self.received
-        return not (self.stopped or self.failed or received.refusals or received.kept_aside)
+        return not (self.stopped or self.failed or self.nothing or received.refusals or received.kept_aside)
+
+    @property
+    def _came(self) -> int:
+        return self.received.count + self.received.refusals
 
     def bring(self, wanted: list[Wanted], *, by_move: bool) -> None:
         from leadglass.net.workers import Workers
@@ -202,7 +207,10 @@ class Retrieval:
                     counts = await move(self._endpoint, one, require_served(self._work), tell)
                     self.moved += counts.completed + counts.warning
                 else:
+                    before = self._came
                     counts = await get(self._endpoint, one, receiver, tell)
+                    if not counts.total and self._came == before:
+                        self.nothing.append(one.patient_id or one.study)
             self._judge(counts)
 
     def _judge(self, counts: Counts) -> None:
@@ -224,6 +232,7 @@ class Retrieval:
             "refused": received.refusals,
             "moved": self.moved,
             "not_sent": self.failed,
+            "nothing_of": self.nothing,
             "bytes": received.bytes,
             "seconds": round(seconds, 3),
             "stopped": str(self.stopped) if self.stopped else None,
@@ -237,6 +246,8 @@ class Retrieval:
             show.table(("Object", "Why it is not among the images"), received.refused, whole=frozenset({0}))
         for reason in dict.fromkeys(self.reasons):
             show.note(reason)
+        for asked in self.nothing:
+            show.note(f"Nothing of {asked}: the other side has none, or does not show it to us.")
         counts = (
             f"{show.count(received.stored, 'image')} stored" if not self.moved else "",
             f"{show.count(self.moved, 'image')} sent to this archive" if self.moved else "",

@@ -112,14 +112,22 @@ def _selected(endpoint: Endpoint, work: Work, keys: Keys) -> Selection:
     known = work.services.peers.destination(endpoint.target.title) if endpoint.is_known else None
     if endpoint.is_known and known is None:
         raise Denied("A receive-only AE is sent nothing out of the archive.", code="receive-only")
-    selection = work.services.retrieve.select(
-        work.who,
-        Action.STUDY_SEND,
-        keys,
-        work.context(),
-        receiver=known.principal if known else None,
-        to=str(endpoint.target),
-    )
+    try:
+        selection = work.services.retrieve.select(
+            work.who,
+            Action.STUDY_SEND,
+            keys,
+            work.context(),
+            receiver=known.principal if known else None,
+            to=str(endpoint.target),
+        )
+    except Denied as error:
+        if work.who is not work.operator:
+            raise
+        raise Denied(
+            "A study of the archive goes out in the name of somebody with the right to send it: --as USER.",
+            code=error.code,
+        ) from None
     if not selection.count:
         raise NotFound(ABSENT)
     return selection

@@ -48,11 +48,18 @@ def _context(
     try:
         for pem in trusted:
             context.load_verify_locations(cadata=pem)
+    except (ssl.SSLError, ValueError):
+        raise Violation("A certificate that is to be trusted cannot be read.", code="tls-trusted") from None
+    try:
         if certificate is not None and key is not None:
             with _in_memory(certificate + key) as path:
-                context.load_cert_chain(path)
+                context.load_cert_chain(path, password="")  # else the terminal is asked for one
     except (ssl.SSLError, OSError, ValueError):
-        raise Violation("A certificate or its key cannot be used.", code="tls-certificate") from None
+        raise Violation(
+            "Certificate and key cannot be used: they have to belong together, and the key to be without a "
+            "passphrase.",
+            code="tls-certificate",
+        ) from None
     return context
 
 

@@ -9,7 +9,7 @@ from hmac import compare_digest
 from typing import Final
 
 from leadglass.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from leadglass.errors import Refused, Unreachable
+from leadglass.errors import ProtocolViolation, Refused, Unreachable
 from leadglass.net.deadlines import Deadlines
 from leadglass.net.link import Link
 from leadglass.net.requestor import connected
@@ -32,7 +32,11 @@ _ADVICE: Final[Mapping[str, str]] = {
     "called-not-recognized": "{title} is not what it calls itself: ask whoever runs it for its AE title.",
     "congested": "Try again later.",
     "closed": "It may want TLS (--tls), or not know this machine.",
+    "tls": "It may speak none at this port: ask for the one where it does, or leave TLS out.",
+    "certificate": "Say with --ca who vouches for it; a wrong name or date is for whoever runs it to mend.",
 }
+_BEHIND_TLS: Final = "It may not know this machine's certificate, or not any more."
+_NOT_DICOM: Final = "{target}: what answers there does not speak DICOM{tls}. Is it the right port?"
 
 
 def request(endpoint: Endpoint, proposals: Iterable[Proposal], *, as_scp: Iterable[str] = ()) -> AssociateRQ:
@@ -55,7 +59,8 @@ async def associated(
     as_scp: Iterable[str] = (),
     deadlines: Deadlines | None = None,
 ) -> AsyncIterator[Link]:
-    """An association with `endpoint` for the block. Refused or Unreachable say what to do about it."""
+    """An association with `endpoint` for the block. Refused, Unreachable and ProtocolViolation say what to do
+    about it."""
     target = endpoint.target
     asked = request(endpoint, proposals, as_scp=as_scp)
     entered = False
@@ -65,11 +70,16 @@ async def associated(
             entered = True
             yield link
     except (Refused, Unreachable) as error:
-        advice = _ADVICE.get(error.code)
+        advice = _BEHIND_TLS if endpoint.tls and error.code == "closed" else _ADVICE.get(error.code)
         if entered or advice is None:
             raise
         told = advice.format(target=target, title=target.title, calling=endpoint.calling)
         raise type(error)(f"{target}: {error} {told}", code=error.code) from None
+    except ProtocolViolation as error:
+        if entered:
+            raise
+        tls = "" if endpoint.tls else ", or wants TLS (--tls)"
+        raise ProtocolViolation(_NOT_DICOM.format(target=target, tls=tls), code=error.code) from None
 
 
 def _require_pinned(link: Link, endpoint: Endpoint) -> None:
@@ -81,9 +91,9 @@ def _require_pinned(link: Link, endpoint: Endpoint) -> None:
         )
 
 
-def context_of(link: Link, abstract: str, what: str) -> AcceptedContext:
-    """The context for that SOP class. Refused when the other side took none."""
+def context_of(link: Link, abstract: str, what: str, code: str = "no-context") -> AcceptedContext:
+    """The context for that SOP class. Refused, with that code, when the other side took none."""
     context = link.context_for(abstract)
     if context is None:
-        raise Refused(f"The other side does not offer {what} to us.", code="no-context")
+        raise Refused(f"The other side does not offer {what} to us.", code=code)
     return context

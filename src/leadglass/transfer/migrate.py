@@ -33,7 +33,9 @@ TRIES: Final = 3  # of calling an archive that does not answer, before the run e
 WAIT: Final = 30.0  # seconds before the second, twice as many before the third
 
 # Refusals that the next study would meet as well.
-_FOR_ALL: Final = frozenset({"calling-not-recognized", "called-not-recognized", "congested", "no-context"})
+_FOR_ALL: Final = frozenset(
+    {"calling-not-recognized", "called-not-recognized", "congested", "no-context", "no-queries"}
+)
 _ASKED: Final = (
     "StudyInstanceUID", "StudyDate", "StudyTime", "PatientID", "NumberOfStudyRelatedInstances",
 )  # fmt: skip

@@ -163,7 +163,7 @@ async def find(
     `outcome` has the final status, whatever it is: a failure after some rows does not take them back.
     """
     context = link.context_for(query.model) or link.context_for(PATIENT_ROOT_FIND)
-    context = context or context_of(link, query.model, "queries")
+    context = context or context_of(link, query.model, "queries", "no-queries")
     command = Command(
         Field.C_FIND_RQ,
         message_id=link.next_message_id(),
