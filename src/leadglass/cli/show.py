@@ -86,7 +86,7 @@ def table(
 
 
 def plain_rows(rows: Iterable[Sequence[object]]) -> None:
-    """Rows without a head, in columns but for their last cell. No line is broken: paths in them are copied."""
+    """Rows without a head, in columns but for their last cell. No line is broken: people copy paths."""
     from itertools import zip_longest
 
     from rich.cells import cell_len
