@@ -191,7 +191,7 @@ def _surveyor(ready: Ready, survey: Survey, register: Register) -> Surveyor:
 
 
 def _going(surveyor: Surveyor, *, quiet: bool) -> bool:
-    """Until it is done, or somebody presses Ctrl-C or asks it to end: then whoever is being asked is let go politely."""
+    """Until it is done, or until Ctrl-C or SIGTERM: then whoever is being asked is let go politely."""
     import uvloop
 
     async def until_done() -> bool:
