@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from leadglass.scan.survey import Progress, Surveyor
 
 REFRESH_SECONDS: Final = 0.25
+_STOPS: Final = (signal.SIGINT, signal.SIGTERM)
 
 TargetsArgument = Annotated[
     list[str] | None,
@@ -190,20 +191,24 @@ def _surveyor(ready: Ready, survey: Survey, register: Register) -> Surveyor:
 
 
 def _going(surveyor: Surveyor, *, quiet: bool) -> bool:
-    """Until it is done or somebody presses Ctrl-C: then whoever is being asked is let go politely."""
+    """Until it is done, or until Ctrl-C or SIGTERM: then whoever is being asked is let go politely."""
     import uvloop
 
     async def until_done() -> bool:
-        survey = asyncio.ensure_future(surveyor.run())
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, survey.cancel)
-        with _shown(surveyor.progress, quiet=quiet) as refresh:
-            while not survey.done():
-                await asyncio.wait([survey], timeout=REFRESH_SECONDS)
-                refresh()
+        loop, survey = asyncio.get_running_loop(), asyncio.ensure_future(surveyor.run())
+        for each in _STOPS:
+            loop.add_signal_handler(each, survey.cancel)
         try:
+            with _shown(surveyor.progress, quiet=quiet) as refresh:
+                while not survey.done():
+                    await asyncio.wait([survey], timeout=REFRESH_SECONDS)
+                    refresh()
             await survey
         except asyncio.CancelledError:
             return False
+        finally:
+            for each in _STOPS:
+                loop.remove_signal_handler(each)  # or it would be swallowed for good
         return True
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -29,7 +29,7 @@ def from_rdap(content: bytes) -> tuple[Range, str]:
         answer = json.loads(content)
         found = range_of(f"{answer['startAddress']}-{answer['endAddress']}")
         mails = dict(_mails(answer.get("entities", ()), _DEEPEST))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise Violation("That is no RDAP answer about a network.", code="rdap") from None
     for role in _ROLES:
         if role in mails:
