@@ -61,7 +61,7 @@ def differences(truth: Json, report: Json) -> list[str]:
             what = ["not seen"] if port is None else list(_of(place, port, doubted.get(where, {})))
             found += [f"{place['kind']} at {where[0]}:{where[1]}: {each}" for each in what]
     found += [f"{address}:{port} is nobody, and seen" for address, port in seen]
-    return found + list(_apart(truth, report))
+    return [*found, *_apart(truth, report), *_duplicates(truth, report)]
 
 
 def _of(place: Json, port: Json, doubts: Json) -> Iterator[str]:
@@ -133,8 +133,7 @@ def _doubted(report: Json) -> dict[tuple[str, int], dict[str, str]]:
     found: dict[tuple[str, int], dict[str, str]] = {}
     for doubt in report["doubts"]:
         for target in doubt["targets"]:
-            address, _, port = target.rpartition(":")
-            mine = found.setdefault((address, int(port)), {})
+            mine = found.setdefault(_where(target), {})
             if mine.get(doubt["kind"]) in {None, "hint"}:
                 mine[doubt["kind"]] = doubt["weight"]
     return found
@@ -162,3 +161,37 @@ def _apart(truth: Json, report: Json) -> Iterator[str]:
             and host["counts"] != (not verdicts <= _NO_ARCHIVE)
         ):
             yield f"{system['kind']}: {'counts' if host['counts'] else 'is left out'}"
+
+
+def _duplicates(truth: Json, report: Json) -> Iterator[str]:
+    """Doors to one archive are told from doors to archives that hold as much."""
+    archives = {
+        (system["address"], place["port"]): place["archive"]
+        for system in truth["systems"]
+        for place in system["ports"]
+        if place["archive"] is not None
+    }
+    for doubt in report["doubts"]:
+        if doubt["kind"] == DoubtKind.DUPLICATE and doubt["weight"] != "hint":
+            doors = [_where(target) for target in doubt["targets"]]
+            if len({archives.get(door) for door in doors}) > 1:
+                yield f"{doubt['reason']}: {' and '.join(doubt['targets'])} are two archives"
+
+
+def missed(truth: Json, report: Json) -> int:
+    """Further doors to archives that nobody has found to be doors to the same."""
+    doors: dict[int, set[tuple[str, int]]] = {}
+    for system in truth["systems"]:
+        for place in system["ports"]:
+            if place["archive"] is not None and place["exact"] and place["verdict"] == "open":
+                doors.setdefault(place["archive"], set()).add((system["address"], place["port"]))
+    seen = causes(report)
+    expected = sum(len(each & seen.keys()) - 1 for each in doors.values() if len(each & seen.keys()) > 1)
+    dicom = {door for each in doors.values() for door in each}
+    told = [d for d in report["doubts"] if d["kind"] == DoubtKind.DUPLICATE and d["weight"] != "hint"]
+    return expected - sum({_where(target) for target in each["targets"]} <= dicom for each in told)
+
+
+def _where(target: str) -> tuple[str, int]:
+    address, _, port = target.rpartition(":")
+    return address, int(port)

@@ -76,13 +76,14 @@ def ports_of(truth: Mapping[str, Any]) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a survey printed, and the most memory that it held, in bytes. Status 1: somebody answers strangers,
-    or it was stopped; below 0: the signal that ended it."""
+    """What a survey printed, the most memory that it held, in bytes, and the seconds of processor that it took.
+    Status 1: somebody answers strangers, or it was stopped; below 0: the signal that ended it."""
 
     status: int
     out: bytes
     err: bytes
     memory: int
+    processor: float
 
     @property
     def report(self) -> Any:
@@ -106,7 +107,11 @@ class Under:
         _, status, used = os.wait4(self.process.pid, 0)
         self.process.returncode = os.waitstatus_to_exitcode(status)
         return Said(
-            self.process.returncode, self.out.read_bytes(), self.err.read_bytes(), used.ru_maxrss * 1024
+            self.process.returncode,
+            self.out.read_bytes(),
+            self.err.read_bytes(),
+            used.ru_maxrss * 1024,
+            used.ru_utime + used.ru_stime,
         )
 
 

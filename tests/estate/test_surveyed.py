@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from estate.held import SAYS, causes, differences, unexplained
+from estate.held import SAYS, causes, differences, missed, unexplained
 from estate.kinds import VERDICTS
 from estate.leaks import leaks_in_files, planted_in, told_by
 from estate.starting import Playing, own_range, playing
@@ -87,6 +87,12 @@ def test_where_a_count_is_a_bound_it_says_why(zoo: Surveyed) -> None:
     assert unexplained(zoo.estate.truth, zoo.report) == []
     told = {said["cause"] for said in causes(zoo.report).values() if "cause" in said}
     assert {"undated", "cap", "misbehaves", "bounds"} <= told
+
+
+def test_one_archive_behind_several_doors_is_counted_once(zoo: Surveyed) -> None:
+    assert missed(zoo.estate.truth, zoo.report) == 0
+    told = [each["targets"] for each in zoo.report["doubts"] if each["reason"] == "same-studies"]
+    assert len(told) >= 5  # three addresses with two ports each
 
 
 def test_images_and_people_are_those_that_there_are(zoo: Surveyed) -> None:

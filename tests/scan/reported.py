@@ -106,14 +106,17 @@ def everybody() -> list[tuple[str, list[Observation]]]:
     hosts = [
         [
             *observed.dcmqrscp_open(1234, **at(7))[:-1],
-            observed.count(1234, people=421, queries=9, **at(7)),
+            observed.count(1234, people=421, queries=9, mark="0a", **at(7)),
             observed.identifiers(**at(7)),
         ],
         observed.refuses_strangers(**at(8)),
         orthanc,
         [listing],
         [*observed.dcmqrscp_open(7, **at(11)), observed.offers("1.2.3", accepts_unknown=True, **at(11))],
-        observed.dcmqrscp_open(1234, **at("2001:db8::7")),
+        [
+            *observed.dcmqrscp_open(1234, **at("2001:db8::7"))[:-1],
+            observed.count(1234, queries=1, mark="0a", **at("2001:db8::7")),
+        ],
         [observed.tls(begins=0, expires=1 << 42, **at(12, 2762)), observed.associate(Outcome.ALERTED, alert="certificate-required",
                                                          tls=True, **at(12, 2762))],
         [observed.rejected(2, 3, 1, **at(13))],

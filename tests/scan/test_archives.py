@@ -77,7 +77,10 @@ def test_two_archives_are_two() -> None:
         (dicom(7), web(7, instances=40), Weight.LIKELY, Reason.SAME_COUNT),
         (dicom(60, images=900), web(60, instances=900), Weight.CERTAIN, Reason.SAME_FIGURES),
         (dicom(60, people=21), dicom(60, port=4242, people=21), Weight.CERTAIN, Reason.SAME_FIGURES),
-        (dicom(60), dicom(60, B), Weight.LIKELY, Reason.SAME_COUNT),
+        (dicom(5_000), dicom(5_000, B), Weight.LIKELY, Reason.SAME_COUNT),
+        (dicom(60, images=900, people=21), dicom(60, B, images=900, people=21), Weight.CERTAIN, Reason.SAME_FIGURES),
+        (dicom(3, mark="0a"), dicom(3, B, mark="0a"), Weight.CERTAIN, Reason.SAME_STUDIES),
+        (dicom(3, mark="0a"), dicom(3, B, mark="0a", program=OTHER), Weight.CERTAIN, Reason.SAME_STUDIES),
         ([*dicom(60), tls(address=A, certificate="aa")], [*dicom(60, B), tls(address=B, certificate="aa")], Weight.CERTAIN, Reason.SAME_CERTIFICATE),
     ],
 )  # fmt: skip
@@ -96,6 +99,9 @@ def test_one_archive_behind_two_doors(
     ("one", "other"),
     [
         (dicom(49), dicom(49, B)),  # small counts coincide
+        (dicom(600), dicom(600, B)),  # among hundreds of archives others do, too
+        (dicom(600, mark="0a"), dicom(600, B, mark="0b")),
+        (dicom(60, images=900), dicom(60, B, images=900)),
         (dicom(60), dicom(60, B, program=OTHER)),
         (dicom(60), dicom(60, port=4242, program=OTHER)),
         (dicom(60), web(60, B)),

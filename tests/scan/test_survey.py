@@ -15,10 +15,10 @@ from leadglass.errors import Denied, StorageFailed
 from leadglass.scan import survey as survey_module
 from leadglass.scan.addresses import AddressSet, range_of
 from leadglass.scan.archives import doubts
+from leadglass.scan.dial import knock
 from leadglass.scan.doubts import Reason
 from leadglass.scan.doubts_port import MANY_PORTS
 from leadglass.scan.examine import Language
-from leadglass.scan.knock import knock
 from leadglass.scan.manner import Manner
 from leadglass.scan.observation import Level, Observation, Outcome
 from leadglass.scan.plan import plan

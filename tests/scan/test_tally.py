@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from itertools import cycle
 from typing import Any
@@ -303,3 +304,31 @@ def test_who_says_the_same_without_end_is_left(monkeypatch: pytest.MonkeyPatch) 
 
     found = count(Host(find, services=ONLY))
     assert (found.outcome, found.said["fault"], found.said["studies"]) == (Outcome.MISBEHAVES, "endless", 12)
+
+
+# --- one archive behind two doors ------------------------------------------------------------------------------
+
+
+def test_who_gives_the_same_in_whatever_order_has_the_same_mark_in_one_run() -> None:
+    rows = uids(9)
+    same, turned, other = (
+        count(Host(matches(*each), services=ONLY)).said["mark"] for each in (rows, rows[::-1], uids(8))
+    )
+    assert same == turned != other
+    assert same[:8] == other[:8]  # the run
+    assert not any(row.hex() in repr(same) for row in rows)
+
+
+def test_a_mark_is_of_one_run_only() -> None:
+    host = Host(matches(*uids(9)), services=ONLY)
+    how = manner(Level.COUNTED, patience=QUICK)
+    marks = [
+        one(probe(host, replace(how, secret=secret)), "count").said.get("mark")
+        for secret in (b"a", b"b", b"")
+    ]
+    assert marks[0] != marks[1]
+    assert marks[2] is None  # without a secret it would tell whoever has the studies
+
+
+def test_who_never_gives_the_whole_has_none() -> None:
+    assert "mark" not in count(Host(behind(Server(spread(345, 3), 50, "refuse")), services=ONLY)).said

@@ -207,6 +207,7 @@ _FACTS = {
     Reason.CONTRADICTION: {"more": "undated", "less": "studies"},
     Reason.CHANGING_PROGRAM: {"programs": 2},
     Reason.SAME_COUNT: {"studies": 60, "seconds": 5, "elsewhere": False},
+    Reason.SAME_STUDIES: {"studies": 60, "seconds": 5, "elsewhere": True},
     Reason.SAME_FIGURES: {"studies": 60, "seconds": 5, "elsewhere": False},
     Reason.NEARLY_SAME_COUNT: {"studies": 60_000, "seconds": 5, "elsewhere": False},
     Reason.SAME_CERTIFICATE: {"elsewhere": True},

@@ -1,9 +1,9 @@
 """Archives as they are counted: each once, behind however many ports, doors and addresses it stands.
 
-Two doors lead to one archive when they count the same: exactly as many studies, told by the same program.
-Small counts coincide; so at one address any count will do, at several it has to be one that is no chance. A
-second figure that agrees (images, people) or one certificate makes it certain. A certificate alone is a hint:
-hosts of one organisation share them.
+Two doors lead to one archive when they count the same: exactly as many studies, told by the same program. At
+one address any count will do. At several it takes more, as among hundreds of archives many hold as much: the
+same answers (their mark, where one run has counted both), a second figure (images, people), one certificate,
+or a number that is no chance. A certificate alone is a hint: hosts of one organisation share them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from leadglass.scan.observation import Observation, Outcome
 from leadglass.scan.rules import ASSOCIATIONS, is_exact
 from leadglass.scan.rules_web import statistics, told_counts
 
-NO_CHANCE: Final = 50  # studies at two addresses, from which on the same number is none
+NO_CHANCE: Final = 50  # studies at two addresses, from which on the same number is none, if more agrees
+ALONE: Final = 4096  # studies from which on it is none by itself; a mark is of so many at most
 _DRIFT: Final = 1_000  # one study in so many may have come meanwhile
 _SOON: Final = 3_600_000  # ms between two counts that may drift
 _WEB: Final = ("", "")  # no program: a web server tells none that a DICOM port would tell too
@@ -50,6 +51,7 @@ class _Count:
     people: int | None
     program: tuple[str, str]
     certificates: frozenset[str]
+    mark: str = ""
 
     @property
     def order(self) -> tuple[int, int]:
@@ -111,7 +113,8 @@ def _told(door: Door) -> Iterator[_Count]:
             exact = is_exact(door, seen)
             images, people = _positive(seen, "images"), _positive(seen, "people")
             program = _program(door)
-            yield _Count(target, seen, seen.number("studies"), exact, images, people, program, certificates)
+            studies, mark = seen.number("studies"), seen.text("mark")
+            yield _Count(target, seen, studies, exact, images, people, program, certificates, mark)
     for seen in told_counts(door):
         yield _Count(target, seen, seen.number("count"), True, None, None, _WEB, certificates)
     stated = statistics(door)
@@ -167,10 +170,7 @@ def _signs(count: _Count) -> Iterator[Hashable]:
     address = count.target.address
     yield "web" if count.program == _WEB else "dicom", address
     yield "program", address, count.program
-    for certificate in sorted(count.certificates):
-        yield "certificate", certificate
-    if count.program != _WEB:
-        yield "program", count.program
+    yield from _elsewhere(count)
 
 
 def _looks_for(count: _Count) -> Iterator[Hashable]:
@@ -178,18 +178,34 @@ def _looks_for(count: _Count) -> Iterator[Hashable]:
     address = count.target.address
     yield "program", address, count.program
     yield "dicom" if count.program == _WEB else "web", address
-    if count.studies >= NO_CHANCE:
-        for certificate in sorted(count.certificates):
-            yield "certificate", certificate
-        yield "program", count.program
+    yield from _elsewhere(count)
+
+
+def _elsewhere(count: _Count) -> Iterator[Hashable]:
+    """What can be no chance at two addresses."""
+    if count.mark:
+        yield "mark", count.mark
+    if count.studies < NO_CHANCE:
+        return
+    for certificate in sorted(count.certificates):
+        yield "certificate", certificate
+    if count.program != _WEB:
+        if count.studies > ALONE:
+            yield "program", count.program
+        if count.images and count.people:
+            yield "figures", count.program, count.images, count.people
 
 
 def _duplicate(first: _Count, other: _Count) -> Doubt:
     figures = ((first.images, other.images), (first.people, other.people))
     agree = any(mine is not None and mine == yours for mine, yours in figures)
-    certified = bool(first.certificates & other.certificates)
-    reason = Reason.SAME_FIGURES if agree else Reason.SAME_CERTIFICATE if certified else Reason.SAME_COUNT
-    return _pair(first, other, reason, Weight.CERTAIN if agree or certified else Weight.LIKELY)
+    reason = (
+        Reason.SAME_STUDIES if first.mark and first.mark == other.mark
+        else Reason.SAME_FIGURES if agree
+        else Reason.SAME_CERTIFICATE if first.certificates & other.certificates
+        else Reason.SAME_COUNT
+    )  # fmt: skip
+    return _pair(first, other, reason, Weight.LIKELY if reason is Reason.SAME_COUNT else Weight.CERTAIN)
 
 
 def _pair(first: _Count, other: _Count, reason: Reason, weight: Weight) -> Doubt:

@@ -50,6 +50,7 @@ class Reason(StrEnum):
     CHANGING_PROGRAM = "changing-program"
     CHANGING_CERTIFICATE = "changing-certificate"
     SAME_COUNT = "same-count"
+    SAME_STUDIES = "same-studies"
     SAME_FIGURES = "same-figures"
     NEARLY_SAME_COUNT = "nearly-same-count"
     SAME_CERTIFICATE = "same-certificate"

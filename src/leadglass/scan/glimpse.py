@@ -36,7 +36,8 @@ class Tally:
 
     Data sets are not looked into: a keyed hash, in memory, tells whether one was there before. After
     `MOST_COMPARED` different ones, none of them twice, even that is left. `look`: given each new data set,
-    whole, where the scope allows it; None: they are not collected.
+    whole, where the scope allows it; None: they are not collected. `mark`: of those hashes together, in any
+    order: who gives the same has the same.
     """
 
     __slots__ = (
@@ -50,6 +51,7 @@ class Tally:
         "_most",
         "_seen",
         "cancelled",
+        "mark",
         "matches",
         "repeats",
     )
@@ -57,7 +59,7 @@ class Tally:
     def __init__(self, most: int, look: Callable[[bytes], None] | None = None, key: bytes = b"") -> None:
         self.matches = self.repeats = 0  # whole ones
         self.cancelled = False
-        self._begun = self._in_a_row = 0
+        self._begun = self._in_a_row = self.mark = 0
         self._most = most
         self._look = look
         self._data = bytearray()
@@ -102,6 +104,7 @@ class Tally:
             self._in_a_row += 1
             return False
         self._in_a_row = 0
+        self.mark ^= int.from_bytes(digest)
         if len(self._seen) >= (MOST_REPEATED if self.repeats else MOST_COMPARED):
             self._compares = False
             self._seen.clear()

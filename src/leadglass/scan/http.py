@@ -18,7 +18,7 @@ from typing import Final
 import h11
 
 from leadglass.scan.clocks import since, ticks
-from leadglass.scan.dial import connected
+from leadglass.scan.dial import connected, round_trip
 from leadglass.scan.ending import Ending, Over, alerted
 from leadglass.scan.foreign import begins_pdu, looks_like
 from leadglass.scan.manner import Manner
@@ -62,7 +62,7 @@ async def ask(
     """Over, with what came of it, when it is no answer in HTTP."""
     started = ticks()
     sock = await connected(address, port, manner.patience.connect)
-    exchange = _Exchange(manner, since(started))
+    exchange = _Exchange(manner, round_trip(sock) or since(started))
     try:
         async with asyncio.timeout(manner.patience.answer):
             return await exchange.run(sock, tls, request, _host(address, port))

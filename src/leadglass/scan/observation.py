@@ -212,6 +212,7 @@ _ALL: Final = (
             "people": Form.NUMBER,
             "cause": Form.WORD,
             "rate": Form.NUMBER,  # matches a second
+            "mark": Form.DIGEST,  # of its answers, keyed: in one run, who gives the same has the same
             "windows": Form.NUMBERS,  # matches of the first windows of dates that were asked for
         },
     ),

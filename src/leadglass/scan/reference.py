@@ -65,7 +65,8 @@ _KINDS: Final[Mapping[DoubtKind, tuple[Reason, ...]]] = {
     DoubtKind.EMPTY: (Reason.NO_STUDIES,),
     DoubtKind.BALANCER: (Reason.CHANGING_PROGRAM, Reason.CHANGING_CERTIFICATE),
     DoubtKind.DUPLICATE: (
-        Reason.SAME_COUNT, Reason.SAME_FIGURES, Reason.NEARLY_SAME_COUNT, Reason.SAME_CERTIFICATE,
+        Reason.SAME_COUNT, Reason.SAME_STUDIES, Reason.SAME_FIGURES, Reason.NEARLY_SAME_COUNT,
+        Reason.SAME_CERTIFICATE,
     ),
 }  # fmt: skip
 

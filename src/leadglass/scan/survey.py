@@ -16,9 +16,9 @@ from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Final, NamedTuple
 
+from leadglass.scan.dial import knock
 from leadglass.scan.doubts_port import MANY_PORTS
 from leadglass.scan.examine import Ask, Language, examine
-from leadglass.scan.knock import knock
 from leadglass.scan.manner import MOST_TITLES, Manner
 from leadglass.scan.observation import Observation, Outcome
 from leadglass.scan.pace import Pace, Waiting
@@ -32,6 +32,7 @@ _SILENT_PORTS: Final = 2  # of a host before the rest of its ports are tried at 
 _YIELD_EVERY: Final = 16  # hosts whose ports all refused, before a worker lets others run
 _BUSY_SECONDS: Final = 5  # before somebody who was busy is asked once more
 _WRITES: Final = 512  # not durable yet before a worker waits for one
+_ANSWERED: Final = frozenset({Outcome.OPEN, Outcome.REFUSED})
 _CONGESTED: Final = frozenset({(3, 1), (3, 2)})  # source and reason (PS3.8 Table 9-21)
 
 
@@ -177,7 +178,7 @@ class Surveyor:
         at, began = self._clock(), monotonic()
         outcome = await knock(address, port, self._waiting.seconds)
         took = monotonic() - began
-        if outcome in {Outcome.OPEN, Outcome.REFUSED}:
+        if outcome in _ANSWERED:
             self._waiting.answered(took)
         self.progress.knocked += 1
         return _Knock(port, at, int(took * 1e6), outcome)

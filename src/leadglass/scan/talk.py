@@ -85,7 +85,7 @@ class Talk(asyncio.Protocol):
         self._due: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._message_id = 0
-        self.connect_us = 0  # until the connection stood, TLS included
+        self.connect_us = 0  # a round trip of the network; with TLS, until the handshake was done
         self.socket: socket.socket | None = None  # for options; `dial` sets both
 
     # --- what the probes ask ------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from datetime import UTC, datetime
 from typing import Final
 
@@ -46,11 +47,13 @@ class _Counter:
         limits = Limits(manner.bounds.queries, responses)
         self._plan = counting(limits, today, ignores_dates=ignores_dates)
         self._next = next(self._plan)
+        self._run = hmac.digest(manner.secret, b"run", "sha256").hex()[:8] if manner.secret else ""
         self._until = visit.moment(manner.patience.count)
         self._started = ticks()
         self._under_way: Tally | None = None
         self._status: int | None = None  # of the first query: the whole
         self._fault = ""
+        self._mark = ""  # of all that the first query gave
         self._responses = 0
 
     async def run(self) -> Ending:
@@ -94,6 +97,8 @@ class _Counter:
         self._under_way = None
         self._fault = Fault.ENDLESS.value if tally.is_endless else self._fault
         self._responses += tally.matches
+        if self._run and ask == Ask(most=ask.most) and end is End.COMPLETE and tally.matches:
+            self._mark = f"{self._run}{tally.mark:016x}"
         return Came(tally.matches, end, self.glimpse.images - images, tally.repeats)
 
     async def _syntax(self) -> str:
@@ -144,6 +149,7 @@ class _Counter:
             "answer_us": since(self._started),
         }
         said |= {"cause": count.cause} if count.cause else {}
+        said |= {"mark": self._mark} if self._mark else {}
         said |= {"fault": self._fault} if count.cause == "misbehaves" and self._fault else {}
         known = {"dated": count.dated, "undated": count.undated, "cap": count.cap, "status": self._status}
         said |= {name: value for name, value in known.items() if value is not None}

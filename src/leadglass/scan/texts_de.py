@@ -269,6 +269,8 @@ _REASONS: Final = {
     "betrifft vielleicht nur einen von mehreren Servern.",
     Reason.SAME_COUNT: "{doors} enthalten genau gleich viel ({studies}): wahrscheinlich ein und dasselbe "
     "Archiv.",
+    Reason.SAME_STUDIES: "{doors} gaben, als ihre Untersuchungen gezählt wurden ({studies}), Wort für Wort "
+    "dieselben Antworten: ein und dasselbe Archiv.",
     Reason.SAME_FIGURES: "{doors} stimmen in der Zahl der Untersuchungen ({studies}) und in einer zweiten "
     "Zahl überein: ein und dasselbe Archiv.",
     Reason.NEARLY_SAME_COUNT: "{doors} enthalten fast gleich viel ({studies}) und wurden kurz nacheinander "

@@ -249,6 +249,8 @@ _REASONS: Final = {
     Reason.CHANGING_CERTIFICATE: "Behind this port several certificates were shown. A count may be of one "
     "server of several.",
     Reason.SAME_COUNT: "{doors} hold exactly as many studies ({studies}): likely one archive.",
+    Reason.SAME_STUDIES: "{doors} gave the same answers, word for word, when their studies were counted "
+    "({studies}): one archive.",
     Reason.SAME_FIGURES: "{doors} agree in the number of studies ({studies}) and in a second figure: one "
     "archive.",
     Reason.NEARLY_SAME_COUNT: "{doors} hold nearly as many studies ({studies}), counted soon after each "
