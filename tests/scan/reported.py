@@ -112,7 +112,7 @@ def everybody() -> list[tuple[str, list[Observation]]]:
         observed.refuses_strangers(**at(8)),
         orthanc,
         [listing],
-        [*observed.dcmqrscp_open(7, **at(11)), observed.offers("1.2.3", accepts_unknown=True, **at(11))],
+        [*observed.dcmqrscp_open(7, **at(11)), observed.offers("1.2.3", accepts_unknown=True, maximum_length=16384, **observed.DCMTK, **at(11))],
         [
             *observed.dcmqrscp_open(1234, **at("2001:db8::7"))[:-1],
             observed.count(1234, queries=1, mark="0a", **at("2001:db8::7")),
