@@ -26,7 +26,7 @@ from leadglass.access.certificates import (
     read_certificate,
 )
 from leadglass.errors import Violation
-from leadglass.net.tls import server_context
+from leadglass.net.tls import require_loadable, server_context
 
 NOW = int(time.time()) * 1000
 AUTHORITY = found_authority(NOW)
@@ -53,6 +53,7 @@ def one_input(data: bytes) -> None:
     file = before + pem(data[1:]) + after if data[0] & 1 else data[1:]
     try:
         found = read_certificate(file, NOW)
+        require_loadable(found.pem)
     except Violation:
         return
     assert read_certificate(found.pem.encode(), NOW) == found

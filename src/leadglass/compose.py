@@ -165,7 +165,7 @@ def _services(
         doorkeeper=doorkeeper,
         ledger=ledger,
         accounts=accounts,
-        peers=Peers(doorkeeper, accounts, keyring, _issuer(settings, home)),
+        peers=Peers(doorkeeper, accounts, keyring, _issuer(settings, home), _require_loadable),
         listeners=Listeners(doorkeeper),
         commitments=Commitments(doorkeeper),
         migrations=Migrations(doorkeeper),
@@ -181,6 +181,13 @@ def _services(
         upkeep=upkeep,
         sandbox=sandbox,
     )
+
+
+def _require_loadable(certificate: str) -> None:
+    """Asked for seldom, and by few commands: what TLS needs is loaded then."""
+    from leadglass.net.tls import require_loadable
+
+    require_loadable(certificate)
 
 
 def _issuer(settings: Settings, home: Home) -> Callable[[], Issuer | None]:

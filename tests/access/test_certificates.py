@@ -31,7 +31,7 @@ from leadglass.access.certificates import (
     read_certificate,
 )
 from leadglass.errors import Violation
-from leadglass.net.tls import client_context, server_context
+from leadglass.net.tls import client_context, require_loadable, server_context
 
 NOW = int(datetime.now(UTC).timestamp()) * 1000  # OpenSSL has a clock of its own
 OIDS = ExtendedKeyUsageOID
@@ -259,7 +259,14 @@ def test_what_is_damaged_is_refused_in_a_sentence(how: str) -> None:
 def test_what_is_taken_can_be_loaded(authority: Pair) -> None:
     archive = issue_to_archive(authority, [], NOW)
     brought = read_certificate(der(foreign()), NOW)
+    require_loadable(brought.pem)
     server_context(archive.certificate_pem, archive.key_pem, [brought.pem])
+
+
+@pytest.mark.parametrize("content", ["", "AAAA", "MAA="])
+def test_what_cannot_be_loaded_is_said_to_be_damaged(content: str) -> None:
+    with pytest.raises(Violation, match="damaged"):
+        require_loadable(f"-----BEGIN CERTIFICATE-----\n{content}\n-----END CERTIFICATE-----\n")
 
 
 def test_a_key_is_sent_back(authority: Pair) -> None:

@@ -29,8 +29,12 @@ NOW = 1_800_000_000_000
 def desk(clinic: Any) -> Any:
     clinic.peers = clinic.services.peers
     clinic.command = clinic.context(Via.COMMAND)
-    clinic.add = lambda text, **more: clinic.peers.add(
-        OPERATOR, plan(text, **({"certified": False} | more)), clinic.command, department="Radiology"
+    clinic.add = lambda text, certificate=None, **more: clinic.peers.add(
+        OPERATOR,
+        plan(text, **({"certified": False} | more)),
+        clinic.command,
+        department="Radiology",
+        certificate=certificate,
     )
     clinic.add("CT1", receive_only=True)
     clinic.ws1 = clinic.add("WS1", certified=True, allow="store,find")
@@ -373,3 +377,25 @@ def test_half_an_issuer_is_refused(home: Any, provider: Provider, missing: str) 
         open_home(home.root, os.environ, lambda: NOW, identity=settings),
     ):
         pass
+
+
+def test_what_the_listener_could_not_load_is_not_registered(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It loads all of them when it starts: one would keep it from starting."""
+    theirs = issue_to_ae(found_authority(desk.now), "WS9", "", desk.now).certificate_pem.encode()
+    before = desk.scalar("SELECT group_concat(title || coalesce(fingerprint, '')) FROM aes")
+
+    def refuse(certificate: str) -> None:
+        assert certificate.startswith(PEM)
+        raise Violation("This certificate is damaged.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("leadglass.net.tls.require_loadable", refuse)
+        with pytest.raises(Violation, match="damaged"):
+            desk.add("WS9", certified=True, certificate=theirs)
+        with pytest.raises(Violation, match="damaged"):
+            desk.peers.renew(OPERATOR, "WS1", desk.command, certificate=theirs)
+    assert desk.scalar("SELECT group_concat(title || coalesce(fingerprint, '')) FROM aes") == before
+    desk.peers.renew(OPERATOR, "WS1", desk.command, certificate=theirs)
+    assert desk.scalar("SELECT group_concat(title || coalesce(fingerprint, '')) FROM aes") != before

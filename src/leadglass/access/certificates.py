@@ -8,7 +8,6 @@ from __future__ import annotations
 import ipaddress
 import re
 import secrets
-import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -32,7 +31,6 @@ LARGEST_FILE: Final = 64 << 10
 _UNREADABLE: Final = (
     ValueError,
     TypeError,
-    ssl.SSLError,
     x509.DuplicateExtension,
     x509.UnsupportedGeneralNameType,
 )
@@ -264,13 +262,11 @@ def _parsed(data: bytes) -> x509.Certificate:
 
 
 def _usable(found: x509.Certificate) -> x509.Certificate:
-    """Every part that is looked at later, and OpenSSL, take it: the listener trusts all that are registered,
-    and one that it cannot load would keep it from starting."""
+    """Every part that is looked at later can be read."""
     damaged = Violation("This certificate is damaged: parts of it cannot be read.", code="certificate")
     try:
         _ = found.subject, found.issuer, found.extensions
         _ = found.not_valid_before_utc, found.not_valid_after_utc
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cadata=_pem(found))
     except _UNREADABLE:
         raise damaged from None
     if found.serial_number <= 0:  # RFC 5280 4.1.2.2; who takes it today will not for ever

@@ -59,13 +59,16 @@ class Peers:
         doorkeeper: Doorkeeper,
         accounts: Accounts,
         keyring: Keyring,
-        issuer: Callable[[], Issuer | None] = lambda: None,
+        issuer: Callable[[], Issuer | None],
+        require_loadable: Callable[[str], None],
     ) -> None:
-        """`issuer` is whose tokens count besides our own; asked anew each time, for its keys change."""
+        """`issuer` is whose tokens count besides our own; asked anew each time, for its keys change.
+        `require_loadable` raises a Violation for a certificate (PEM) that the listener could not trust."""
         self._doorkeeper = doorkeeper
         self._accounts = accounts
         self._keyring = keyring
         self._issuer = issuer
+        self._require_loadable = require_loadable
 
     # Who is it?
 
@@ -179,7 +182,7 @@ class Peers:
         none, the archive's authority issues it.
         """
         self._doorkeeper.require(actor, Action.AE_MANAGE, context)
-        brought = None if certificate is None else read_certificate(certificate, context.now)
+        brought = self._brought(certificate, context.now)
 
         def unit(tx: Transaction) -> Added:
             belongs = self._accounts.department_in(tx, department, actor, context)
@@ -201,7 +204,7 @@ class Peers:
     ) -> Added:
         """Another certificate, brought along or issued; the one before is refused from then on."""
         self._doorkeeper.require(actor, Action.AE_MANAGE, context)
-        brought = None if certificate is None else read_certificate(certificate, context.now)
+        brought = self._brought(certificate, context.now)
 
         def unit(tx: Transaction) -> Added:
             ae = peers.require_ae(tx, title)
@@ -227,6 +230,15 @@ class Peers:
             self._append(tx, self._about(actor, "ae.remove", context, ae), context.now)
 
         self._doorkeeper.db.write(unit).result()
+
+    def _brought(self, certificate: bytes | None, now: int) -> Certificate | None:
+        """What somebody has already. The listener loads all that are registered: one that it could not load
+        would keep it from starting."""
+        if certificate is None:
+            return None
+        found = read_certificate(certificate, now)
+        self._require_loadable(found.pem)
+        return found
 
     def _issue(
         self, tx: Transaction, title: str, host: str, actor: Principal, context: Context

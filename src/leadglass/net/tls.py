@@ -37,6 +37,16 @@ def client_context(certificate: str | None, key: str | None, trusted: Iterable[s
     return _context(ssl.PROTOCOL_TLS_CLIENT, certificate, key, trusted)
 
 
+def require_loadable(certificate: str) -> None:
+    """Violation for a certificate (PEM) that OpenSSL does not take, whoever else reads it."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cadata=certificate)
+    except (ssl.SSLError, ValueError):
+        raise Violation(
+            "This certificate is damaged: it cannot be loaded for TLS.", code="certificate"
+        ) from None
+
+
 def _context(
     protocol: ssl._SSLMethod, certificate: str | None, key: str | None, trusted: Iterable[str]
 ) -> ssl.SSLContext:
