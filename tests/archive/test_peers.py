@@ -384,7 +384,7 @@ def test_what_the_listener_could_not_load_is_not_registered(
 ) -> None:
     """It loads all of them when it starts: one would keep it from starting."""
     theirs = issue_to_ae(found_authority(desk.now), "WS9", "", desk.now).certificate_pem.encode()
-    before = desk.scalar("SELECT group_concat(title || coalesce(fingerprint, '')) FROM aes")
+    before = desk.scalar("SELECT group_concat(title || hex(coalesce(fingerprint, ''))) FROM aes")
 
     def refuse(certificate: str) -> None:
         assert certificate.startswith(PEM)
@@ -396,6 +396,6 @@ def test_what_the_listener_could_not_load_is_not_registered(
             desk.add("WS9", certified=True, certificate=theirs)
         with pytest.raises(Violation, match="damaged"):
             desk.peers.renew(OPERATOR, "WS1", desk.command, certificate=theirs)
-    assert desk.scalar("SELECT group_concat(title || coalesce(fingerprint, '')) FROM aes") == before
+    assert desk.scalar("SELECT group_concat(title || hex(coalesce(fingerprint, ''))) FROM aes") == before
     desk.peers.renew(OPERATOR, "WS1", desk.command, certificate=theirs)
-    assert desk.scalar("SELECT group_concat(title || coalesce(fingerprint, '')) FROM aes") != before
+    assert desk.scalar("SELECT group_concat(title || hex(coalesce(fingerprint, ''))) FROM aes") != before
