@@ -151,12 +151,17 @@ class Surveyor:
         with open_register(self.environ) as opened:
             yield opened
 
-    def done(self) -> dict[str, list[Observation]]:
-        """The hosts of the last survey that are done by now; none while there is no register."""
+    def hosts_done(self) -> int:
+        """Of the last survey, by now; 0 while there is no register."""
         try:
             if not has_register(self.environ):
-                return {}
+                return 0
             with self.register() as register:
-                return dict(register.observations(register.survey().id))
+                return len(register.hosts_done(register.survey().id))
         except LeadglassError:  # it is just being made
-            return {}
+            return 0
+
+    def seen(self) -> dict[str, list[Observation]]:
+        """At the hosts of the last survey that are done."""
+        with self.register() as register:
+            return dict(register.observations(register.survey().id))

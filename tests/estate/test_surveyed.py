@@ -153,11 +153,11 @@ def test_killed_in_the_middle_it_goes_on_and_asks_nobody_twice(tmp_path: Path) -
     with playing("small", range_=own_range(1)) as estate:
         asked = scope(estate.truth["range"], ports_of(estate.truth), rate=200)
         under_way = surveyor.start(asked)
-        wait_until(under_way, lambda: len(surveyor.done()) >= 20)
+        wait_until(under_way, lambda: surveyor.hosts_done() >= 20)
         killed = under_way.stop(signal.SIGKILL)
-        before = surveyor.done()
+        before = surveyor.seen()
         finished = surveyor.survey(scope(estate.truth["range"], ports_of(estate.truth), rate=200))
-        after = surveyor.done()
+        after = surveyor.seen()
     assert killed.status == -signal.SIGKILL and killed.out == b""
     assert b"Going on with the survey" in finished.err
     assert 20 <= len(before) < len(after) == 60
@@ -172,10 +172,10 @@ def test_stopped_politely_it_lets_go_of_everybody_and_keeps_what_it_has(tmp_path
     surveyor = Surveyor(tmp_path)
     with playing("small", range_=own_range(1)) as estate:
         under_way = surveyor.start(scope(estate.truth["range"], ports_of(estate.truth), rate=200))
-        wait_until(under_way, lambda: len(surveyor.done()) >= 10)
+        wait_until(under_way, lambda: surveyor.hosts_done() >= 10)
         said = under_way.stop(signal.SIGINT)
     assert b"Stopped on request." in said.err
-    assert len(said.report["hosts"]) == len(surveyor.done()) >= 10
+    assert len(said.report["hosts"]) == len(surveyor.seen()) >= 10
     assert said.report["survey"]["finished"] is None
     total = estate.log["total"]
     # Orthanc's own abort ends an association, too.
