@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network, summarize_address_range
 from itertools import accumulate, pairwise
+from socket import AF_INET, AF_INET6, inet_pton
 
 from leadglass.errors import Violation
 
@@ -41,9 +42,11 @@ class AddressSet:
 
     ranges: tuple[Range, ...] = ()
     _ends: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    _begins: tuple[tuple[int, int], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_ends", tuple(accumulate(each.size for each in self.ranges)))
+        object.__setattr__(self, "_begins", tuple((each.version, each.first) for each in self.ranges))
 
     @classmethod
     def of(cls, ranges: Iterable[Range]) -> AddressSet:
@@ -74,10 +77,10 @@ class AddressSet:
 
     def __contains__(self, address: object) -> bool:
         try:
-            found = ip_address(str(address))
+            is_v6, number = in_bytes(str(address))
         except ValueError:
             return False
-        return self._at(found.version, int(found)) is not None
+        return self._at(6 if is_v6 else 4, int.from_bytes(number)) is not None
 
     def __bool__(self) -> bool:
         return bool(self.ranges)
@@ -94,7 +97,7 @@ class AddressSet:
         return AddressSet(tuple(left))
 
     def _at(self, version: int, number: int) -> Range | None:
-        at = bisect_right(self.ranges, Range(version, number, 1 << 128)) - 1
+        at = bisect_right(self._begins, (version, number)) - 1
         if at >= 0 and self.ranges[at].version == version and number <= self.ranges[at].last:
             return self.ranges[at]
         return None
@@ -152,6 +155,18 @@ def is_private(address: str) -> bool:
 
 def all_private(ranges: Iterable[Range]) -> bool:
     return all(_PRIVATE.covers(each) for each in ranges)
+
+
+def in_bytes(address: str) -> tuple[bool, bytes]:
+    """Whether it is IPv6, and its bytes: in this order addresses are in theirs. ValueError for none.
+
+    For those that come by the ten thousand: `ipaddress` takes ten times as long.
+    """
+    is_v6 = ":" in address
+    try:
+        return is_v6, inet_pton(AF_INET6 if is_v6 else AF_INET, address)
+    except OSError:
+        return is_v6, ip_address(address).packed  # with a zone, or none at all
 
 
 def network_24(address: str) -> str:

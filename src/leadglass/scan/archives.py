@@ -60,7 +60,11 @@ class _Count:
 
 def doubts(observations: Sequence[Observation]) -> tuple[Doubt, ...]:
     """All that may be doubted, in the order of addresses and ports; duplicates last."""
-    all_doors = doors(observations)
+    return doubts_at(doors(observations))
+
+
+def doubts_at(all_doors: Sequence[Door]) -> tuple[Doubt, ...]:
+    """The same, of doors."""
     found: list[Doubt] = []
     for _, mine in hosts(all_doors):
         for door in mine:
@@ -71,7 +75,12 @@ def doubts(observations: Sequence[Observation]) -> tuple[Doubt, ...]:
 
 def archives(observations: Sequence[Observation], held: Sequence[Doubt]) -> tuple[Archive, ...]:
     """Every archive whose studies were counted. `held`: `doubts` of the same observations that stand."""
-    counts = {each.target: each for each in _counts(doors(observations))}
+    return archives_at(doors(observations), held)
+
+
+def archives_at(all_doors: Sequence[Door], held: Sequence[Doubt]) -> tuple[Archive, ...]:
+    """The same, of doors."""
+    counts = {each.target: each for each in _counts(all_doors)}
     same = _Groups(counts)
     for doubt in held:
         if doubt.kind is DoubtKind.DUPLICATE and doubt.weight >= Weight.LIKELY:

@@ -9,20 +9,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 
-from leadglass.scan.addresses import is_private
-from leadglass.scan.archives import Archive, archives, doubts
+from leadglass.scan.addresses import in_bytes, is_private
+from leadglass.scan.archives import Archive, archives_at, doubts_at
 from leadglass.scan.constituency import Constituency, Owner
 from leadglass.scan.doors import Door, doors
 from leadglass.scan.doubts import Doubt, Target, standing, suspects
-from leadglass.scan.findings import Finding, findings
+from leadglass.scan.findings import Finding, findings_at
 from leadglass.scan.fingerprint import Identity, identify
 from leadglass.scan.grade import Graded, NetworkGrade, grade, network
 from leadglass.scan.observation import Level, Observation
 from leadglass.scan.rules import is_exact
 from leadglass.scan.rules_web import orthanc, statistics, told_counts
-from leadglass.scan.verdict import HostVerdict, PortVerdict, verdicts
+from leadglass.scan.verdict import HostVerdict, PortVerdict, host_verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +124,11 @@ def conclude(
 ) -> Network:
     """`seen`: observations by host; `overruled`: keys of doubts that a person has overruled."""
     owners = constituency or Constituency()
-    mine = sorted(((each, tuple(what)) for each, what in seen if what), key=lambda each: _in_order(each[0]))
+    mine = sorted(((each, tuple(what)) for each, what in seen if what), key=lambda each: in_bytes(each[0]))
     hosts = tuple(_host(address, what, owners.owner(address)) for address, what in mine)
     whole = [each for _, what in mine for each in what]
-    held = doubts(whole)
+    all_doors = doors(whole)
+    held = doubts_at(all_doors)
     standing_now = standing(held, overruled)
     apart = _apart(hosts, suspects(standing_now))
     counted = [host for host in hosts if host.address not in apart]
@@ -137,7 +137,7 @@ def conclude(
         network((host.graded for host in hosts), apart),
         held,
         apart,
-        archives(whole, standing_now),
+        archives_at(all_doors, standing_now),
         Counter(host.level for host in counted),
         Counter(name for host in counted for name in products(host)),
     )
@@ -159,13 +159,13 @@ def _apart(hosts: Iterable[Host], suspected: frozenset[Target]) -> frozenset[str
 
 
 def _host(address: str, mine: tuple[Observation, ...], owner: Owner | None) -> Host:
-    (verdict,) = verdicts(mine)
-    found = findings(mine, is_private=is_private(address))
-    by_port = {each.port: each for each in verdict.ports}
+    my_doors, private = doors(mine), is_private(address)
+    verdict = host_verdict(address, my_doors)
     ports = tuple(
-        _port(door, by_port[door.port], tuple(each for each in found if each.port == door.port))
-        for door in doors(mine)
+        _port(door, port, tuple(findings_at(door, is_private=private)))
+        for door, port in zip(my_doors, verdict.ports, strict=True)
     )
+    found = [each for port in ports for each in port.findings]
     return Host(address, verdict, grade(verdict, found), ports, mine, owner)
 
 
@@ -209,8 +209,3 @@ def _kinds(seen: Sequence[Observation]) -> tuple[str, ...]:
         if isinstance(kinds, tuple):
             found.update(dict.fromkeys(map(str, kinds)))
     return tuple(found)
-
-
-def _in_order(address: str) -> tuple[int, int]:
-    found = ip_address(address)
-    return found.version, int(found)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from ipaddress import ip_address
+from dataclasses import dataclass, field
 
+from leadglass.scan.addresses import in_bytes
 from leadglass.scan.observation import Observation, Outcome, Value
 from leadglass.scan.words import About
 
@@ -45,24 +45,32 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """`by_probe`: the same as `seen`, for looking up."""
+    """`by_probe`: the same as `seen`, for looking up. Rules look for the same again and again."""
 
     address: str
     port: int
     seen: tuple[Seen, ...]
     by_probe: Mapping[str, tuple[Seen, ...]]
+    _found: dict[tuple[str, ...], tuple[Seen, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     def of(self, *probes: str) -> tuple[Seen, ...]:
         """By probe in the order asked for, each in the order seen."""
         if len(probes) == 1:
             return self.by_probe.get(probes[0], ())
-        return tuple(each for probe in probes for each in self.by_probe.get(probe, ()))
+        found = self._found.get(probes)
+        if found is None:
+            found = tuple(each for probe in probes for each in self.by_probe.get(probe, ()))
+            self._found[probes] = found
+        return found
 
     def http(self, *about: About) -> tuple[Seen, ...]:
         """HTTP responses to requests about that, or to any."""
+        seen = self.by_probe.get("http")
+        if seen is None:  # as at most ports
+            return ()
         return tuple(
             each
-            for each in self.of("http")
+            for each in seen
             if each.outcome is Outcome.RESPONDED and (not about or each.sent("about") in about)
         )
 
@@ -113,6 +121,5 @@ def hosts(all_doors: Sequence[Door]) -> Iterator[tuple[str, tuple[Door, ...]]]:
         yield address, tuple(mine)
 
 
-def _order(key: tuple[str, int]) -> tuple[int, int, int]:
-    address = ip_address(key[0])
-    return address.version, int(address), key[1]
+def _order(key: tuple[str, int]) -> tuple[bool, bytes, int]:
+    return *in_bytes(key[0]), key[1]

@@ -64,17 +64,22 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
 )
 
 
+# Most ports are no web servers, and nothing is said of the web there.
+_WITHOUT_WEB: Final = {check: rule for check, rule in RULES.items() if not check.startswith("W")}
+
+
 def findings(observations: Sequence[Observation], *, is_private: bool) -> tuple[Finding, ...]:
     """Of every port, in the order of addresses, ports and checks.
 
     `is_private`: whether the network they were seen in is one. What is plain in the open is less so there.
     """
-    return tuple(each for door in doors(observations) for each in _of(door, is_private))
+    return tuple(each for door in doors(observations) for each in findings_at(door, is_private=is_private))
 
 
-def _of(door: Door, is_private: bool) -> Iterator[Finding]:
+def findings_at(door: Door, *, is_private: bool) -> Iterator[Finding]:
+    """Of one port, in the order of checks."""
     held: dict[str, Found] = {}
-    for check, rule in RULES.items():
+    for check, rule in (RULES if "http" in door.by_probe else _WITHOUT_WEB).items():
         what = rule(door, Circumstances(is_private, held))
         if what is not None:
             held[check] = what

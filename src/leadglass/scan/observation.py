@@ -11,11 +11,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any, Final
 
 from leadglass.errors import BrokenInvariant, Violation
+from leadglass.scan.addresses import in_bytes
 
 METHOD: Final = 1  # what is probed and how it is judged; figures of two methods are never compared unsaid
 
@@ -291,7 +291,7 @@ class Observation:
             raise BrokenInvariant("There is no such probe.")
         _require(self.sent, probe.sent)
         _require(self.said, {**_ALWAYS, **probe.said})
-        ip_address(self.address)  # a name would have to be looked up again, elsewhere perhaps
+        in_bytes(self.address)  # a name would have to be looked up again, elsewhere perhaps
 
     def to_json(self) -> dict[str, Any]:
         return {

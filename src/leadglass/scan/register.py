@@ -14,6 +14,7 @@ from enum import StrEnum
 from itertools import groupby
 from typing import Any, Final
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
@@ -241,14 +242,16 @@ class Register:
 def _row(survey: int, seen: Observation) -> dict[str, Any]:
     members = seen.to_json()
     return members | {
-        "survey_id": survey, "sent": json.dumps(members["sent"]), "said": json.dumps(members["said"])
-    }  # fmt: skip
+        "survey_id": survey,
+        "sent": orjson.dumps(members["sent"]).decode(),
+        "said": orjson.dumps(members["said"]).decode(),
+    }
 
 
 def _observation(row: Any) -> Observation:
     members = row._asdict()
     return Observation.from_json(
-        members | {"sent": json.loads(members["sent"]), "said": json.loads(members["said"])}
+        members | {"sent": orjson.loads(members["sent"]), "said": orjson.loads(members["said"])}
     )
 
 

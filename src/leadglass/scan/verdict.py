@@ -219,12 +219,11 @@ def port_verdict(door: Door) -> PortVerdict:
 
 def verdicts(observations: Sequence[Observation]) -> tuple[HostVerdict, ...]:
     """Of every host that was observed, in the order of addresses."""
-    return tuple(
-        _host(address, tuple(map(port_verdict, mine))) for address, mine in hosts(doors(observations))
-    )
+    return tuple(host_verdict(address, mine) for address, mine in hosts(doors(observations)))
 
 
-def _host(address: str, ports: tuple[PortVerdict, ...]) -> HostVerdict:
+def host_verdict(address: str, mine: Iterable[Door]) -> HostVerdict:
+    ports = tuple(map(port_verdict, mine))
     worst = min(ports, key=lambda each: (-each.level, _RANK[each.verdict], each.port))
     return HostVerdict(address, worst.verdict, worst.level, worst.port, worst.decided_by, ports)
 

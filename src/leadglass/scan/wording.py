@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -50,11 +51,15 @@ def title(check: str, language: Language) -> str:
 
 def seen(finding: Finding, language: Language) -> str:
     """What was seen, in one or two sentences."""
-    text = _text(finding.check, language)
-    variant = VARIANTS[finding.check](finding.facts) if finding.check in VARIANTS else ""
-    return (text.otherwise[variant] if variant else text.seen).format_map(
-        _filled(finding.facts, TEXTS[language])
-    )
+    return _seen(finding.check, tuple(finding.facts.items()), language)
+
+
+@lru_cache(maxsize=4096)
+def _seen(check: str, facts: tuple[tuple[str, Value], ...], language: Language) -> str:
+    """Thousands of hosts have the same said of them, in every report."""
+    told, text = dict(facts), _text(check, language)
+    variant = VARIANTS[check](told) if check in VARIANTS else ""
+    return (text.otherwise[variant] if variant else text.seen).format_map(_filled(told, TEXTS[language]))
 
 
 def means(check: str, language: Language) -> str:

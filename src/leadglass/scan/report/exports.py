@@ -15,6 +15,8 @@ from types import MappingProxyType
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
+import orjson
+
 from leadglass.scan import wording
 from leadglass.scan.checks import CHECKS, Severity
 from leadglass.scan.conclusions import Count, Host, Network, Port
@@ -37,7 +39,7 @@ _MISP_LEVELS: Final = {
 
 def as_json(network: Network, about: About) -> str:
     """Everything that a report says, and the observations that it rests on."""
-    return json.dumps(
+    return orjson.dumps(
         {
             "format": 1,
             "tlp": about.scope.tlp,
@@ -76,8 +78,8 @@ def as_json(network: Network, about: About) -> str:
                 for doubt in network.doubts
             ],
         },
-        indent=1,
-    )
+        option=orjson.OPT_INDENT_2,
+    ).decode()
 
 
 def _host(host: Host, network: Network) -> dict[str, Any]:
@@ -170,7 +172,7 @@ def _harmless(cell: object) -> object:
 def as_intelmq(network: Network, about: About) -> str:
     """One event a line. Findings that are worth nobody's attention are left out."""
     return "".join(
-        json.dumps(_event(host, port, finding, about)) + "\n"
+        orjson.dumps(_event(host, port, finding, about)).decode() + "\n"
         for host, port, finding in _findings(network)
         if finding.severity > Severity.INFO and host.address not in network.apart
     )

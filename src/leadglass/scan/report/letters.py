@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
+
+from jinja2 import Environment
 
 from leadglass.scan import wording
 from leadglass.scan.checks import Severity
@@ -128,5 +130,12 @@ def _key(owner: Owner | None, hosts: list[Host]) -> str:
 
 @cache
 def _template(name: str) -> Any:
+    return _environment().get_template(name)
+
+
+@cache
+def _environment() -> Environment:
     made = environment()
-    return made.get_template(name)
+    wrap = made.filters["wordwrap"]  # thousands of letters have the same paragraphs
+    made.filters["wordwrap"] = lru_cache(4096)(lambda text, width: wrap(made, text, width))
+    return made
