@@ -38,6 +38,16 @@ from leadglass.scan.scope import read_scope
 RANGE = f"127.{120 + os.getpid() % 64}.0.0/16"
 PORTS = (11112, 4242)
 HOSTS = 5_000
+# Who answers at once: the others cost whoever waits for them as long as he is patient.
+ORDINARY = (
+    "open",
+    "open-old-dcmtk",
+    "open-dcm4che",
+    "orthanc-like",
+    "store-only",
+    "echo-only",
+    "checks-called",
+)
 Seen = list[tuple[str, list[Observation]]]
 
 
@@ -97,8 +107,8 @@ def only_dicom(system: dict[str, Any]) -> dict[str, Any]:
 
 
 def beside_nmap(estate: Playing, folder: Path, rounds: int) -> None:
-    """The whole program each: start, 2,300 hosts with two ports, report."""
-    addresses = [system["address"] for system in estate.systems()]
+    """The whole program each: start, hosts with two ports of which one is open at most of them, report."""
+    addresses = [system["address"] for system in estate.systems(*ORDINARY)]
     ours, theirs, ratios = [], [], []
     for number in range(rounds):
         home = folder / str(number)
@@ -107,7 +117,7 @@ def beside_nmap(estate: Playing, folder: Path, rounds: int) -> None:
         if shutil.which("nmap"):
             theirs.append(len(addresses) / timed(lambda: dicom_ping(folder, addresses)))
             ratios.append(ours[-1] / theirs[-1])
-    row("D01 to D03 of 2,300 hosts, two ports", f"{spread(ours, '.0f')} hosts/s")
+    row(f"D01 to D03 of {len(addresses):,} hosts, two ports", f"{spread(ours, '.0f')} hosts/s")
     if ratios:
         row("  nmap -sT --script dicom-ping", f"{spread(theirs, '.0f')} hosts/s")
         row("  ours to nmap's", f"{spread(ratios, '.2f')}", ">= 1")

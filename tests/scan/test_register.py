@@ -69,6 +69,18 @@ def test_a_survey_and_what_it_saw(register: Register) -> None:
     assert register.surveys()[0].finished == NOW + 1
 
 
+def test_a_host_is_written_once_whether_it_comes_again_at_once_or_later(register: Register) -> None:
+    survey = register.begin("text", {}, 1, "here", NOW)
+    later = register.begin("text", {}, 1, "here", NOW)
+    for port, wait in ((104, False), (105, True), (106, True)):
+        done = register.host_done(survey.id, "10.0.0.1", [seen("10.0.0.1", port)], NOW)
+        if wait:
+            done.result()
+    register.host_done(later.id, "10.0.0.1", [seen("10.0.0.1", 107)], NOW).result()
+    assert dict(register.observations(survey.id)) == {"10.0.0.1": [seen("10.0.0.1", 104)]}
+    assert dict(register.observations(later.id)) == {"10.0.0.1": [seen("10.0.0.1", 107)]}
+
+
 def test_many_hosts_are_read_page_by_page(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
     survey = register.begin("text", {}, 1, "here", NOW)
     addresses = [f"10.0.{n // 200}.{n % 200}" for n in range(450)]

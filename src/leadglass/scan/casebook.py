@@ -18,6 +18,8 @@ from leadglass.scan.followup import Case, CaseState
 
 _c = schema.cases.c
 _KEY = (_c.address, _c.port, _c.check)
+_insert = sa.insert(schema.cases)
+_delete = sa.delete(schema.cases).where(*(column == sa.bindparam(f"the_{column.name}") for column in _KEY))
 
 
 class Way(StrEnum):
@@ -98,10 +100,9 @@ class Casebook:
 
 
 def _put(tx: Transaction, rows: list[dict[str, Any]]) -> None:
-    for row in rows:
-        tx.execute(sa.delete(schema.cases).where(*(column == row[column.name] for column in _KEY)))
     if rows:
-        tx.execute(sa.insert(schema.cases), rows)
+        tx.execute(_delete, [{f"the_{column.name}": row[column.name] for column in _KEY} for row in rows])
+        tx.execute(_insert, rows)
 
 
 def _case(row: Any) -> Case:

@@ -91,6 +91,13 @@ _of_hosts = (
 )
 
 
+_WAITING: Final = "hosts of a survey"  # in a transaction's state
+_known_hosts = sa.select(schema.hosts.c.survey_id, schema.hosts.c.address).where(
+    schema.hosts.c.survey_id.in_(bindparam("surveys", expanding=True)),
+    schema.hosts.c.address.in_(bindparam("addresses", expanding=True)),
+)
+
+
 class Register:
     """`write` calls resolve once what they wrote survives a power cut."""
 
@@ -127,17 +134,15 @@ class Register:
         return self._db.write(lambda tx: _done(tx.execute(_insert_block, row)))
 
     def host_done(self, survey: int, address: str, seen: Sequence[Observation], now: int) -> Future[None]:
-        """All that was seen at one host. A host is written once: what comes again changes nothing."""
+        """All that was seen at one host. A host is written once: what comes again changes nothing. Hosts that
+        are done at the same time are written as one: a statement for each cost as much as asking them."""
+        host = {"survey_id": survey, "address": address, "finished": now}
         rows = [_row(survey, each) for each in seen]
 
         def unit(tx: Transaction) -> None:
-            known = sa.select(schema.hosts.c.address).where(
-                schema.hosts.c.survey_id == survey, schema.hosts.c.address == address
-            )
-            if tx.execute(known).first() is None:
-                tx.execute(_insert_host, {"survey_id": survey, "address": address, "finished": now})
-                if rows:
-                    tx.execute(_insert_observations, rows)
+            waiting = tx.state.setdefault(_WAITING, {})
+            waiting.setdefault((survey, address), (host, rows))
+            tx.before_commit(_WAITING, _write_hosts)
 
         return self._db.write(unit)
 
@@ -253,6 +258,17 @@ def _observation(row: Any) -> Observation:
     return Observation.from_json(
         members | {"sent": orjson.loads(members["sent"]), "said": orjson.loads(members["said"])}
     )
+
+
+def _write_hosts(tx: Transaction) -> None:
+    waiting = tx.state[_WAITING]
+    surveys, addresses = ({key[at] for key in waiting} for at in (0, 1))
+    for known in tx.execute(_known_hosts, {"surveys": list(surveys), "addresses": list(addresses)}):
+        waiting.pop(tuple(known), None)
+    if waiting:
+        tx.execute(_insert_host, [host for host, _ in waiting.values()])
+    if rows := [row for _, mine in waiting.values() for row in mine]:
+        tx.execute(_insert_observations, rows)
 
 
 def _survey(row: Any) -> Survey:
