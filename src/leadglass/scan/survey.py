@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from functools import partial
 from time import monotonic
 from typing import Final, NamedTuple
 
@@ -31,6 +32,7 @@ WORKERS: Final = 256
 _SILENT_PORTS: Final = 2  # of a host before the rest of its ports are tried at once
 _YIELD_EVERY: Final = 16  # hosts whose ports all refused, before a worker lets others run
 _BUSY_SECONDS: Final = 5  # before somebody who was busy is asked once more
+_GATHER_SECONDS: Final = 0.1  # in which hosts that are done wait for each other, to be written at once
 _WRITES: Final = 512  # not durable yet before a worker waits for one
 _ANSWERED: Final = frozenset({Outcome.OPEN, Outcome.REFUSED})
 _CONGESTED: Final = frozenset({(3, 1), (3, 2)})  # source and reason (PS3.8 Table 9-21)
@@ -104,6 +106,7 @@ class Surveyor:
         self._workers = workers
         self._pace = Pace(scope.rate, scope.rate_per_24)
         self._waiting = Waiting(manner.patience.connect)
+        self._done: list[Callable[[], Future[None]]] = []  # hosts that are to be written
         self._writes: set[asyncio.Future[None]] = set()
         self._failure: BaseException | None = None  # of a write: what is not kept need not be asked
         self._known: set[str] = set()
@@ -121,6 +124,7 @@ class Surveyor:
         except BaseExceptionGroup as several:  # one reason is enough to end for
             raise several.exceptions[0] from None
         finally:
+            self._flush()
             while self._writes:
                 await asyncio.wait(self._writes)
         if self._failure is not None:
@@ -205,7 +209,10 @@ class Surveyor:
             seen += await self._port(address, port)
         if any(each.outcome is not Outcome.REFUSED for each in seen):
             self.progress.answering += 1
-        self._write(self._register.host_done(self._survey.id, address, seen, self._clock()))
+        if not self._done:
+            asyncio.get_running_loop().call_later(_GATHER_SECONDS, self._flush)
+        done = partial(self._register.host_done, self._survey.id, address, seen, self._clock())
+        self._done.append(done)
 
     async def _port(self, address: str, port: int) -> list[Observation]:
         seen = await self._asked(address, port)
@@ -232,7 +239,13 @@ class Surveyor:
         block.left -= 1
         self.progress.done_hosts += 1
         if not block.left:
+            self._flush()
             self._write(self._register.block_done(self._survey.id, block.number, block.tally))
+
+    def _flush(self) -> None:
+        done, self._done = self._done, []
+        for write in done:
+            self._write(write())
 
     def _write(self, written: Future[None]) -> None:
         future = asyncio.wrap_future(written)
