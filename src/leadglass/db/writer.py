@@ -39,6 +39,7 @@ class _Job:
     unit: Unit
     may_use_reserve: bool
     future: Future[Any] = field(default_factory=Future)
+    result: Any = None  # of its unit, until the commit
 
 
 class CommitError(Exception):
@@ -58,6 +59,9 @@ class Writer:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._connection: sa.Connection | None = (
+            None  # the thread's; not from the pool each time
+        )
         self._closed = False
         self._broken: Unavailable | None = None
 
@@ -89,6 +93,7 @@ class Writer:
             if job.future.set_running_or_notify_cancel():  # from here on nobody can cancel it
                 self._serve(job)
                 self._checkpointer.wake_if_due()
+        self._disconnect()
 
     def _serve(self, first: _Job) -> None:
         if self._broken is not None:
@@ -96,14 +101,15 @@ class Writer:
             return
         with self._turnstile.passed():
             group, error = self._attempt(self._waiting(first))
-            if error is None:
-                return
-            if len(group) <= 1:  # none when the transaction could not even begin
+            if error is not None and len(group) <= 1:  # none when the transaction could not even begin
                 self._settle(first, error)
                 return
+        if error is None:
+            _tell(group)  # with the floor left: whoever is told takes the interpreter for a while
+            return
         for job in group:  # the group is rolled back: each on its own now, the culprit alone fails
             with self._turnstile.passed():  # other processes may write in between
-                self._settle(job, self._broken or self._attempt(iter((job,)))[1])
+                self._settle(job, self._broken or self._alone(job))
 
     def _waiting(self, first: _Job) -> Iterator[_Job]:
         """The job in hand, then what else is queued, until the group is full or has run long enough."""
@@ -123,22 +129,26 @@ class Writer:
                 yield job
 
     def _attempt(self, jobs: Iterator[_Job]) -> tuple[list[_Job], BaseException | None]:
-        """Run `jobs` in one transaction. Returns those that ran, and what went wrong, if anything."""
+        """Run `jobs` in one transaction. Returns whom to tell, and what went wrong, if anything."""
         group: list[_Job] = []
-        results: list[Any] = []
         try:
             with self._transaction() as tx:
                 for job in jobs:
                     group.append(job)
-                    results.append(job.unit(tx))
+                    job.result = job.unit(tx)
         except CommitError as error:
             self._fail(group, error)
-            return group, None
+            return [], None
         except BaseException as error:  # noqa: BLE001 - it belongs to a future, whatever it is
             return group, error
-        for job, result in zip(group, results, strict=True):
-            job.future.set_result(result)
         return group, None
+
+    def _alone(self, job: _Job) -> BaseException | None:
+        """A transaction for one job, which is told unless something went wrong."""
+        group, error = self._attempt(iter((job,)))
+        if error is None:
+            _tell(group)
+        return error
 
     def _settle(self, job: _Job, error: BaseException | None) -> None:
         """Tell a failed job so; for the record's sake the kept-back space is spent before that."""
@@ -146,24 +156,38 @@ class Writer:
             return
         error = _translated(error)
         if isinstance(error, StorageFull) and job.may_use_reserve and self._reserve.release():
-            self._settle(job, self._attempt(iter((job,)))[1])
+            self._settle(job, self._alone(job))
             return
         job.future.set_exception(error)
 
     @contextmanager
     def _transaction(self) -> Iterator[Transaction]:
-        with self._engine.connect() as connection, connection.begin() as begun:
-            tx = Transaction(connection)
-            yield tx
-            tx.seal()
-            # COMMIT POINT: when this returns, the group survives a power cut.
-            try:
-                begun.commit()
-            except sa.exc.DatabaseError as error:
-                connection.invalidate()  # it may still be inside of the transaction
-                if _is_full(error):
-                    raise
-                raise CommitError from error
+        try:
+            if self._connection is None:
+                self._connection = self._engine.connect()
+            with self._connection.begin() as begun:
+                tx = Transaction(self._connection)
+                yield tx
+                tx.seal()
+                # COMMIT POINT: when this returns, the group survives a power cut.
+                self._commit(begun, self._connection)
+        except BaseException:
+            self._disconnect()  # the next group begins with one of which nothing is left
+            raise
+
+    def _commit(self, begun: sa.Transaction, connection: sa.Connection) -> None:
+        try:
+            begun.commit()
+        except sa.exc.DatabaseError as error:
+            connection.invalidate()  # it may still be inside of the transaction
+            if _is_full(error):
+                raise
+            raise CommitError from error
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     def _fail(self, group: list[_Job], error: CommitError) -> None:
         """After a failed fsync the page cache may show what the disk never got: refuse from now on."""
@@ -249,6 +273,11 @@ class Checkpointer:
             return self._wal.stat().st_size
         except FileNotFoundError:
             return 0
+
+
+def _tell(group: list[_Job]) -> None:
+    for job in group:
+        job.future.set_result(job.result)
 
 
 def _is_full(error: BaseException) -> bool:
