@@ -155,7 +155,11 @@ def _engine(path: Path, key: bytes, *, query_only: bool, pool_size: int, cache_k
     )
     engine.dialect.statement_compiler = _Compiler
     begin = "BEGIN" if query_only else "BEGIN IMMEDIATE"
-    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+
+    def do_begin(dbapi_connection: sa.PoolProxiedConnection) -> None:
+        dbapi_connection.execute(begin)
+
+    engine.dialect.do_begin = do_begin  # type: ignore[method-assign]
     return engine
 
 

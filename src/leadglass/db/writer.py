@@ -59,9 +59,7 @@ class Writer:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._connection: sa.Connection | None = (
-            None  # the thread's; not from the pool each time
-        )
+        self._connection: sa.Connection | None = None  # the thread's; not from the pool each time
         self._closed = False
         self._broken: Unavailable | None = None
 

@@ -99,6 +99,9 @@ class Log:
         self.origin = origin or signer.key.name
         self._signer = signer
         self._trusted: tuple[str, Checkpoint] | None = None  # the last one this object signed or verified
+        self._written: tuple[Head, Frontier] | None = (
+            None  # the last that this object wrote, committed or not
+        )
 
     def append(self, tx: Transaction, entry: Entry, now: int) -> int:
         """Record `entry` at `now` (ms, UTC) when `tx` commits, and return its number.
@@ -132,6 +135,8 @@ class Log:
             if tx.execute(_ANY_ENTRY).first() is not None:
                 raise Tampered("The access record has entries but no head.", code=_HEAD)
             return Frontier()
+        if self._written is not None and stored == self._written[0]:
+            return self._written[1]
         try:
             frontier = Frontier.decode(stored.frontier)
             agreed = Checkpoint(self.origin, frontier.size, frontier.root())
@@ -162,15 +167,19 @@ class Log:
         tx.change(_ADD_ENTRIES, pending.entries)
         if pending.subjects:
             tx.change(_ADD_SUBJECTS, pending.subjects)
-        head = {"size": frontier.size, "frontier": frontier.encode(), "root": root, "checkpoint": signed}
+        head = Head(frontier.size, frontier.encode(), root, signed)
+        columns = {name: getattr(head, name) for name in ("size", "frontier", "root", "checkpoint")}
         if old is None:
-            tx.execute(_ADD_HEAD, {"id": 1, **head})
+            tx.execute(_ADD_HEAD, {"id": 1, **columns})
         else:
-            moved = tx.change(_MOVE_HEAD, {"old_size": old.size} | {f"new_{k}": v for k, v in head.items()})
+            moved = tx.change(
+                _MOVE_HEAD, {"old_size": old.size} | {f"new_{k}": v for k, v in columns.items()}
+            )
             if moved != 1:
                 raise BrokenInvariant("The head of the record moved inside our own transaction.")
         # Ours whether or not the commit succeeds: the signature makes it trusted, not its being stored.
         self._trusted = (signed, checkpoint)
+        self._written = (head, frontier)
 
 
 def expire(tx: Transaction, below: int) -> int:
