@@ -287,8 +287,13 @@ class _Commit:
     def run(self, tx: Transaction) -> Outcome | Known:
         """The unit of work. Everything it raises is our bug or the disk's. What is here under its UID is
         returned, and nothing written, when that has to be examined first."""
+        outcome = self._placed(tx)
+        # Last of all, so that rows and record are written while the disk is at work.
         tx.before_commit(_SYNC, self.ingest.sync_directories)
         tx.state.setdefault(_SYNC, []).append(self)
+        return outcome
+
+    def _placed(self, tx: Transaction) -> Outcome | Known:
         if self.fault is not None:
             return self._aside(tx, Misfit(self.fault, None))
         department_id, now = self.sender.department_id, self.sender.context.now

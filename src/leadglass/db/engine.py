@@ -157,7 +157,7 @@ def _engine(path: Path, key: bytes, *, query_only: bool, pool_size: int, cache_k
     begin = "BEGIN" if query_only else "BEGIN IMMEDIATE"
 
     def do_begin(dbapi_connection: sa.PoolProxiedConnection) -> None:
-        dbapi_connection.execute(begin)
+        engine.dialect.do_execute_no_params(dbapi_connection.cursor(), begin)
 
     engine.dialect.do_begin = do_begin  # type: ignore[method-assign]
     return engine

@@ -7,13 +7,9 @@ where SQLite itself needs 4. A dozen of them stood in the way of each object.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import sqlalchemy as sa
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 Parameters = Mapping[str, Any]
 
@@ -72,37 +68,31 @@ class Direct:
         self._driver: Any = connection.connection.dbapi_connection
 
     def fetch(self, prepared: Prepared, parameters: Parameters) -> Sequence[Sequence[Any]]:
-        with self._ready(prepared):
-            rows: list[tuple[Any, ...]] = self._driver.execute(
-                prepared.text, prepared.values(parameters)
-            ).fetchall()
-            return rows
+        rows: list[tuple[Any, ...]] = self._execute(prepared, parameters).fetchall()
+        return rows
 
     def insert(self, prepared: Prepared, values: Parameters) -> int:
-        with self._ready(prepared):
-            return int(self._driver.execute(prepared.text, prepared.values(values)).lastrowid)
+        return int(self._execute(prepared, values).lastrowid)
 
     def change(self, prepared: Prepared, parameters: Parameters | Sequence[Parameters]) -> int:
-        with self._ready(prepared):
-            if isinstance(parameters, Mapping):
-                return int(self._driver.execute(prepared.text, prepared.values(parameters)).rowcount)
-            many = map(prepared.values, parameters)
-            return int(self._driver.executemany(prepared.text, many).rowcount)
+        return int(self._execute(prepared, parameters).rowcount)
 
-    def _ready(self, prepared: Prepared) -> AbstractContextManager[None]:
+    def _execute(self, prepared: Prepared, parameters: Parameters | Sequence[Parameters]) -> Any:
+        """The driver's cursor, by the same two calls of the dialect that SQLAlchemy would make."""
         if not prepared.text:
             prepared.compile(self._dialect)
-        return self._errors(prepared.text)
-
-    @contextmanager
-    def _errors(self, text: str) -> Iterator[None]:
         errors = self._dialect.loaded_dbapi.Error
         try:
-            yield
+            cursor = self._driver.cursor()
+            if isinstance(parameters, Mapping):
+                self._dialect.do_execute(cursor, prepared.text, prepared.values(parameters))
+            else:
+                self._dialect.do_executemany(cursor, prepared.text, [*map(prepared.values, parameters)])
         except errors as error:
             raise sa.exc.DBAPIError.instance(
-                text, None, error, errors, hide_parameters=True, dialect=self._dialect
+                prepared.text, None, error, errors, hide_parameters=True, dialect=self._dialect
             ) from error
+        return cursor
 
 
 class Usual:
