@@ -177,15 +177,14 @@ def test_stopped_politely_it_lets_go_of_everybody_and_keeps_what_it_has(tmp_path
     assert b"Stopped on request." in said.err
     assert len(said.report["hosts"]) == len(surveyor.seen()) >= 10
     assert said.report["survey"]["finished"] is None
-    total = estate.log["total"]
-    # Orthanc's own abort ends an association, too.
-    withheld = sum(door.get("C_FIND_RQ", 0) for door in doors(estate, "orthanc-like"))
-    assert total["releases"] + total.get("aborts", 0) + withheld == total["associations"]
-
-
-def doors(estate: Playing, kind: str) -> list[dict[str, Any]]:
-    addresses = {system["address"] for system in estate.systems(kind)}
-    return [door for door in estate.log["doors"] if door["address"] in addresses]
+    orthancs = {system["address"] for system in estate.systems("orthanc-like")}
+    associated = [door for door in estate.log["doors"] if door.get("associations")]
+    for door in associated:
+        # Orthanc's own abort ends an association, too; one may cross ours, and ours our own release.
+        withheld = door.get("C_FIND_RQ", 0) if door["address"] in orthancs else 0
+        let_go = door.get("releases", 0) + door.get("aborts", 0) + withheld
+        assert let_go >= door["associations"], door
+    assert len(associated) >= 10
 
 
 def test_nobody_outside_of_the_scope_and_nobody_on_the_list_is_touched(tmp_path: Path) -> None:
