@@ -123,7 +123,7 @@ def one_input(data: bytes) -> None:
     known = Known(ae, ae.principal) if choice & 128 or choice < 96 else None
     peers: Any = Peers(known)
     workers: Any = AtOnce()
-    admit = Admitter(peers, "LEADGLASS", via, workers, lambda: 0)
+    admit = Admitter(peers, "LEADGLASS", via, workers, lambda: 0, shut=lambda: False)
     made = finished(admit(request, Peer("192.0.2.1", 1, tls, b"" if tls else None)))
     if isinstance(made, AssociateRJ):
         made.encode()

@@ -52,7 +52,7 @@ def kept(home: Any, play: Callable[[SecondProcess], Any]) -> None:
     before = children()
 
     async def whole() -> None:
-        second = SecondProcess(home.root, Settings(dicom={"receive_address": "127.0.0.1:0"}))
+        second = SecondProcess(home.root, Settings(dicom={"receive_address": "127.0.0.1:0"}), ())
         keeping = asyncio.get_running_loop().create_task(second.keep())
         try:
             await play(second)

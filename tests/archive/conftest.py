@@ -82,7 +82,9 @@ class Clinic:
             )
 
     def blobs(self) -> list[Path]:
-        return sorted(path for path in (self.root / "objects").rglob("*") if path.is_file())
+        """Those that hold something: in a stream of objects empty ones are made ahead."""
+        files = (path for path in (self.root / "objects").rglob("*") if path.is_file())
+        return sorted(path for path in files if path.stat().st_size)
 
     def scalar(self, sql: str) -> Any:
         with self.services.db.read() as connection:

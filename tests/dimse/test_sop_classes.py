@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec, module_from_spec
+
 import pytest
 from pydicom.uid import UID
-from pynetdicom import sop_class as theirs
 
 from leadglass.dicom.dictionary import is_valid_uid
 from leadglass.dimse import sop_classes as ours
+
+# A copy of its own: other tests add to the lists of the one that everybody shares.
+_spec = find_spec("pynetdicom.sop_class")
+assert _spec is not None and _spec.loader is not None
+theirs = module_from_spec(_spec)
+_spec.loader.exec_module(theirs)
 
 # Storage SOP classes that pynetdicom does not list under storage: how their UIDs begin, how many there are,
 # and why they are in our table all the same.

@@ -72,7 +72,7 @@ def test_it_shows_the_estate(surveyed: Any) -> None:
     for shown in (
         "Grade of the network F",
         "Hosts that answer strangers 5",
-        "Studies that stand open ≥ 1,301",
+        "Studies that stand open 1,301",
         "People they are of ≥ 421",
         "10.1.0.7:104 Radiologie am Markt DCMTK F ANSWERS STRANGERS 1,234 studies, 421 people",
         "[2001:db8::7]:104",

@@ -177,8 +177,11 @@ def test_nobody_sees_a_link_they_may_not_follow(signed_in):
             assert client.get(link).status_code == 200, (role, link)
 
 
-def test_a_full_record_shows_nothing(world, doctor, monkeypatch):
+def test_a_full_record_shows_nothing(fresh, helpers, monkeypatch):
     """The disk is full to the last reserved byte: no page of a list, no image, no object."""
+    fresh.people()
+    fresh.take_in(helpers.made_up())
+    doctor = fresh.client(Role.RADIOLOGIST)
     from leadglass.archive.doorkeeper import Doorkeeper
     from leadglass.errors import StorageFull
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any, Final
 
 from jinja2 import Environment
@@ -137,5 +137,5 @@ def _template(name: str) -> Any:
 def _environment() -> Environment:
     made = environment()
     wrap = made.filters["wordwrap"]  # thousands of letters have the same paragraphs
-    made.filters["wordwrap"] = lru_cache(4096)(lambda text, width: wrap(made, text, width))
+    made.filters["wordwrap"] = lru_cache(4096)(partial(wrap, made))
     return made
