@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ from leadglass.scan.register import Register
 from leadglass.scan_home import has_register, open_register
 
 LEADGLASS: Final = str(Path(sys.executable).with_name("leadglass"))
+_LOOK: Final = 0.02  # seconds between looks at how much memory is held
 _SCOPE: Final = """\
 [authorisation]
 organisation = "An estate"
@@ -91,6 +94,12 @@ class Said:
         return json.loads(self.out)
 
 
+def _most_held(process: int) -> int:
+    """Bytes, at most, since it began; 0 of one that has ended."""
+    told = re.search(r"^VmHWM:\s+(\d+) kB$", Path(f"/proc/{process}/status").read_text(), re.MULTILINE)
+    return int(told[1]) * 1024 if told else 0
+
+
 @dataclass(frozen=True, slots=True)
 class Under:
     """A survey under way. What it prints is kept in files, so that it never waits for a reader."""
@@ -104,13 +113,18 @@ class Under:
         return self.ended()
 
     def ended(self) -> Said:
-        _, status, used = os.wait4(self.process.pid, 0)
+        # Not ru_maxrss: it counts the memory of whoever began the process, too.
+        ended, memory = 0, 0
+        while not ended:
+            memory = max(memory, _most_held(self.process.pid))
+            time.sleep(_LOOK)
+            ended, status, used = os.wait4(self.process.pid, os.WNOHANG)
         self.process.returncode = os.waitstatus_to_exitcode(status)
         return Said(
             self.process.returncode,
             self.out.read_bytes(),
             self.err.read_bytes(),
-            used.ru_maxrss * 1024,
+            memory,
             used.ru_utime + used.ru_stime,
         )
 
