@@ -7,8 +7,6 @@ import os
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,6 @@ from typing import Any
 import sqlcipher3.dbapi2 as sqlcipher
 
 from leadglass.compose import Opened
-from leadglass.db import transaction
 
 _SQLITE_SAYS = {errno.EIO: "disk I/O error", errno.ENOSPC: "database or disk is full"}
 
@@ -89,8 +86,7 @@ _STATEMENTS = (
 )
 
 
-@contextmanager
-def broken_database(opened: Opened, fault: Fault) -> Iterator[None]:
+def break_database(opened: Opened, fault: Fault) -> None:
     """Route the statements of the writing connection of this one home through `fault`."""
     dialect = opened.services.db._writer._engine.dialect
 
@@ -111,44 +107,6 @@ def broken_database(opened: Opened, fault: Fault) -> Iterator[None]:
     for name in ("do_execute", "do_executemany", "do_execute_no_params"):
         through(name, lambda arguments: _statement(arguments[1]))
     through("do_commit", lambda _: "COMMIT")
-    with _broken_direct(dialect, fault):
-        yield
-
-
-@contextmanager
-def _broken_direct(dialect: Any, fault: Fault) -> Iterator[None]:
-    """The prepared statements of the same connection, which pass by the dialect's execution."""
-
-    class Driver:
-        def __init__(self, real: Any) -> None:
-            self._real = real
-
-        def __getattr__(self, name: str) -> Any:
-            real = getattr(self._real, name)
-
-            def call(text: str, *arguments: Any) -> Any:
-                strikes = fault.strikes(_statement(text))
-                if strikes and not fault.persisted:
-                    raise fault.database_error()
-                result = real(text, *arguments)
-                if strikes:
-                    raise fault.database_error()
-                return result
-
-            return call
-
-    def direct(connection: Any) -> Any:
-        made = real_executor(connection)
-        if connection.dialect is dialect:
-            made._driver = Driver(made._driver)
-        return made
-
-    real_executor = transaction.executor  # type: ignore[attr-defined]
-    transaction.executor = direct  # type: ignore[attr-defined]
-    try:
-        yield
-    finally:
-        transaction.executor = real_executor  # type: ignore[attr-defined]
 
 
 def _statement(text: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from fault_home import WAIT, Site, aftermath, check, contents, context, files, made_up, reader, take_in
-from fault_system import Fault, FaultySystem, broken_database
+from fault_system import Fault, FaultySystem, break_database
 
 from leadglass.archive.ingest import Kind
 from leadglass.archive.queries import Level, Query
@@ -82,8 +82,8 @@ def breakable(site: Site, fault: Fault) -> Iterator[Opened]:
         opened.services.ingest.blobs = Blobs(
             opened.home.objects, system=FaultySystem(opened.home.objects, fault)
         )
-        with broken_database(opened, fault):
-            yield opened
+        break_database(opened, fault)
+        yield opened
 
 
 @contextmanager
