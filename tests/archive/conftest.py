@@ -82,9 +82,7 @@ class Clinic:
             )
 
     def blobs(self) -> list[Path]:
-        """Those that hold something: in a stream of objects empty ones are made ahead."""
-        files = (path for path in (self.root / "objects").rglob("*") if path.is_file())
-        return sorted(path for path in files if path.stat().st_size)
+        return sorted(path for path in (self.root / "objects").rglob("*") if path.is_file())
 
     def scalar(self, sql: str) -> Any:
         with self.services.db.read() as connection:

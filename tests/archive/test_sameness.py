@@ -269,7 +269,8 @@ def test_many_at_once(clinic: Any, dicom: Any) -> None:
         futures.append(incoming.finish())
     kinds = [future.result(30).kind for future in futures]
     assert (kinds.count(Kind.STORED), kinds.count(Kind.DUPLICATE)) == (1, 19)
-    assert len(clinic.blobs()) == 1
+    # In a stream of objects empty files are made ahead.
+    assert sum(path.stat().st_size > 0 for path in clinic.blobs()) == 1
     assert len(clinic.entries("object.store")) == 20
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import httpx
@@ -64,8 +65,9 @@ def associated(there: There, called: str, *classes: Any) -> Iterator[Association
     for each in classes:
         ae.add_requested_context(each)
     for _ in range(4):
+        began = monotonic()
         found = ae.associate(there.host, there.port, ae_title=called)
-        if found.is_established or found.is_rejected:
+        if found.is_established or found.is_rejected or monotonic() - began > 5:
             break
     try:
         yield found
@@ -209,7 +211,18 @@ def test_nmap_is_asked_too(
 ) -> None:
     """What its dicom-ping makes of the same port, printed beside ours. It is not held to anything."""
     server, there = running
-    command = [program("nmap", "nmap"), "-n", "-Pn", "-sT", "--script", "+dicom-ping", "-p", there.port]
+    command = [
+        program("nmap", "nmap"),
+        "-n",
+        "-Pn",
+        "-sT",
+        "--script",
+        "+dicom-ping",
+        "--script-timeout",
+        "5s",
+        "-p",
+        there.port,
+    ]
     said = run(*command, there.host, cwd=tmp_path)
     assert said.status == 0, said.text
     state = re.search(rf"^{there.port}/tcp +(\S+)", said.out, re.MULTILINE)

@@ -149,7 +149,16 @@ def test_nobody_is_taken_for_a_honeypot(surveyed: Surveyed) -> None:
 def test_nmap_beside_it(surveyed: Surveyed, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What its dicom-ping makes of the same ports. It is held to what is open and nothing else."""
     ports = {there.port: name for name, there in surveyed.places.items()}
-    command = [program("nmap", "nmap"), "-n", "-Pn", "-sT", "--script", "+dicom-ping"]
+    command = [
+        program("nmap", "nmap"),
+        "-n",
+        "-Pn",
+        "-sT",
+        "--script",
+        "+dicom-ping",
+        "--script-timeout",
+        "5s",
+    ]
     said = run(*command, "-p", ",".join(map(str, ports)), "127.0.0.1", cwd=tmp_path)
     assert said.status == 0, said.text
     found = dict(re.findall(r"^(\d+)/tcp +(\w+.*?)(?=^\d+/tcp|^Nmap|\Z)", said.out, re.MULTILINE | re.DOTALL))
