@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import struct
+import threading
 import zlib
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -229,6 +231,31 @@ def test_without_an_entry_nothing_is_stored(clinic: Any, dicom: Any, mute: Calla
     assert clinic.blobs() == []
 
 
+def test_a_transaction_that_fails_before_the_disk_is_done_is_waited_for_by_nobody(
+    clinic: Any, dicom: Any, mute: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer may be done with it before its sender's thread goes on."""
+    write, told = clinic.services.db.write, []
+
+    def failed_meanwhile(*given: Any, **options: Any) -> Future[Any]:
+        future: Future[Any] = write(*given, **options)
+        wait((future,), 30)
+        return future
+
+    def take_in() -> None:
+        with pytest.raises(StorageFull):
+            clinic.ingest([dicom.file()])
+        told.append(True)
+
+    mute()
+    monkeypatch.setattr(clinic.services.db, "write", failed_meanwhile)
+    sender = threading.Thread(target=take_in, daemon=True)
+    sender.start()
+    sender.join(30)
+    assert told
+    assert clinic.blobs() == []
+
+
 def test_a_disk_short_of_room_refuses_before_the_first_byte(
     clinic: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,10 +282,10 @@ def test_an_object_that_is_given_up_leaves_nothing(clinic: Any, dicom: Any, desc
         clinic.people[Role.TECHNOLOGIST], clinic.own, "stow", clinic.context(Via.DICOMWEB)
     )
     incoming.write(dicom.file()[:900])
-    assert len(clinic.blobs()) == 1
+    assert len(clinic.files()) == 1
     incoming.abandon()
     incoming.abandon()
-    assert clinic.blobs() == []
+    assert clinic.files() == []
 
 
 def test_many_at_once_make_one_study(clinic: Any, dicom: Any) -> None:

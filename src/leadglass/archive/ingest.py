@@ -11,7 +11,7 @@ A crash before the commit point leaves a blob that no row names, which `leadglas
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
@@ -266,8 +266,9 @@ class _Commit:
         except LeadglassError:
             self.blob.abandon()
             raise
-        committed.add_done_callback(lambda done: self._settle(done, outcome))
         self._make_durable()
+        # After the disk, whose file is then free: this thread settles a transaction that has failed meanwhile.
+        committed.add_done_callback(lambda done: self._settle(done, outcome))
         return outcome
 
     def _make_durable(self) -> None:
@@ -367,7 +368,6 @@ class _Commit:
 
     def _settle(self, committed: Future[Outcome | Known], outcome: Future[Outcome]) -> None:
         """After the commit: a blob that no row names is removed again; a failed removal leaves an orphan."""
-        wait((self.durable,))  # its file is in use until then
         error = committed.exception()
         if error is not None:
             if not self._may_be_named(error):
