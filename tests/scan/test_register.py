@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import sqlcipher3.dbapi2 as sqlcipher
 
 from leadglass.db import migrations
 from leadglass.db.engine import Database, migration_engine
-from leadglass.errors import KeyMissing, KeyWrong, NotFound, Tampered
+from leadglass.errors import KeyMissing, KeyWrong, NotFound, StorageFull, Tampered
 from leadglass.scan import schema
 from leadglass.scan.observation import Observation, Outcome
 from leadglass.scan.register import Judgement, Register, Tally
@@ -79,6 +82,27 @@ def test_a_host_is_written_once_whether_it_comes_again_at_once_or_later(register
     register.host_done(later.id, "10.0.0.1", [seen("10.0.0.1", 107)], NOW).result()
     assert dict(register.observations(survey.id)) == {"10.0.0.1": [seen("10.0.0.1", 104)]}
     assert dict(register.observations(later.id)) == {"10.0.0.1": [seen("10.0.0.1", 107)]}
+
+
+def test_a_block_is_not_done_when_one_of_its_hosts_was_not_written(register: Register) -> None:
+    """Whoever goes on would never ask it again. They are one transaction, or one after the other."""
+
+    def full(*given: Any) -> None:
+        if "INSERT INTO observations" in given[2]:
+            raise sa.exc.OperationalError("", {}, sqlcipher.OperationalError("database or disk is full"))
+
+    survey = register.begin("text", {}, 1, "here", NOW)
+    sa.event.listen(register._db._writer._engine, "before_cursor_execute", full)
+    begun, go = threading.Event(), threading.Event()
+    register._db.write(lambda _: (begun.set(), go.wait(30)))
+    assert begun.wait(30)
+    hosts = [register.host_done(survey.id, "10.0.0.1", [seen("10.0.0.1")], NOW)]
+    block = register.block_done(survey.id, 1, Tally(), hosts)
+    go.set()
+    assert isinstance(hosts[0].exception(30), StorageFull)
+    assert isinstance(block.exception(30), StorageFull)
+    assert isinstance(register.block_done(survey.id, 1, Tally(), hosts).exception(30), StorageFull)
+    assert register.blocks_done(survey.id) == set()
 
 
 def test_many_hosts_are_read_page_by_page(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
 from leadglass.db import migrations
 from leadglass.db.engine import Database
-from leadglass.errors import Denied, StorageFailed
+from leadglass.errors import Denied, StorageFailed, Unavailable
 from leadglass.scan import survey as survey_module
 from leadglass.scan.addresses import AddressSet, range_of
 from leadglass.scan.archives import doubts
@@ -191,8 +192,6 @@ def test_who_is_busy_is_asked_once_more(
 def test_what_cannot_be_kept_ends_it(
     register: Register, listeners: dict[str, Listener], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from concurrent.futures import Future
-
     def fails(*_: object) -> Future[None]:
         future: Future[None] = Future()
         future.set_exception(StorageFailed("The disk failed."))
@@ -203,6 +202,25 @@ def test_what_cannot_be_kept_ends_it(
     with pytest.raises(StorageFailed):
         asyncio.run(made.run())
     assert register.survey().finished is None
+    assert register.blocks_done(1) == set()
+
+
+def test_a_host_that_cannot_be_handed_over_ends_it(
+    register: Register, listeners: dict[str, Listener], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is there to be told: it is a timer that hands over the hosts that were gathered."""
+
+    def fails(*_: object) -> Future[None]:
+        raise Unavailable("The database is closed.")
+
+    monkeypatch.setattr(survey_module, "_GATHER_SECONDS", 0)
+    monkeypatch.setattr(register, "host_done", fails)
+    made, asked = surveyor(register, (listeners["in"].port,), workers=1)
+    with pytest.raises(Unavailable):
+        asyncio.run(made.run())
+    assert len(asked) == 1
+    assert register.survey().finished is None
+    assert register.blocks_done(1) == set()
 
 
 def test_one_host_is_asked_at_one_port_at_a_time(register: Register) -> None:

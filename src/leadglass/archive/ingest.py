@@ -267,7 +267,7 @@ class _Commit:
             self.blob.abandon()
             raise
         self._make_durable()
-        # After the disk, whose file is then free: this thread settles a transaction that has failed meanwhile.
+        # After the disk, whose file is then free: one that has failed meanwhile is settled by this thread.
         committed.add_done_callback(lambda done: self._settle(done, outcome))
         return outcome
 

@@ -126,12 +126,23 @@ class Register:
         made: Future[int] = self._db.write(lambda tx: _inserted(tx, sa.insert(schema.surveys), values))
         return Survey(made.result(), now, None, kind, METHOD, vantage, scope, folder, plan, blocks)
 
-    def block_done(self, survey: int, number: int, tally: Tally) -> Future[None]:
+    def block_done(
+        self, survey: int, number: int, tally: Tally, hosts: Sequence[Future[None]] = ()
+    ) -> Future[None]:
+        """`hosts`: what `host_done` gave for those of the block. It is not done without one of them."""
         row = {
             "survey_id": survey, "number": number,
             "refused": tally.refused, "silent": tally.silent, "unreachable": tally.unreachable,
         }  # fmt: skip
-        return self._db.write(lambda tx: _done(tx.execute(_insert_block, row)))
+
+        def unit(tx: Transaction) -> None:
+            # Those that are not done yet are of this transaction: the writer keeps to the order.
+            for host in hosts:
+                if host.done():
+                    host.result()
+            tx.execute(_insert_block, row)
+
+        return self._db.write(unit)
 
     def host_done(self, survey: int, address: str, seen: Sequence[Observation], now: int) -> Future[None]:
         """All that was seen at one host. A host is written once: what comes again changes nothing. Hosts that

@@ -79,6 +79,7 @@ class _Block:
     number: int
     left: int  # hosts
     tally: Tally = field(default_factory=Tally)
+    written: list[Future[None]] = field(default_factory=list)  # hosts at which somebody answered
 
 
 class Surveyor:
@@ -106,7 +107,7 @@ class Surveyor:
         self._workers = workers
         self._pace = Pace(scope.rate, scope.rate_per_24)
         self._waiting = Waiting(manner.patience.connect)
-        self._done: list[Callable[[], Future[None]]] = []  # hosts that are to be written
+        self._done: list[tuple[_Block, Callable[[], Future[None]]]] = []  # hosts that are to be written
         self._writes: set[asyncio.Future[None]] = set()
         self._failure: BaseException | None = None  # of a write: what is not kept need not be asked
         self._known: set[str] = set()
@@ -151,7 +152,7 @@ class Surveyor:
                 knocks = await self._knock(block, address, ports)
                 opened = [each.port for each in knocks if each.outcome is Outcome.OPEN]
                 if opened or self._survey.kind is Kind.RETEST:
-                    await self._host(address, opened, knocks)
+                    await self._host(block, address, opened, knocks)
             self._leave(block)
             idle = (idle + 1) % _YIELD_EVERY
             if not idle:
@@ -198,7 +199,9 @@ class Surveyor:
 
     # --- what they say ------------------------------------------------------------------------------------
 
-    async def _host(self, address: str, ports: Sequence[int], knocks: Sequence[_Knock]) -> None:
+    async def _host(
+        self, block: _Block, address: str, ports: Sequence[int], knocks: Sequence[_Knock]
+    ) -> None:
         """A second look keeps the ports at which nobody is, too: they may be what was hoped for. So does one
         at whoever seems to listen everywhere: a port that is closed speaks for him."""
         self.progress.open_ports += len(ports)
@@ -212,7 +215,7 @@ class Surveyor:
         if not self._done:
             asyncio.get_running_loop().call_later(_GATHER_SECONDS, self._flush)
         done = partial(self._register.host_done, self._survey.id, address, seen, self._clock())
-        self._done.append(done)
+        self._done.append((block, done))
 
     async def _port(self, address: str, port: int) -> list[Observation]:
         seen = await self._asked(address, port)
@@ -240,12 +243,19 @@ class Surveyor:
         self.progress.done_hosts += 1
         if not block.left:
             self._flush()
-            self._write(self._register.block_done(self._survey.id, block.number, block.tally))
+            if self._failure is None:
+                done = (self._survey.id, block.number, block.tally, block.written)
+                self._write(self._register.block_done(*done))
 
     def _flush(self) -> None:
+        """Hand over the hosts that were gathered. A timer calls this, too, so that a failure is kept."""
         done, self._done = self._done, []
-        for write in done:
-            self._write(write())
+        try:
+            for block, write in done:
+                block.written.append(write())
+                self._write(block.written[-1])
+        except Exception as error:  # noqa: BLE001 - it ends the survey, whatever it is
+            self._failure = self._failure or error
 
     def _write(self, written: Future[None]) -> None:
         future = asyncio.wrap_future(written)
