@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from scanned import HERE, Host, holding, hosts, register, reports, scope, standi
 from strangers import reject
 
 from leadglass.cli import scan_watch
+from leadglass.errors import Violation
 from leadglass.scan.register import Kind
 
 Run = Callable[..., Any]
@@ -209,6 +211,29 @@ def test_differences_only(run: Run, between: list[Callable[[], None]]) -> None:
     assert len(lines) == 2
     assert "there is nothing to compare it with" in ran.err
     assert (reports(3) / "report.html").exists()
+
+
+def test_what_a_survey_leaves_behind_goes_before_the_next(
+    run: Run, between: list[Callable[[], None]]
+) -> None:
+    """The collector does not look at what is concluded, but a watch of months must not keep it all."""
+    kept: list[int] = []
+    between.append(lambda: kept.append(gc.get_freeze_count()))
+    with standing(holding(7)) as port:
+        watched(run, port, 2)
+    assert kept == [0]
+
+
+def test_a_survey_that_cannot_be_concluded_leaves_the_collector_on(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise Violation("No.")
+
+    monkeypatch.setattr("leadglass.scan.results.load", fails)
+    with standing(holding(7)) as port:
+        assert watched(run, port, 1).code == 1
+    assert gc.isenabled()
 
 
 def test_what_opened_is_status_1(run: Run, between: list[Callable[[], None]]) -> None:

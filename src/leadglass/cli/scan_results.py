@@ -38,9 +38,11 @@ def load(register: Register, survey: Survey) -> Result:
     from leadglass.scan.results import load as loaded
 
     gc.disable()  # all that is made of thousands of hosts is kept: to look for garbage in it took a third
-    result = loaded(register, survey, clock())
-    gc.freeze()
-    gc.enable()
+    try:
+        result = loaded(register, survey, clock())
+        gc.freeze()
+    finally:
+        gc.enable()
     for sentence in result.unread:
         show.note(sentence, style="yellow")
     return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import time
@@ -40,6 +41,7 @@ def watch(
     while True:
         began = time.monotonic()
         changed = _once(scope, vantage, out, json=json)
+        gc.unfreeze()  # what `load` kept from the collector, and all that there was then
         done += 1
         if times and done >= times:
             break
