@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import gc
 import threading
 from collections.abc import Callable
@@ -17,6 +19,10 @@ from leadglass.errors import Denied, StorageFailed, StorageFull, Unavailable
 
 def refuse(_: Transaction) -> None:
     raise Denied("No.")
+
+
+def no_locks(*_: int) -> None:
+    raise OSError(errno.ENOLCK, "No locks available")
 
 
 def test_units_that_wait_together_share_one_transaction(desk: Any) -> None:
@@ -162,6 +168,43 @@ def test_a_transaction_that_cannot_begin_fails_its_unit_and_only_that(desk: Any,
         desk.write("never").result(30)
     assert desk.write("again").result(30) == "again"
     assert desk.notes_elsewhere() == ["again"]
+
+
+def test_a_lock_that_cannot_be_taken_fails_its_unit_and_only_that(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.write("before").result(30)
+    with monkeypatch.context() as patched:
+        patched.setattr(fcntl, "flock", no_locks)
+        with pytest.raises(Unavailable):
+            desk.write("never").result(30)
+    assert desk.write("later").result(30) == "later"
+    assert desk.notes_elsewhere() == ["before", "later"]
+
+
+def test_a_thread_that_cannot_begin_is_begun_by_the_next(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(Unavailable):
+            desk.write("never")
+    assert desk.write("later").result(30) == "later"
+    assert desk.notes_elsewhere() == ["later"]
+
+
+def test_a_log_that_cannot_be_measured_does_not_end_the_writer(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("leadglass.db.writer.ASK_SECONDS", 0)
+    with monkeypatch.context() as patched:
+        patched.setattr("pathlib.Path.stat", fails)
+        assert desk.write("one").result(30) == "one"
+        assert desk.write("two").result(30) == "two"
 
 
 def test_after_a_failed_commit_nothing_is_written_any_more(desk: Any, faults: Any) -> None:

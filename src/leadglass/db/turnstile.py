@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from leadglass.errors import Unavailable
+
 
 class Turnstile:
     """The two locks of one home. Each thread that writes needs an instance of its own."""
@@ -23,10 +25,10 @@ class Turnstile:
 
     @contextmanager
     def passed(self) -> Iterator[None]:
-        """Hold the floor. Blocks until it is this writer's turn."""
-        fcntl.flock(self._gate, fcntl.LOCK_EX)
+        """Hold the floor. Blocks until it is this writer's turn. Unavailable when there are no locks."""
+        _lock(self._gate)
         try:
-            fcntl.flock(self._floor, fcntl.LOCK_EX)
+            _lock(self._floor)
         finally:
             fcntl.flock(self._gate, fcntl.LOCK_UN)
         try:
@@ -37,6 +39,13 @@ class Turnstile:
     def close(self) -> None:
         os.close(self._gate)
         os.close(self._floor)
+
+
+def _lock(descriptor: int) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError as error:
+        raise Unavailable("The system refuses the lock of whoever writes to the database.") from error
 
 
 def _open_lock(path: Path) -> int:

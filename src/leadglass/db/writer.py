@@ -10,7 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -69,8 +69,7 @@ class Writer:
             if self._closed:
                 raise Unavailable("The database is closed.")
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="leadglass-writer", daemon=True)
-                self._thread.start()
+                self._thread = _started(self._run, "leadglass-writer")
             self._jobs.put(job)
         return job.future
 
@@ -97,16 +96,13 @@ class Writer:
         if self._broken is not None:
             first.future.set_exception(self._broken)
             return
-        with self._turnstile.passed():
-            group, error = self._attempt(self._waiting(first))
-            if error is not None and len(group) <= 1:  # none when the transaction could not even begin
-                self._settle(first, error)
-                return
+        group, error = self._attempt(self._waiting(first))
         if error is None:
             _tell(group)  # with the floor left: whoever is told takes the interpreter for a while
-            return
-        for job in group:  # the group is rolled back: each on its own now, the culprit alone fails
-            with self._turnstile.passed():  # other processes may write in between
+        elif len(group) <= 1:  # none when the transaction could not even begin
+            self._settle(first, error)
+        else:  # the group is rolled back: each on its own now, the culprit alone fails
+            for job in group:  # other processes may write in between
                 self._settle(job, self._broken or self._alone(job))
 
     def _waiting(self, first: _Job) -> Iterator[_Job]:
@@ -130,7 +126,7 @@ class Writer:
         """Run `jobs` in one transaction. Returns whom to tell, and what went wrong, if anything."""
         group: list[_Job] = []
         try:
-            with self._transaction() as tx:
+            with self._turnstile.passed(), self._transaction() as tx:
                 for job in jobs:
                     group.append(job)
                     job.result = job.unit(tx)
@@ -219,10 +215,10 @@ class Checkpointer:
         self._ask = now + ASK_SECONDS
         if self._wal_size() < CHECKPOINT_BYTES:
             return
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="leadglass-checkpoint", daemon=True)
-            self._thread.start()
-        self._due.set()
+        with suppress(Unavailable):  # it is due the next time, too
+            if self._thread is None:
+                self._thread = _started(self._run, "leadglass-checkpoint")
+            self._due.set()
 
     def close(self) -> None:
         self._closed = True
@@ -235,7 +231,7 @@ class Checkpointer:
     def _run(self) -> None:
         while self._due.wait() and not self._closed:
             self._due.clear()  # before the work: a call that comes in during it must not be lost
-            with suppress(sa.exc.DBAPIError, sqlcipher.Error):
+            with suppress(sa.exc.DBAPIError, sqlcipher.Error, Unavailable):
                 # A full or failing disk: the commits say so; the log is copied another time.
                 self._copy()
 
@@ -269,8 +265,17 @@ class Checkpointer:
     def _wal_size(self) -> int:
         try:
             return self._wal.stat().st_size
-        except FileNotFoundError:
+        except OSError:  # it is not there; or the disk fails, and the commits say so
             return 0
+
+
+def _started(work: Callable[[], None], name: str) -> threading.Thread:
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise Unavailable("The system lets us have no further thread.") from error
+    return thread
 
 
 def _tell(group: list[_Job]) -> None:
