@@ -72,6 +72,30 @@ def test_a_rolled_back_group_leaves_nothing(records: Records) -> None:
     assert records.verify().ok
 
 
+@pytest.mark.parametrize("before", [0, 3])
+def test_a_head_that_was_signed_and_rolled_back_is_not_built_on(records: Records, before: int) -> None:
+    """What must be durable first may fail after the head was written: this process knows a head too many."""
+
+    def fails(_: Transaction) -> None:
+        raise ZeroDivisionError
+
+    def unit(tx: Transaction) -> None:
+        records.log.append(tx, records.entry(9), NOW)
+        tx.before_commit("disk", fails)
+
+    other = Log(Signer.from_seed("leadglass.test/record", bytes(range(32))))
+    records.fill(before)
+    for log in (records.log, other, records.log):
+        with pytest.raises(ZeroDivisionError):
+            records.write(unit)
+        records.write(lambda tx, log=log: log.append(tx, records.entry(), NOW))
+    assert [row.seq for row in stored(records)] == list(range(before + 3))
+    assert records.verify().ok
+    records.sql("UPDATE log_head SET root = zeroblob(32)")
+    with pytest.raises(Tampered):
+        records.append(records.entry())
+
+
 def test_an_entry_too_large_costs_only_its_own_unit(records: Records) -> None:
     with pytest.raises(LimitExceeded):
         records.append(records.entry(0, reason="x" * 5000))
