@@ -166,6 +166,31 @@ def test_it_goes_on_where_it_stopped(register: Register, listeners: dict[str, Li
     other.socket.close()
 
 
+def test_who_was_done_but_not_written_yet_is_asked_again(
+    register: Register, listeners: dict[str, Listener], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed by force before those who were gathered are handed over: they are lost, and no block says done."""
+
+    def answer(address: str, port: int) -> Sequence[Observation]:
+        if len(asked) == 2:
+            raise Killed
+        return [accepted(address, port)]
+
+    port = listeners["in"].port
+    other = Listener("127.9.0.8", port)
+    made, asked = surveyor(register, (port,), answer, workers=1)
+    with monkeypatch.context() as patched:
+        patched.setattr(made, "_flush", lambda: None)
+        with pytest.raises(Killed):
+            asyncio.run(made.run())
+    assert (register.hosts_done(1), register.blocks_done(1)) == (set(), set())
+    again, asked_again = surveyor(register, (port,), survey=1)
+    asyncio.run(again.run())
+    assert sorted(asked_again) == sorted(asked)
+    assert register.hosts_done(1) == {"127.9.0.7", "127.9.0.8"}
+    other.socket.close()
+
+
 def test_a_scope_that_expires_ends_it(register: Register, listeners: dict[str, Listener]) -> None:
     made, asked = surveyor(register, (listeners["in"].port,), clock=lambda: NOW + 86_400_000)
     with pytest.raises(Denied) as caught:
