@@ -65,7 +65,7 @@ def test_an_open_port_and_one_that_refuses_strangers(run: Run) -> None:
     assert "1 host, 2 ports, as far as query." in ran.err
     assert "Authorised by whoever ran the command." in ran.err
     folder = reports(1)
-    assert f"Report {folder}/report.html   Letter to the owner {folder}/letter.html" in ran.out
+    assert f"Report {folder}/report.html\nLetter to the owner {folder}/letter.html\n" in ran.out
     for keys in answering.asked:
         assert not set(keys) & {0x00100010, 0x00100020, 0x00100030}
     assert {path.name for path in folder.iterdir()} == {
@@ -239,6 +239,7 @@ def refused(run: Run, text: str, said: str) -> None:
         ({"authorisation__ranges": '["127.0.0.0/8", "8.8.8.0/24"]'}, "so it has to be signed"),
         ({"limits__options": '["everything"]'}, "limits.options are some of"),
         ({"limits__max_level": '"retrieve"'}, "limits.max_level is one of"),
+        ({"reports__constituency": '"owners.csv"'}, "There is no file owners.csv."),
     ],
 )
 def test_a_scope_that_may_not_be_used_sends_nothing(run: Run, changes: dict[str, str], said: str) -> None:

@@ -17,7 +17,7 @@ from leadglass.scan.casebook import Warned, Way
 from leadglass.scan.constituency import Owner
 from leadglass.scan.followup import CaseState, decide
 from leadglass.scan.register import Judgement, Register
-from leadglass.scan.results import keep, load, read_file
+from leadglass.scan.results import keep, load, read_file, require_owners
 
 NOW = reported.NOW
 
@@ -65,6 +65,21 @@ def test_a_contact_that_was_fetched_fills_a_gap_and_no_more(register: Register, 
     assert [sentence.rpartition("/")[2] for sentence in result.unread] == [
         "x.rdap.json: That is no RDAP answer about a network."
     ]
+
+
+def test_a_constituency_file_that_is_gone_takes_nothing_with_it(register: Register, tmp_path: Path) -> None:
+    """Before the first packet it is asked for; afterwards, what was seen is shown without owners."""
+    survey = reported.fill(register, tmp_path, NOW)
+    scope = load(register, survey, NOW).about.scope
+    require_owners(scope, tmp_path)
+    for spoil in (lambda path: path.write_text("name,owner\n"), Path.unlink):
+        spoil(tmp_path / "owners.csv")
+        with pytest.raises(Violation):
+            require_owners(scope, tmp_path)
+        result = load(register, survey, NOW)
+        assert len(result.network.hosts) == len(reported.everybody())
+        assert {host.owner for host in result.network.hosts} == {None}
+        assert [sentence.partition(":")[0] for sentence in result.unread] == ["Owners are not known"]
 
 
 def test_what_was_overruled_counts_until_its_end(register: Register, tmp_path: Path) -> None:

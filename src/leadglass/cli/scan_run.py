@@ -102,12 +102,12 @@ def scan(
 
 
 def _say_files(report: Path, letters: list[Path]) -> None:
-    told = f"Report {report}"
+    told = [f"Report {report}"]
     if len(letters) == 1:
-        told += f"   Letter to the owner {letters[0]}"
+        told.append(f"Letter to the owner {letters[0]}")
     elif letters:
-        told += f"   {len(letters):,} letters to owners beside it"
-    show.out().print(f"\n{told}", soft_wrap=True)
+        told.append(f"{len(letters):,} letters to owners beside it")
+    show.out().print("\n" + "\n".join(told), soft_wrap=True)
 
 
 def _many_connections() -> None:

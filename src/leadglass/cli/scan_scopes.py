@@ -173,7 +173,9 @@ def _own(found: list[tuple[str, tuple[int, ...] | None]], now: int) -> Ready:
 def _ready(scope: Scope, text: str, folder: Path, told: tuple[str, ...]) -> Ready:
     """Names looked up, lists read: once, so that what is asked is what is shown."""
     from leadglass.scan.plan import plan
+    from leadglass.scan.results import require_owners
 
+    require_owners(scope, folder)
     hosts: list[tuple[str, tuple[int, ...] | None]] = []
     for named in scope.hosts:
         for address in _addresses(named.host):

@@ -75,12 +75,24 @@ def read_file(path: Path) -> bytes:
     return content
 
 
+def require_owners(scope: Scope, folder: Path) -> None:
+    """Violation, Unavailable: the constituency file cannot be read. Asked before the first packet."""
+    if scope.constituency:
+        read_constituency(read_file(folder / scope.constituency))
+
+
 def _owners(scope: Scope, folder: Path, unread: list[str]) -> Constituency:
-    """The constituency file; where it names no contact, what RDAP and security.txt files beside it say."""
+    """The constituency file; where it names no contact, what RDAP and security.txt files beside it say.
+    What was seen does not depend on it: a file that is gone meanwhile is said, and there are no owners."""
     if not scope.constituency:
         return Constituency()
     path = folder / scope.constituency
-    return Constituency([*_fetched(path.parent, unread), *read_constituency(read_file(path)).owners()])
+    try:
+        named = read_constituency(read_file(path)).owners()
+    except (Violation, Unavailable) as error:
+        unread.append(f"Owners are not known: {error}")
+        named = []
+    return Constituency([*_fetched(path.parent, unread), *named])
 
 
 def _fetched(folder: Path, unread: list[str]) -> Iterator[Owner]:
