@@ -128,6 +128,28 @@ def test_what_is_wrong_is_said_before_the_first_packet(changes: dict[str, str | 
     assert str(caught.value).endswith(".")
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"authorisation__valid_to": '"2026-03-31"'}, "authorisation.valid_to is a day without quotes"),
+        (
+            {"authorisation__valid_to": "2026-03-31T10:00:00"},
+            "authorisation.valid_to is a day without quotes",
+        ),
+        ({"authorisation__legal_basis": "7"}, 'authorisation.legal_basis is a text in "quotes".'),
+        ({"targets__ranges": '"10.1.2.0/24"'}, "targets.ranges is a list."),
+        ({"targets__ports": "104"}, 'targets.ports is a text in "quotes" or a list.'),
+        ({"limits__rate": '"200"'}, "limits.rate is a number."),
+    ],
+)
+def test_a_value_of_another_kind_is_told_which_it_has_to_be(
+    changes: dict[str, str | None], said: str
+) -> None:
+    with pytest.raises(Violation) as caught:
+        scope(**changes)
+    assert str(caught.value).startswith(said)
+
+
 @pytest.mark.parametrize("content", [b"[", b"\xff", b"a = " + b"9" * (5 << 20), b"authorisation = 3"])
 def test_what_is_no_scope_at_all(content: bytes) -> None:
     with pytest.raises(Violation):

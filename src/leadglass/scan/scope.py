@@ -37,6 +37,14 @@ _NAME: Final = re.compile(
 _TITLE: Final = re.compile(r"[\x21-\x5b\x5d-\x7e]([\x20-\x5b\x5d-\x7e]{0,14}[\x21-\x5b\x5d-\x7e])?", re.ASCII)
 _HOURS: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)-([01]?\d|2[0-4]):([0-5]\d)", re.ASCII)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_KINDS: Final[Mapping[type, str]] = MappingProxyType(
+    {
+        str: 'a text in "quotes"',
+        int: "a number",
+        list: "a list",
+        date: "a day without quotes, such as 2026-01-31",
+    }
+)
 TLP: Final = ("CLEAR", "GREEN", "AMBER", "AMBER+STRICT", "RED")  # FIRST's Traffic Light Protocol 2.0
 
 
@@ -119,7 +127,9 @@ def read_scope(content: bytes, now: int) -> Scope:
         raise Violation("The scope file is larger than one is read.", code="scope-size")
     try:
         members = tomllib.loads(content.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except UnicodeDecodeError:
+        raise Violation("The scope is no TOML file: it is not UTF-8.", code="scope-toml") from None
+    except tomllib.TOMLDecodeError as error:
         raise Violation(f"The scope is no TOML file: {error}.", code="scope-toml") from None
     reader = _Reader(members)
     scope = _scope(reader, sha256(content).hexdigest())
@@ -144,7 +154,7 @@ class _Reader:
         if value is None:
             raise Violation(f"The scope does not say {section}.{name}.", code="scope")
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise Violation(f"{section}.{name} is not of the right kind.", code="scope")
+            raise Violation(f"{section}.{name} is {_kind(kind)}.", code="scope")
         return value
 
     def text(self, section: str, name: str, default: str | None = None) -> str:
@@ -175,7 +185,7 @@ class _Reader:
     def day(self, section: str, name: str) -> date:
         value = self.take(section, name, (date, datetime))
         if isinstance(value, datetime):
-            raise Violation(f"{section}.{name} is a day, such as 2026-01-31.", code="scope")
+            raise Violation(f"{section}.{name} is {_kind(date)}.", code="scope")
         return value  # type: ignore[no-any-return]
 
     def require_all_known(self) -> None:
@@ -343,6 +353,13 @@ def _is_address(text: str) -> bool:
     except Violation:
         return False
     return "/" not in text and "-" not in text
+
+
+def _kind(kind: type | tuple[type, ...]) -> str:
+    """What a value has to be, in words."""
+    return " or ".join(
+        _KINDS[each] for each in (kind if isinstance(kind, tuple) else (kind,)) if each in _KINDS
+    )
 
 
 def _safe(text: str) -> str:
