@@ -64,7 +64,8 @@ def test_the_old_pacs_is_gone_and_everybody_can_check_it(
     assert f"{where}: F (answers) at" in checked.out
     key = checked.out.split("Signed with ")[1].strip()
     monkeypatch.setenv("LEADGLASS_SCAN", str(tmp_path / "elsewhere"))
-    assert run("scan", "closed", proof).code == 1
+    refused = run("scan", "closed", proof)
+    assert (refused.code, "--key KEY" in refused.err, (tmp_path / "elsewhere").exists()) == (1, True, False)
     elsewhere = run("scan", "closed", proof, "--key", key, "--json")
     assert (elsewhere.code, elsewhere.json["closed"], elsewhere.json["key"]) == (0, True, key)
 
@@ -156,7 +157,7 @@ def test_an_earlier_survey_can_be_verified(run: Run) -> None:
 @pytest.mark.parametrize(
     ("more", "code", "said"),
     [
-        (("127.0.0.1:9",), 1, "did not find that open"),
+        (("127.0.0.1:9",), 1, "The survey did not find that open: 127.0.0.1:9."),
         (("--survey", "9"), 1, "no such survey"),
         (("--vantage", "elsewhere"), 1, "A fix is shown from the place from which it was seen"),
     ],
@@ -180,7 +181,8 @@ def test_an_expired_scope_verifies_nothing(run: Run, monkeypatch: pytest.MonkeyP
 
         monkeypatch.setattr("leadglass.home.clock", lambda: clock() + 3 * 86_400_000)
         ran = run("scan", "--verify")
-        assert (ran.code, "has expired" in ran.err, len(host.titles)) == (1, True, asked)
+        said = "The scope has expired" in ran.err and "Survey again" in ran.err
+        assert (ran.code, said, len(host.titles)) == (1, True, asked)
 
 
 # --- watch ---------------------------------------------------------------------------------------------------

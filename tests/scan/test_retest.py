@@ -29,8 +29,13 @@ def test_those_that_are_named_or_all() -> None:
     assert chosen(doors, []) == doors
     assert chosen(doors, [("10.1.0.9", (8042,))]) == {"10.1.0.9": (8042,)}
     assert chosen(doors, [("10.1.0.9", None)]) == {"10.1.0.9": (4242, 8042)}
-    for wrong in (("10.1.0.9", (1,)), ("10.1.0.8", (104,)), ("10.1.0.8", None)):
-        with pytest.raises(NotFound):
+    for wrong, named in (
+        (("10.1.0.9", (1,)), "10.1.0.9:1"),
+        (("10.1.0.9", (4242, 9)), "10.1.0.9:9"),
+        (("10.1.0.8", (104,)), "10.1.0.8:104"),
+        (("10.1.0.8", None), "10.1.0.8"),
+    ):
+        with pytest.raises(NotFound, match=f"{named}\\.$"):
             chosen(doors, [wrong])
 
 

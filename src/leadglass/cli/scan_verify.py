@@ -11,7 +11,7 @@ from leadglass.cli import show
 from leadglass.cli.scan_results import folder_of, load, save
 from leadglass.cli.scan_scopes import Ready, content_of, named_targets
 from leadglass.cli.work import JsonOption
-from leadglass.errors import Violation
+from leadglass.errors import NotFound, Violation
 
 if TYPE_CHECKING:
     from leadglass.note import Signer
@@ -48,7 +48,10 @@ def retest(
     if not doors:
         show.out().print("The survey found nothing open.")
         return
-    scope = read_scope(survey.scope.encode(), clock())
+    try:
+        scope = read_scope(survey.scope.encode(), clock())
+    except Violation as error:
+        raise Violation(f"{error} Survey again in a new one: what it no longer finds is closed.") from None
     ready = Ready(scope, survey.scope, Path(survey.folder), plan_for(doors, scope))
     tell(ready)
     second, finished = run(ready, register, survey.vantage, anew=True, quiet=json, kind=Kind.RETEST)
@@ -146,9 +149,11 @@ def closed(
 
     from leadglass.note import VerifierKey
     from leadglass.scan.closure import verify
-    from leadglass.scan_home import open_register
+    from leadglass.scan_home import has_register, open_register
 
     if key is None:
+        if not has_register(os.environ):
+            raise NotFound("There is no register here. Name the key of whoever made the proof: --key KEY")
         with open_register(os.environ) as register:
             verifier = signer_of(register).key
     else:

@@ -15,6 +15,7 @@ from leadglass.scan.observation import Level, Observation
 from leadglass.scan.plan import Plan
 from leadglass.scan.results import Result
 from leadglass.scan.scope import Scope
+from leadglass.scan.scope_text import with_port
 
 PURPOSE: Final = "closure"  # of the register's signing key
 SIGNER: Final = "leadglass/scan"
@@ -40,8 +41,10 @@ def chosen(doors: Doors, named: Iterable[tuple[str, tuple[int, ...] | None]]) ->
     """Those of them that are named, or all when none is. NotFound for one that was not open."""
     wanted = {}
     for address, ports in named:
-        if address not in doors or not set(ports or ()) <= set(doors[address]):
-            raise NotFound(f"The last survey did not find that open: {address}.", code="not-open")
+        shut = sorted(set(ports or ()) - set(doors.get(address, ())))
+        if address not in doors or shut:
+            what = with_port(address, shut[0]) if shut else address
+            raise NotFound(f"The survey did not find that open: {what}.", code="not-open")
         wanted[address] = ports or doors[address]
     return wanted or doors
 
