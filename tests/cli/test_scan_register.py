@@ -168,9 +168,15 @@ def test_before_the_first_survey(run: Run, command: tuple[str, ...]) -> None:
 
 
 def test_an_empty_register_has_empty_lists(run: Run) -> None:
-    for command in ("surveys", "cases", "warnings"):
+    said = {
+        "surveys": "There is no survey yet.",
+        "cases": "Nothing is open.",
+        "warnings": "Nobody was told yet.",
+    }
+    for command, sentence in said.items():
         assert run("scan", command, "--json").json == []
-        assert run("scan", command).code == 0
+        ran = run("scan", command)
+        assert (ran.code, ran.out.strip()) == (0, sentence)
 
 
 # --- evidence ------------------------------------------------------------------------------------------------
@@ -237,7 +243,7 @@ def test_what_is_overdue_is_status_1(run: Run, where: str) -> None:
     run("scan", "case", where, "--check", "D06", "--due", day(-2))
     ran = run("scan", "cases")
     assert ran.code == 1
-    assert f"{day(-2)}  OVERDUE" in ran.out
+    assert f"{day(-2)} OVERDUE" in ran.out
     assert [name for name, case in cases(run).items() if case["overdue"]] == ["D06"]
     run("scan", "case", where, "--state", "ignored", "--reason", "no answer", "--until", day(9))
     assert run("scan", "cases").code == 0
@@ -360,6 +366,7 @@ def test_what_a_configuration_lets_strangers_do(run: Run) -> None:
     ran = run("scan", "inside", "orthanc.json")
     assert ran.code == 1
     assert "Orthanc" in ran.out
+    assert "Port 4242, dicom: a stranger gets to level 3 (answers)" in ran.out
     assert "D06" in ran.out
     assert "DicomAlwaysAllowFind = true" in ran.out
     assert "orthanc.json:1" in ran.out

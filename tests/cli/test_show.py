@@ -81,6 +81,17 @@ def test_tables_fold_to_the_terminal_and_lose_nothing(monkeypatch: pytest.Monkey
     assert "[bold]nomarkup[/bold]" in "".join("".join(lines).split())
 
 
+def test_words_are_broken_only_where_nothing_else_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    monkeypatch.setenv("COLUMNS", "60")
+    row = ("127.0.0.1:4242", "The archive's studies can be listed", "acknowledged", "2020-01-01 OVERDUE")
+    show.table(("Where", "What", "State", "Due"), [row], whole=frozenset({0}))
+    text = re.sub(r"\x1b\[\d*m", "", terminal.getvalue())
+    assert max(map(len, text.splitlines())) <= 60
+    assert set(" ".join(row).split()) <= set(text.split())
+
+
 def test_a_pipe_gets_whole_lines(capsys: pytest.CaptureFixture[str]) -> None:
     show.table(("Name",), [("x" * 300,)])
     assert "x" * 300 in capsys.readouterr().out

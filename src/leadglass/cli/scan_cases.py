@@ -141,6 +141,9 @@ def warnings(json: JsonOption = False) -> None:
     if json:
         show.as_json([asdict(each) | {"at": show.moment(each.at)} for each in told])
         return
+    if not told:
+        show.out().print("Nobody was told yet.")
+        return
     show.table(
         ("When (UTC)", "Owner", "Contact", "Way", "By", "Hosts"),
         [
@@ -232,11 +235,11 @@ def _table(found: list[Case], now: int) -> None:
                 wording.title(each.check, wording.Language.EN),
                 f"{each.state} until {_iso(each.until)}" if each.until else each.state,
                 each.person,
-                f"{_iso(each.due)}{'  OVERDUE' if each.is_overdue(now) else ''}",
+                f"{_iso(each.due)}{' OVERDUE' if each.is_overdue(now) else ''}",
             )
             for each in found
         ],
-        whole=frozenset({0, 1, 5}),
+        whole=frozenset({0, 1}),
     )
 
 

@@ -16,6 +16,7 @@ from leadglass.cli.work import JsonOption
 
 if TYPE_CHECKING:
     from leadglass.scan.inside.prediction import Door, Prediction
+    from leadglass.scan.observation import Level
 
 
 def show(
@@ -67,6 +68,9 @@ def surveys(json: JsonOption = False) -> None:
                 for each in known
             ]
         )
+        return
+    if not known:
+        terminal.out().print("There is no survey yet.")
         return
     rows = []
     for each in known:
@@ -170,8 +174,8 @@ def inside(
 def _tell(door: Door) -> None:
     from leadglass.scan import wording
 
-    named = "" if door.level == door.level_named else f" (level {door.level_named} with its AE title)"
-    terminal.out().print(f"Port {door.port}, {door.kind}: a stranger gets to level {door.level}{named}")
+    named = "" if door.level == door.level_named else f"; to {_level(door.level_named)} with its AE title"
+    terminal.out().print(f"Port {door.port}, {door.kind}: a stranger gets to {_level(door.level)}{named}")
     rows = []
     for each in door.expected:
         cause = each.cause
@@ -181,6 +185,10 @@ def _tell(door: Door) -> None:
     if rows:
         terminal.table(("Check", "What", "Because of", "Where"), rows)
     terminal.out().print("")
+
+
+def _level(level: Level) -> str:
+    return f"level {level} ({level.name.lower()})"
 
 
 def _as_json(found: Prediction) -> dict[str, Any]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # Control, format (the bidirectional ones among them), surrogate, private use, unassigned; separators.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 PIPED_WIDTH = 400  # characters
+_BETWEEN = 3  # characters between two columns of a table
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -76,13 +77,40 @@ def table(
     from rich.table import Table
     from rich.text import Text
 
+    console, cells = out(), [[printable(str(cell)) for cell in row] for row in rows]
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for place, name in enumerate(columns):
+    widths = _widths([columns, *cells], whole, console.width - _BETWEEN * (len(columns) - 1))
+    for place, (name, width) in enumerate(zip(columns, widths, strict=True)):
         justify: Literal["left", "right"] = "right" if place in right else "left"
-        made.add_column(Text(name), justify=justify, no_wrap=place in whole, overflow="fold")
-    for row in rows:
-        made.add_row(*(Text(printable(str(cell))) for cell in row))
-    out().print(made)
+        made.add_column(
+            Text(name),
+            justify=justify,
+            no_wrap=place in whole,
+            overflow="fold",
+            min_width=width,
+            max_width=width,
+        )
+    for row in cells:
+        made.add_row(*map(Text, row))
+    console.print(made)
+
+
+def _widths(rows: Sequence[Sequence[str]], whole: frozenset[int], room: int) -> list[int]:
+    """Of columns: the widest gives way first, and words are broken only where nothing else helps."""
+    from rich.cells import cell_len
+
+    columns = list(zip(*rows, strict=True))
+    widths = [max(map(cell_len, column)) for column in columns]
+    words = [
+        max((cell_len(word) for cell in column for word in cell.split()), default=0) for column in columns
+    ]
+    for least in (words, [1] * len(widths)):
+        while sum(widths) > room:
+            places = [n for n, width in enumerate(widths) if n not in whole and width > least[n]]
+            if not places:
+                break
+            widths[max(places, key=widths.__getitem__)] -= 1
+    return widths
 
 
 def plain_rows(rows: Iterable[Sequence[object]]) -> None:
