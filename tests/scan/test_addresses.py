@@ -80,7 +80,9 @@ def test_ranges_that_are_none(text: str) -> None:
 @pytest.mark.parametrize(
     ("address", "private"),
     [("127.3.2.1", True), ("10.0.0.1", True), ("172.31.0.1", True), ("192.168.1.1", True), ("fd00::1", True),
-     ("::1", True), ("8.8.8.8", False), ("172.32.0.1", False), ("2a00::1", False), ("0.0.0.0", False)],
+     ("::1", True), ("8.8.8.8", False), ("172.32.0.1", False), ("2a00::1", False), ("0.0.0.0", False),
+     ("fe80::1", True), ("169.254.1.1", True), ("192.0.2.7", False), ("2001:db8::7", False), ("198.18.0.1", False),
+     ("100.64.0.1", False), ("240.0.0.1", False), ("255.255.255.255", False)],
 )  # fmt: skip
 def test_what_the_internet_does_not_reach(address: str, private: bool) -> None:
     assert is_private(address) is private

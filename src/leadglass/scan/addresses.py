@@ -148,9 +148,9 @@ def overlap(ranges: Iterable[Range]) -> tuple[Range, Range] | None:
 
 
 def is_private(address: str) -> bool:
-    """Not to be reached from the internet: loopback, link-local, RFC 1918, RFC 4193."""
-    found = ip_address(address)
-    return found.is_private and not found.is_unspecified
+    """Not to be reached from the internet: loopback, link-local, RFC 1918, RFC 4193. What `ipaddress` calls
+    private is more, such as test networks, and depends on the version of Python."""
+    return address in _PRIVATE
 
 
 def all_private(ranges: Iterable[Range]) -> bool:
