@@ -148,7 +148,7 @@ def test_an_earlier_survey_can_be_verified(run: Run) -> None:
     with standing(host) as port:
         run("scan", f"{HERE}:{port}")
         assert run("scan", f"{HERE}:1").code == 0
-        assert run("scan", "--verify").out.strip() == "The survey found nothing open."
+        assert run("scan", "--verify").out.strip() == "Survey 2 found nothing open."
         shut(host)
         ran = run("scan", "--verify", "--survey", "1")
     assert (ran.code, f":{port}  F → A  closed" in ran.out) == (0, True)
@@ -159,6 +159,8 @@ def test_an_earlier_survey_can_be_verified(run: Run) -> None:
     [
         (("127.0.0.1:9",), 1, "The survey did not find that open: 127.0.0.1:9."),
         (("--survey", "9"), 1, "no such survey"),
+        (("--scope", "scope.toml"), 2, "A second look keeps to the survey's scope."),
+        (("--anew",), 2, "A second look keeps to the survey's scope."),
         (("--vantage", "elsewhere"), 1, "A fix is shown from the place from which it was seen"),
     ],
 )

@@ -80,6 +80,8 @@ def scan(
         if verify:
             from leadglass.cli.scan_verify import retest
 
+            if scope is not None or anew:
+                raise typer.BadParameter("A second look keeps to the survey's scope.", param_hint="--verify")
             retest(register, register.survey(survey), targets, vantage, out, json=json)
             return
         if survey is not None:

@@ -46,7 +46,7 @@ def retest(
     first = load(register, survey)
     doors = chosen(opened(first.network), named_targets(targets or []))
     if not doors:
-        show.out().print("The survey found nothing open.")
+        show.out().print(f"Survey {survey.id} found nothing open.")
         return
     try:
         scope = read_scope(survey.scope.encode(), clock())
