@@ -53,6 +53,11 @@ def test_what_was_open_and_is_closed() -> None:
     assert made == closure(opened(), refusing(), "here", "ab" * 32)
 
 
+@pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.SILENT])
+def test_a_port_at_which_nobody_answers_is_closed(outcome: Outcome) -> None:
+    assert closure(opened(), [seen("tcp", outcome, NOW + 60_000)], "here", "").is_closed
+
+
 @pytest.mark.parametrize(
     ("outcome", "said"),
     [
@@ -60,6 +65,7 @@ def test_what_was_open_and_is_closed() -> None:
         (Outcome.MUTE, {}),
         (Outcome.CLOSED, {}),
         (Outcome.MISBEHAVES, {"fault": "slow"}),
+        (Outcome.UNREACHABLE, {}),
         (Outcome.UNTRIED, {}),
     ],
 )

@@ -58,7 +58,7 @@ def test_seen_again_it_is_the_same_case() -> None:
 
 
 def test_it_is_fixed_when_it_was_asked_and_is_gone() -> None:
-    for gone in ([], [rejected(1, 1, 3)], [seen("tcp", Outcome.REFUSED)]):
+    for gone in ([], [rejected(1, 1, 3)], [seen("tcp", Outcome.REFUSED)], [seen("tcp", Outcome.SILENT)]):
         fixed = advance(opened(), surveyed(*gone), asked(), "x", NOW + DAY)
         assert {case.state for case in fixed} == {CaseState.FIXED}
         assert len(fixed) == len(opened())
@@ -70,6 +70,7 @@ def test_it_is_fixed_when_it_was_asked_and_is_gone() -> None:
         ([], asked((HERE, 105))),  # the port was not gone through
         ([], asked(level=Level.CLOSED)),  # nor as far
         ([rejected(2, 3, 2)], asked()),  # it was busy
+        ([seen("tcp", Outcome.UNREACHABLE)], asked()),
         ([seen("associate", Outcome.MUTE, {"called": "A", "calling": "B"})], asked()),
         ([seen("associate", Outcome.CLOSED, {"called": "A", "calling": "B"})], asked()),
     ],

@@ -51,10 +51,14 @@ class Verdict(StrEnum):
     CLOSED = "closed"
 
 
-# Who answers like this has shown neither that he is open nor that he is closed: ask again.
+# Who answers like this has shown neither that he is open nor that he is closed: ask again. Where there is no
+# way, that may be this machine's own network.
 INCONCLUSIVE: Final = frozenset(
-    {Verdict.BUSY, Verdict.MUTE, Verdict.HANGS_UP, Verdict.MISBEHAVES, Verdict.UNKNOWN}
-)
+    {
+        Verdict.BUSY, Verdict.MUTE, Verdict.HANGS_UP, Verdict.MISBEHAVES, Verdict.UNREACHABLE,
+        Verdict.UNKNOWN,
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
