@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import reported
-from observed import HERE, NOW, dcmqrscp_open, rejected, seen
+from observed import HERE, NOW, associate, dcmqrscp_open, rejected, seen
 
 from leadglass.errors import Violation
 from leadglass.scan.checks import Severity
 from leadglass.scan.conclusions import Network
-from leadglass.scan.followup import DAY, DUE, Asked, Case, CaseState, advance, decide
+from leadglass.scan.followup import DAY, DUE, LEAST, Asked, Case, CaseState, advance, decide
 from leadglass.scan.manner import Option
 from leadglass.scan.observation import Level, Outcome
 
@@ -103,11 +104,19 @@ def test_what_was_accepted_is_so_until_its_end(state: CaseState) -> None:
 
 def test_what_does_not_count_makes_no_case() -> None:
     """Nor does it mend one: its port was looked at, and it shows what it showed."""
-    everywhere = [*dcmqrscp_open(), seen("offers", Outcome.ACCEPTED, {"called": "A", "calling": "B"},
-                                         accepted=("1.2",), accepts_unknown=True)]  # fmt: skip
-    found = surveyed(*everywhere)
-    cases = advance([], found, asked(), "x", NOW)
-    assert bool(cases) is (HERE not in found.apart)
+    honeypot = {
+        "implementation_class_uid": "1.2.840.113619.6.96",
+        "implementation_version_name": "GE_PACS_REV_24",
+    }
+    found = surveyed(associate(**honeypot), *dcmqrscp_open()[1:])
+    assert HERE in found.apart
+    assert advance([], found, asked(), "x", NOW) == []
+    assert {case.check for case in opened()} == {
+        each.check for each in found.hosts[0].findings if each.severity >= LEAST
+    }
+    assert advance(opened(), found, asked(), "x", NOW + DAY) == []
+    fixed = [replace(case, state=CaseState.FIXED) for case in opened()]
+    assert advance(fixed, found, asked(), "x", NOW + DAY) == []
 
 
 def test_overdue() -> None:

@@ -86,9 +86,11 @@ def advance(known: Iterable[Case], network: Network, asked: Asked, person: str, 
     ports = {(host.address, port.port): (host, port) for host in network.hosts for port in host.ports}
     changed: dict[tuple[str, int, str], Case] = {}
     for host, port in ports.values():
-        if host.address not in network.apart:
-            for case in _seen(host, port, cases, person, now):
+        for case in _seen(host, port, cases, person, now):
+            if host.address not in network.apart:
                 changed[case.key] = case
+            elif case.key in cases:  # what does not count makes no case and mends none
+                changed[case.key] = cases[case.key]
     for case in cases.values():
         looked = asked.tried(case) and _is_conclusive(ports.get((case.address, case.port)))
         if looked and case.key not in changed and case.state is not CaseState.FIXED:
