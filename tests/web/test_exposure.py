@@ -111,6 +111,16 @@ def test_who_was_told_and_what_is_overdue(surveyed: Any) -> None:
     assert re.search(r"Overdue [1-9]", page)
 
 
+def test_a_file_of_owners_that_is_gone_is_said(surveyed: Any, tmp_path: Any) -> None:
+    client = surveyed.client(Role.PACS_ADMINISTRATOR)
+    said = "A file that says whose the hosts are could not be read."
+    before = text_of(client.get("/exposure"))
+    assert ("Radiologie am Markt" in before, said in before) == (True, False)
+    (tmp_path / "owners.csv").unlink()
+    after = text_of(client.get("/exposure"))
+    assert ("Radiologie am Markt" in after, said in after, "10.1.0.7:104" in after) == (False, True, True)
+
+
 def test_only_the_pacs_administrator_sees_it(surveyed: Any) -> None:
     for role in set(Role) - {Role.PACS_ADMINISTRATOR}:
         if role in surveyed.tokens:
@@ -214,12 +224,17 @@ def test_one_is_asked_at_a_time(staffed: Any, tmp_path: Any) -> None:
         asking = threading.Thread(target=lambda: answers.append(again(client, HERE, port)))
         asking.start()
         assert came.wait(WAIT)
-        assert "disabled" in other.get("/exposure").text
+        page = other.get("/exposure").text
+        forms = page.count('action="/exposure/again"')
+        assert (forms > 0, page.count('<button class="button plain" disabled>')) == (True, forms)
+        assert "A port is being asked again. Until that is done" in page
         assert again(other, HERE, port) == "/exposure?again=busy"
         go.set()
         asking.join(WAIT)
         assert answers == ["/exposure?again=done"]
-        assert "disabled" not in other.get("/exposure").text
+        page = other.get("/exposure").text
+        assert "disabled" not in page
+        assert "A port is being asked again" not in page
 
 
 def test_a_notice_is_one_of_ours(surveyed: Any) -> None:
