@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 from demo_process import OldPacs, old_pacs
 from scanned import HERE, Host, holding, hosts, listener, register, reports, scope, standing
+from web_server import response
 
 from leadglass.demo.people import PEOPLE, Person
 from leadglass.scan.register import Kind
@@ -87,6 +89,25 @@ def test_what_refuses_strangers_is_status_0(run: Run) -> None:
     assert ran.code == 0
     assert "A  REFUSES STRANGERS" in ran.out
     assert "Letter" not in ran.out
+
+
+def test_files_that_lie_open_are_status_1(run: Run) -> None:
+    """No query was answered, and patients' images can be fetched."""
+    page = b'<title>Index of /</title><h1>Index of /</h1><a href="IM1.dcm">IM1.dcm</a> <a href="IM2.dcm">IM2.dcm</a>'
+    answer = response(page, "Content-Type: text/html", "Connection: close")
+
+    async def index(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = await reader.read(1 << 16)
+        writer.write(answer if asked.startswith(b"GET ") else response(status="400 Bad Request"))
+        await writer.drain()
+
+    with standing(index) as port:
+        ran = run("scan", f"{HERE}:{port}")
+    assert f":{port}  F  WEB SERVER  DICOM files lie open on a web server" in ran.out
+    assert ran.code == 1
+    letter = (reports(1) / "letter.txt").read_text()
+    assert "One of your imaging systems lets strangers further in" in letter
+    assert "4. Tell your data protection officer" in letter
 
 
 def test_nobody_is_there(run: Run) -> None:

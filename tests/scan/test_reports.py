@@ -17,7 +17,9 @@ from reported import EVIL, about, network
 from leadglass.errors import NotFound
 from leadglass.scan.checks import CHECKS
 from leadglass.scan.conclusions import Count
+from leadglass.scan.constituency import Owner
 from leadglass.scan.manner import Option
+from leadglass.scan.observation import Level
 from leadglass.scan.report.actions import actions
 from leadglass.scan.report.charts import Bar, bars, line
 from leadglass.scan.report.evidence import evidence
@@ -218,6 +220,50 @@ def test_steps_are_numbered_without_a_gap() -> None:
                 steps = [int(n) for n in re.findall(r"^(\d)\. ", letter.text, re.MULTILINE)]
                 assert steps == list(range(1, len(steps) + 1))
     assert "164.404" not in letters(seen, about())[0].text
+
+
+@pytest.mark.parametrize(
+    ("language", "one", "two"),
+    [
+        (Language.EN, "One of your systems answers anybody", "2 of your systems answer anybody"),
+        (Language.DE, "eines Ihrer Systeme antwortet jedem", "2 Ihrer Systeme antworten jedem"),
+    ],
+)
+def test_a_letter_says_how_many_systems_answer(language: Language, one: str, two: str) -> None:
+    """Of the owner's; one that merely lets strangers in is not among them."""
+    answering = [(f"10.1.0.{n}", dcmqrscp_open(address=f"10.1.0.{n}")) for n in (20, 21)]
+    letting_in = ("10.1.0.22", [associate(address="10.1.0.22"), echo(address="10.1.0.22")])
+    owner = [Owner("10.1.0.0/24", "A")]
+    for seen, said in ((answering[:1], one), (answering, two)):
+        (letter,) = letters(network([*seen, letting_in], owner), about(), language)
+        assert said in letter.text
+        assert said in letter.html
+
+
+@pytest.mark.parametrize(
+    ("language", "one", "several"),
+    [
+        (Language.EN, "One of your imaging systems lets", "Some of your imaging systems let"),
+        (Language.DE, "eines Ihrer Bildgebungssysteme lässt", "einige Ihrer Bildgebungssysteme lassen"),
+    ],
+)
+def test_a_letter_about_what_lets_strangers_in(language: Language, one: str, several: str) -> None:
+    hosts = [(f"10.1.0.{n}", [associate(address=f"10.1.0.{n}")]) for n in (20, 21)]
+    for seen, said in ((hosts[:1], one), (hosts, several)):
+        (letter,) = letters(network(seen, [Owner("10.1.0.0/24", "A")]), about(), language)
+        assert said in letter.text
+        assert said in letter.html
+
+
+def test_files_that_lie_open_are_a_matter_for_data_protection() -> None:
+    """Although no query was answered."""
+    (host,) = (each for each in reported.everybody() if each[0] == "10.1.0.10")
+    seen = network([host])
+    assert seen.hosts[0].level < Level.ANSWERS
+    for language, said in ((Language.EN, "45 CFR 164.404"), (Language.DE, "Art. 33 DSGVO")):
+        (letter,) = letters(seen, about(), language)
+        assert said in " ".join(letter.text.split())
+        assert said in letter.html
 
 
 def test_what_refuses_strangers_gets_no_letter() -> None:

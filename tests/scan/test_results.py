@@ -34,7 +34,7 @@ def register(tmp_path: Path) -> Iterator[Register]:
 def test_it_is_concluded_from_what_was_seen(register: Register, tmp_path: Path) -> None:
     survey = reported.fill(register, tmp_path, NOW)
     result = load(register, survey, NOW)
-    assert result.answering
+    assert result.is_open
     assert [host.address for host in result.network.hosts] == [
         host.address for host in reported.network().hosts
     ]

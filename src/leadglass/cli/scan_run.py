@@ -69,7 +69,7 @@ def scan(
     out: OutOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Ask as a stranger would, as far as the scope goes. Exit status 1 when anything answers strangers."""
+    """Ask as a stranger would, as far as the scope goes. Exit status 1 when anything has grade F."""
     from leadglass.home import clock
     from leadglass.scan.report.exports import as_json
     from leadglass.scan.results import keep
@@ -99,7 +99,7 @@ def scan(
         _say_files(report, letters)
     if not finished:
         show.complain("Stopped on request. The same command goes on from here.")
-    if not finished or result.answering:
+    if not finished or result.is_open:
         raise typer.Exit(1)
 
 

@@ -12,7 +12,7 @@ from leadglass.scan.conclusions import Network, conclude
 from leadglass.scan.constituency import Constituency, Owner, read_constituency
 from leadglass.scan.contacts import from_rdap, from_security_txt
 from leadglass.scan.followup import Asked, advance
-from leadglass.scan.observation import Level
+from leadglass.scan.grade import Grade
 from leadglass.scan.plan import Plan
 from leadglass.scan.register import Register, Survey
 from leadglass.scan.report.context import About, earlier, point, summary
@@ -31,10 +31,9 @@ class Result:
     unread: tuple[str, ...] = ()
 
     @property
-    def answering(self) -> bool:
-        """Whether anything that counts answers strangers."""
-        network = self.network
-        return any(h.level >= Level.ANSWERS and h.address not in network.apart for h in network.hosts)
+    def is_open(self) -> bool:
+        """Whether anything that counts answers strangers, or has a critical finding."""
+        return self.network.grade.grade is Grade.F
 
 
 def load(register: Register, survey: Survey, now: int) -> Result:

@@ -18,6 +18,7 @@ from leadglass.scan.checks import Severity
 from leadglass.scan.conclusions import Host, Network
 from leadglass.scan.constituency import Owner
 from leadglass.scan.findings import Finding
+from leadglass.scan.grade import Grade
 from leadglass.scan.observation import Level
 from leadglass.scan.report.actions import Action, actions
 from leadglass.scan.report.context import About
@@ -75,14 +76,15 @@ def _by_owner(network: Network) -> Iterator[tuple[Owner | None, list[Host]]]:
 def _letter(owner: Owner | None, hosts: list[Host], about: About, language: Language | None) -> Letter:
     spoken = language or _language(owner)
     shown = list(_doors(hosts, spoken))
-    worst = max(host.level for host in hosts)
     addresses = tuple(host.address for host in hosts)
     context = {
         "owner": owner,
         "doors": shown,
         "about": about,
         "scope": about.scope,
-        "answers": worst >= Level.ANSWERS,
+        "answers": sum(host.level >= Level.ANSWERS for host in hosts),
+        "hosts": len(hosts),
+        "breach": any(host.graded.grade is Grade.F for host in hosts),  # there may have been one
         "addresses": addresses,
         "seen": lambda finding: wording.seen(finding, spoken),
         "title": lambda check: wording.title(check, spoken),

@@ -75,7 +75,6 @@ def page(network: Network, about: About) -> str:
         total=amount(network.total) if network.total else "",
         rules=[(rule, wording.grade_rule(rule.id, _EN)) for rule in RULES],
         probes=list(PROBES.values()),
-        Level=Level,
     )
     return made
 
