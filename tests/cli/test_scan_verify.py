@@ -59,6 +59,8 @@ def test_the_old_pacs_is_gone_and_everybody_can_check_it(
     assert f":{pacs.port}  F → –  closed " in ran.out
     assert f"UTC  proof {proof}" in ran.out.replace("\n", "")
     assert run("scan", "--verify", "--json").json[0]["proof"] is not None
+    last, *_, first = run("scan", "surveys", "--json").json
+    assert (first["hosts"], last["hosts"]) == (1, 0)  # nobody answers there any more
     checked = run("scan", "closed", proof)
     assert checked.code == 0
     assert f"{where}: F (answers) at" in checked.out

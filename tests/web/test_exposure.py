@@ -79,7 +79,7 @@ def test_it_shows_the_estate(surveyed: Any) -> None:
         "calls itself <i>ARCHIVE</i>",
         "10.1.0.8:104 St. Example Hospital A REFUSES STRANGERS calling AE title not recognised",
         "praxis@markt.example due ",
-        "The archive's studies can be listed",
+        "10 findings The archive's studies can be listed Strangers may query the archive",
         "perhaps a honeypot 10.1.0.11:104",
         "one archive behind several doors",
         "Nobody yet. leadglass scan warn",

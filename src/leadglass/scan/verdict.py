@@ -51,6 +51,9 @@ class Verdict(StrEnum):
     CLOSED = "closed"
 
 
+# Nobody is there, as far as can be seen.
+NOBODY: Final = frozenset({Verdict.CLOSED, Verdict.SILENT, Verdict.UNREACHABLE})
+
 # Who answers like this has shown neither that he is open nor that he is closed: ask again. Where there is no
 # way, that may be this machine's own network.
 INCONCLUSIVE: Final = frozenset(

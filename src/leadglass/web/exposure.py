@@ -13,6 +13,7 @@ from leadglass.errors import LeadglassError, Violation
 from leadglass.scan import wording
 from leadglass.scan.conclusions import Count, Host, Network, Port
 from leadglass.scan.estate import Overview
+from leadglass.scan.findings import Finding
 from leadglass.scan.followup import Case
 from leadglass.scan.grade import Grade
 from leadglass.scan.observation import Level
@@ -148,13 +149,17 @@ def _row(host: Host, port: Port, case: Case | None, again: str, now: int) -> Row
         told.headline,
         told.detail,
         port.program,
-        tuple(wording.title(each.check, wording.Language.EN) for each in port.findings),
+        tuple(wording.title(each.check, wording.Language.EN) for each in _most_severe_first(port)),
         case.person if case else "",
         case.due if case else None,
         case is not None and case.is_overdue(now),
         is_open(port),
         again,
     )
+
+
+def _most_severe_first(port: Port) -> list[Finding]:
+    return sorted(port.findings, key=lambda each: -each.severity)
 
 
 def _again(overview: Overview) -> dict[tuple[str, int], str]:

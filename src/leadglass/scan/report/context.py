@@ -9,6 +9,7 @@ from leadglass.scan.conclusions import Network
 from leadglass.scan.observation import Level
 from leadglass.scan.register import Judgement, Kind, Survey, Tally
 from leadglass.scan.scope import Scope
+from leadglass.scan.verdict import NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,9 @@ class About:
 def point(survey: Survey, network: Network) -> Earlier:
     """A survey as a point of the trend."""
     answering = sum(number for level, number in network.levels.items() if level >= Level.ANSWERS)
+    hosts = sum(any(port.verdict.verdict not in NOBODY for port in host.ports) for host in network.hosts)
     grade = network.grade.grade
-    return Earlier(survey.started, survey.method, len(network.hosts), answering, grade.value if grade else "")
+    return Earlier(survey.started, survey.method, hosts, answering, grade.value if grade else "")
 
 
 def earlier(surveys: Iterable[Survey], survey: Survey) -> tuple[Earlier, ...]:

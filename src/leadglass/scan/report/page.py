@@ -25,12 +25,11 @@ from leadglass.scan.report.context import About, point
 from leadglass.scan.report.summary import HEADLINES, LEVELS, amount, worst_first
 from leadglass.scan.report.summary import line as summary_line
 from leadglass.scan.report.templating import environment
-from leadglass.scan.verdict import Verdict
+from leadglass.scan.verdict import NOBODY
 from leadglass.scan.wording import Language
 
 MOST_DETAILED: Final = 2000  # hosts with all their findings; of the others there is the table
 _MOST_BARS: Final = 12
-_NOBODY: Final = frozenset({Verdict.CLOSED, Verdict.SILENT, Verdict.UNREACHABLE})
 _EN: Final = Language.EN
 
 
@@ -80,7 +79,7 @@ def page(network: Network, about: About) -> str:
 
 
 def shown(host: Host) -> bool:
-    return any(port.verdict.verdict not in _NOBODY for port in host.ports)
+    return any(port.verdict.verdict not in NOBODY for port in host.ports)
 
 
 # --- the parts of it ----------------------------------------------------------------------------------------

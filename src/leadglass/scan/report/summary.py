@@ -12,7 +12,7 @@ from leadglass.scan.checks import Severity
 from leadglass.scan.conclusions import Count, Host, Network, Port
 from leadglass.scan.observation import Level
 from leadglass.scan.scope_text import with_port
-from leadglass.scan.verdict import Verdict
+from leadglass.scan.verdict import NOBODY, Verdict
 
 # How far a stranger gets, in words, with the tone of a chart.
 LEVELS: Final = (
@@ -99,7 +99,7 @@ def lines(network: Network) -> Iterator[Line]:
     single = len({host.address for host in network.hosts}) == 1
     for host in sorted(network.hosts, key=worst_first):
         for port in host.ports:
-            if port.verdict.verdict not in {Verdict.CLOSED, Verdict.SILENT, Verdict.UNREACHABLE}:
+            if port.verdict.verdict not in NOBODY:
                 where = f":{port.port}" if single else with_port(host.address, port.port)
                 told = line(where, port)
                 yield replace(told, detail=told.detail + _APART) if host.address in network.apart else told
