@@ -6,13 +6,27 @@ import asyncio
 import signal
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import raw_peer as raw
 import strangers
-from scanned import HERE, SERVICES, Host, Slow, holding, hosts, register, reports, scope, standing, until
+from scanned import (
+    HERE,
+    SERVICES,
+    Host,
+    Slow,
+    holding,
+    hosts,
+    listener,
+    register,
+    reports,
+    scope,
+    standing,
+    until,
+)
 
 Start = Callable[..., Any]
 Run = Callable[..., Any]
@@ -29,6 +43,11 @@ def done(address: str = HERE) -> bool:
     with register() as known:
         surveys = known.surveys()
         return bool(surveys) and address in known.hosts_done(surveys[0].id)
+
+
+def begun() -> bool:
+    with register() as known:
+        return bool(known.surveys())
 
 
 def begin(start: Start, *targets: str) -> Any:
@@ -133,6 +152,21 @@ def test_kill_9_in_the_middle_loses_nothing_that_was_done(start: Start, run: Run
     with register() as known:
         (survey,) = known.surveys()
         assert survey.finished is not None
+
+
+def test_outside_of_its_hours_a_survey_says_that_it_waits(start: Start, run: Run) -> None:
+    begins = datetime.now(UTC) + timedelta(hours=2)
+    hours = f"{begins:%H:%M}-{begins + timedelta(hours=1):%H:%M}"
+    with listener() as there:
+        named = f'"{hours}"'
+        Path("scope.toml").write_text(scope(targets__hosts=hosts(there.port), limits__hours=named))
+        process = start("scan", "--scope", "scope.toml")
+        until(begun)
+        ran = process.stop(signal.SIGINT)
+        assert there.came() == 0
+    said = f"from {hours[:5]} to {hours[6:]} (UTC) only, so not before {begins:%Y-%m-%d %H:%M} UTC."
+    assert said in ran.err
+    assert run("scan", "show").out.strip() == "Nobody has answered so far."
 
 
 def test_another_scope_does_not_go_on_with_it(start: Start, run: Run) -> None:

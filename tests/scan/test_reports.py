@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -129,6 +130,8 @@ def test_an_empty_network() -> None:
     nobody = network([])
     assert list(lines(nobody)) == []
     assert "Nobody answered." in require_harmless(page(nobody, about(earlier=()))).text
+    stopped = replace(about().survey, finished=None)
+    assert "Nobody has answered so far." in require_harmless(page(nobody, about(survey=stopped))).text
     assert letters(nobody, about()) == ()
     assert as_intelmq(nobody, about()) == ""
     assert len(list(csv.reader(io.StringIO(as_csv(nobody, about()))))) == 1

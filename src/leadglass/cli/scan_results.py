@@ -14,7 +14,6 @@ import typer
 from leadglass.cli import show
 
 if TYPE_CHECKING:
-    from leadglass.scan.conclusions import Network
     from leadglass.scan.register import Register, Survey
     from leadglass.scan.report.letters import Letter
     from leadglass.scan.results import Result
@@ -48,15 +47,16 @@ def load(register: Register, survey: Survey) -> Result:
     return result
 
 
-def summarise(network: Network) -> None:
+def summarise(result: Result) -> None:
     """The few lines of a terminal."""
     from leadglass.scan.report.summary import lines
 
+    network = result.network
     rows = [(line.where, line.grade, line.headline, line.detail) for line in lines(network)]
     if rows:
         show.plain_rows(rows[:MOST_SHOWN])
     else:
-        show.out().print("Nobody answered.")
+        show.out().print("Nobody answered." if result.about.finished else "Nobody has answered so far.")
     if len(rows) > MOST_SHOWN:
         show.note(f"and {len(rows) - MOST_SHOWN:,} more; the report has them all")
     if len(network.hosts) > 1:

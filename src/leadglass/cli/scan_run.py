@@ -24,6 +24,7 @@ from leadglass.errors import NotFound
 
 if TYPE_CHECKING:
     from leadglass.scan.register import Kind, Register, Survey
+    from leadglass.scan.scope import Hours
     from leadglass.scan.survey import Progress, Surveyor
 
 REFRESH_SECONDS: Final = 0.25
@@ -95,7 +96,7 @@ def scan(
     if json:
         show.line(as_json(result.network, result.about))
     else:
-        summarise(result.network)
+        summarise(result)
         _say_files(report, letters)
     if not finished:
         show.complain("Stopped on request. The same command goes on from here.")
@@ -138,6 +139,19 @@ def tell(ready: Ready) -> None:
     show.note(
         f"{whom}, as far as {level}{options}. At most {scope.rate:,} connections a second. "
         f"Authorised by {scope.authorised_by}."
+    )
+    if scope.hours is not None:
+        show.note(_hours(scope.hours))
+
+
+def _hours(hours: Hours) -> str:
+    from leadglass.home import clock
+
+    now = clock()
+    wait = hours.wait(now)
+    begins = f", so not before {show.minute(now + round(wait * 1000))} UTC" if wait else ""
+    return (
+        f"Ports are begun with from {hours.begin:%H:%M} to {hours.end:%H:%M} ({hours.zone.key}) only{begins}."
     )
 
 

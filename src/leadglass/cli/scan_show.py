@@ -41,7 +41,7 @@ def show(
     if form is not None:
         terminal.line(makers[form](result.network, result.about).rstrip("\n"))
         return
-    summarise(result.network)
+    summarise(result)
     if out is not None:
         report, _ = write(result, out)
         terminal.out().print(f"\nReport {report}", soft_wrap=True)

@@ -61,7 +61,7 @@ def page(network: Network, about: About) -> str:
         survey=about.survey,
         scope=about.scope,
         key_figures=list(_figures(network, about)),
-        sentence=_sentence(network),
+        sentence=_sentence(network, about),
         levels=bars([Bar(label, network.levels.get(level, 0), tone) for level, label, tone in LEVELS]),
         grades=bars([Bar(grade.value, network.grade.counts.get(grade, 0), _TONES[grade]) for grade in Grade]),
         products=bars(_most(network.products)),
@@ -101,10 +101,10 @@ def _figures(network: Network, about: About) -> Iterator[tuple[str, str]]:
     yield f"{nobody:,}", "port at which nobody is" if nobody == 1 else "ports at which nobody is"
 
 
-def _sentence(network: Network) -> str:
+def _sentence(network: Network, about: About) -> str:
     """What to say of it in one breath."""
     if not network.hosts:
-        return "Nobody answered."
+        return "Nobody answered." if about.finished else "Nobody has answered so far."
     answering = _answering(network)
     if not answering:
         critical = any(
