@@ -113,6 +113,10 @@ def test_what_does_not_count_is_said(run: Run) -> None:
     assert "Honeypots agree to" in listed.out
     done = run("scan", "overrule", key, "--reason", "ours, set to take everything", "--until", day(30))
     assert done.code == 0
+    lines = run("scan", "overrule").out.splitlines()
+    at = lines.index(key)  # on a line of its own, to be copied
+    assert lines[at + 1].startswith("  likely: ") or lines[at + 1].startswith("  hint: ")
+    assert lines[at + 2].endswith(f" until {day(30)}: ours, set to take everything")
     for doubt in run("scan", "overrule", "--json").json:
         run("scan", "overrule", doubt["key"], "--reason", "ours", "--until", day(30))
     assert all(doubt["overruled"] for doubt in run("scan", "overrule", "--json").json)

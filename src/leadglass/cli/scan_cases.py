@@ -201,10 +201,11 @@ def _judgements(doubts: Any, overruled: Any, *, json: bool) -> None:
     if not rows:
         show.out().print("The last survey doubts nothing.")
         return
-    show.table(
-        ("Judgement", "", "Why", "Overruled"),
-        [(k, w, s, f"{o.person}: {o.reason}" if o else "") for k, w, s, o in rows],
-    )
+    for key, weight, why, by in rows:
+        show.plain_rows([(key,)])  # whole: it is copied
+        show.plain_rows([("", f"{weight}: {why}")])
+        if by is not None:
+            show.plain_rows([("", f"overruled by {by.person} until {_iso(by.until)}: {by.reason}")])
 
 
 # --- words and tables ---------------------------------------------------------------------------------------
