@@ -18,6 +18,7 @@ from scanned import HERE, Host, holding, hosts, listener, register, reports, sco
 from web_server import response
 
 from leadglass.demo.people import PEOPLE, Person
+from leadglass.scan.observation import Outcome
 from leadglass.scan.register import Kind
 from leadglass.scan_home import register_folder, scopes_folder
 
@@ -113,6 +114,15 @@ def test_files_that_lie_open_are_status_1(run: Run) -> None:
 def test_nobody_is_there(run: Run) -> None:
     ran = run("scan", f"{HERE}:1")
     assert (ran.code, ran.out.splitlines()[0]) == (0, "Nobody answered.")
+
+
+def test_no_way_to_anybody_is_told_from_nobody(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def no_way(address: str, port: int, seconds: float) -> Outcome:
+        return Outcome.UNREACHABLE
+
+    monkeypatch.setattr("leadglass.scan.survey.knock", no_way)
+    ran = run("scan", f"{HERE}:1")
+    assert ran.out.splitlines()[0] == "Nobody was reached: from here there is no way to any of them."
 
 
 def test_json_is_the_report_alone(run: Run) -> None:

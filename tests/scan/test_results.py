@@ -16,7 +16,7 @@ from leadglass.scan import results
 from leadglass.scan.casebook import Warned, Way
 from leadglass.scan.constituency import Owner
 from leadglass.scan.followup import CaseState, decide
-from leadglass.scan.register import Judgement, Register
+from leadglass.scan.register import Judgement, Register, Tally
 from leadglass.scan.results import keep, load, read_file, require_owners
 
 NOW = reported.NOW
@@ -113,6 +113,23 @@ def test_a_survey_that_was_stopped_fixes_nothing(register: Register, tmp_path: P
     register.finish(stopped.id, NOW)
     keep(register, load(register, register.survey(), NOW))
     assert {case.state for case in register.casebook.cases()} == {CaseState.FIXED}
+
+
+@pytest.mark.parametrize(
+    ("tally", "way"), [(Tally(0, 0, 400), False), (Tally(1, 0, 399), True), (Tally(0, 1, 399), True)]
+)
+def test_a_survey_from_a_machine_without_a_network_fixes_nothing(
+    register: Register, tmp_path: Path, tally: Tally, way: bool
+) -> None:
+    first = reported.fill(register, tmp_path, NOW)
+    known = register.casebook.cases()
+    again = register.begin(first.scope, first.plan, first.blocks, first.vantage, NOW, folder=first.folder)
+    register.block_done(again.id, 0, tally).result()
+    register.finish(again.id, NOW)
+    result = load(register, register.survey(), NOW)
+    keep(register, result)
+    assert result.had_no_way is not way
+    assert (register.casebook.cases() == known) is not way
 
 
 def test_what_a_person_decides_is_kept(register: Register, tmp_path: Path) -> None:

@@ -55,6 +55,8 @@ def summarise(result: Result) -> None:
     rows = [(line.where, line.grade, line.headline, line.detail) for line in lines(network)]
     if rows:
         show.plain_rows(rows[:MOST_SHOWN])
+    elif result.had_no_way:
+        show.out().print("Nobody was reached: from here there is no way to any of them.")
     else:
         show.out().print("Nobody answered." if result.about.finished else "Nobody has answered so far.")
     if len(rows) > MOST_SHOWN:

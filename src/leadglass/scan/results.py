@@ -35,6 +35,12 @@ class Result:
         """Whether anything that counts answers strangers, or has a critical finding."""
         return self.network.grade.grade is Grade.F
 
+    @property
+    def had_no_way(self) -> bool:
+        """Whether no attempt got anywhere: then nothing was looked at, whatever the reason."""
+        tally = self.about.tally
+        return not self.network.hosts and tally.unreachable > 0 and not (tally.refused or tally.silent)
+
 
 def load(register: Register, survey: Survey, now: int) -> Result:
     """Conclude a survey. What its scope names beside it is read now: owners and contacts change."""
@@ -55,7 +61,8 @@ def keep(register: Register, result: Result) -> None:
         register.summarise(about.survey.id, summary(point(about.survey, network)))
     plan, known = Plan.from_json(about.survey.plan), register.casebook.cases()
     # Of a survey that was stopped nobody knows whom it had not asked: what it has not seen may be open.
-    doors = frozenset((c.address, c.port) for c in known if about.finished and plan.holds(c.address, c.port))
+    looked = about.finished and not result.had_no_way
+    doors = frozenset((c.address, c.port) for c in known if looked and plan.holds(c.address, c.port))
     asked = Asked(doors, scope.max_level, scope.options)
     register.casebook.save(advance(known, network, asked, scope.contact, about.made))
 
