@@ -282,10 +282,10 @@ def test_an_object_that_is_given_up_leaves_nothing(clinic: Any, dicom: Any, desc
         clinic.people[Role.TECHNOLOGIST], clinic.own, "stow", clinic.context(Via.DICOMWEB)
     )
     incoming.write(dicom.file()[:900])
-    assert len(clinic.files()) == 1
+    assert len(clinic.blobs()) == 1
     incoming.abandon()
     incoming.abandon()
-    assert clinic.files() == []
+    assert clinic.blobs() == []
 
 
 def test_many_at_once_make_one_study(clinic: Any, dicom: Any) -> None:
