@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -188,7 +189,7 @@ def report(surveyor: Surveyor) -> None:
     about = About(survey, read_scope(text.encode(), when), Tally(), when)
     made: list[Network] = []
     parts = {"conclude": used(lambda: made.append(conclude(seen)))}
-    parts["page"] = used(lambda: page(made[0], about))
+    parts["page"] = used(lambda: deque(page(made[0], about), 0))
     for name, (_, make) in FORMATS.items():
         parts[name] = used(lambda make=make: make(made[0], about))
     told = ", ".join(f"{name} {seconds:.1f}" for name, seconds in parts.items())
@@ -199,7 +200,7 @@ def report(surveyor: Surveyor) -> None:
         "<= 5 s",
     )
     row("", told)
-    several = used(lambda: letters(made[0], about))
+    several = used(lambda: deque(letters(made[0], about), 0))
     row("  a letter to each, as nobody has an owner", f"{several:.1f} s of a processor")
 
 

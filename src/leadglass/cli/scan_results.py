@@ -6,6 +6,7 @@ import gc
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -94,9 +95,10 @@ def write(result: Result, out: Path | None, language: Language | None = None) ->
 
 def _save_letters(folder: Path, written: Iterable[Letter]) -> Iterator[Path]:
     """One is called just that; several are called by their owners."""
-    several = list(written)
-    for letter in several:
-        stem = "letter" if len(several) == 1 else f"letter-{letter.key}"
+    remaining = iter(written)
+    beginning = list(islice(remaining, 2))
+    for letter in chain(beginning, remaining):
+        stem = "letter" if len(beginning) == 1 else f"letter-{letter.key}"
         save(folder / f"{stem}.txt", letter.text)
         save(folder / f"{stem}.html", letter.html)
         yield folder / f"{stem}.html"
@@ -111,10 +113,11 @@ def folder_of(survey: Survey, out: Path | None) -> Path:
     return folder
 
 
-def save(path: Path, text: str) -> None:
+def save(path: Path, text: str | Iterable[str]) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        part.write_text(text, encoding="utf-8")
+        with part.open("w", encoding="utf-8") as file:
+            file.writelines([text] if isinstance(text, str) else text)
         part.replace(path)
     finally:
         with suppress(FileNotFoundError):

@@ -33,7 +33,8 @@ def show(
     from leadglass.scan.report.page import page
     from leadglass.scan_home import open_register
 
-    makers: dict[str, Any] = {name: make for name, (_, make) in FORMATS.items()} | {"html": page}
+    makers: dict[str, Any] = {name: make for name, (_, make) in FORMATS.items()}
+    makers["html"] = lambda *shown: "".join(page(*shown))
     if form is not None and form not in makers:
         raise typer.BadParameter(f"One of {', '.join(makers)}.", param_hint="--format")
     with open_register(os.environ) as register:

@@ -57,10 +57,11 @@ class _Door:
     actions: tuple[Action, ...]
 
 
-def letters(network: Network, about: About, language: Language | None = None) -> tuple[Letter, ...]:
+def letters(network: Network, about: About, language: Language | None = None) -> Iterator[Letter]:
     """One for each owner with something to mend; in the owner's language, where the constituency file says
-    it and `language` does not. Hosts nobody is named for have a letter each."""
-    return tuple(_letter(owner, hosts, about, language) for owner, hosts in _by_owner(network))
+    it and `language` does not. Hosts nobody is named for have a letter each. Written as they are asked for:
+    thousands would be held otherwise."""
+    return (_letter(owner, hosts, about, language) for owner, hosts in _by_owner(network))
 
 
 def _by_owner(network: Network) -> Iterator[tuple[Owner | None, list[Host]]]:

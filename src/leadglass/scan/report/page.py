@@ -53,9 +53,9 @@ class Judged:
     overruled: str
 
 
-def page(network: Network, about: About) -> str:
-    """The whole document."""
-    made: str = _template().render(
+def page(network: Network, about: About) -> Iterator[str]:
+    """The document, piece by piece: that of thousands of hosts is larger than all they said."""
+    pieces: Iterator[str] = _template().generate(
         network=network,
         about=about,
         survey=about.survey,
@@ -75,7 +75,7 @@ def page(network: Network, about: About) -> str:
         rules=[(rule, wording.grade_rule(rule.id, _EN)) for rule in RULES],
         probes=list(PROBES.values()),
     )
-    return made
+    return pieces
 
 
 def shown(host: Host) -> bool:
