@@ -105,3 +105,25 @@ def test_a_certificate_with_a_flaw_has_facts_or_a_fault(at: int, flaw: bytes) ->
     found = facts(GOOD[:at] + flaw + GOOD[at + len(flaw) :])
     assert set(found) <= set(PROBES["tls"].said) | {"fault"}
     Observation("tls", "127.0.0.1", 1, 0, 0, Outcome.SECURED, {"version": "1.3"}, found)
+
+
+def test_a_version_that_there_is_not() -> None:
+    version = b"\xa0\x03\x02\x01"
+    spoilt = GOOD.replace(version + b"\x02", version + b"\x03", 1)
+    assert spoilt != GOOD
+    assert facts(spoilt) == {"certificate": hashlib.sha256(spoilt).hexdigest(), "fault": "certificate"}
+
+
+def test_a_signature_with_an_endless_name_fits_into_an_observation() -> None:
+    """Its OID stands twice, once within a length of one byte and twice within one of two."""
+    arcs = bytes((0x2B,)) + b"\x8f\xff\xff\x7f" * 10
+    ecdsa = b"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02"
+    other = bytes((0x30, len(arcs) + 2, 0x06, len(arcs))) + arcs
+    grown = len(other) - len(ecdsa)
+    spoilt = bytearray(GOOD.replace(ecdsa, other))
+    spoilt[2:4] = (int.from_bytes(spoilt[2:4]) + 2 * grown).to_bytes(2)
+    spoilt[6] += grown
+    said = facts(bytes(spoilt))
+    assert "fault" not in said
+    assert str(said["signature"]).startswith("1.3.33554431.")
+    Observation("tls", "192.0.2.7", 2762, 0, 0, Outcome.SECURED, {}, said)

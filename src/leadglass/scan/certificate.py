@@ -20,7 +20,8 @@ _KEYS: Final = (
     (ed25519.Ed25519PublicKey, "ed25519"),
     (ed448.Ed448PublicKey, "ed448"),
 )
-_UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm, OverflowError)
+_UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm, OverflowError, x509.InvalidVersion)
+_LONGEST_OID: Final = 64  # as an observation has room for
 
 
 def facts(encoded: bytes | None) -> dict[str, Value]:
@@ -56,7 +57,9 @@ def _signature(read: x509.Certificate) -> str:
         algorithm = read.signature_hash_algorithm
     except UnsupportedAlgorithm:
         algorithm = None
-    return algorithm.name.lower() if algorithm is not None else read.signature_algorithm_oid.dotted_string
+    if algorithm is not None:
+        return algorithm.name.lower()
+    return read.signature_algorithm_oid.dotted_string[:_LONGEST_OID]
 
 
 def _is_self_signed(read: x509.Certificate) -> bool:
