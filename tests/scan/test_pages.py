@@ -121,3 +121,8 @@ def test_a_number_of_studies() -> None:
     assert pages.study_count(reply(b'{"count":"7"}')) == pages.study_count(reply(b'{"count":1e999}')) == {}
     assert pages.listed(reply(b"[{},{}]")) == {"count": 2}
     assert pages.listed(reply(b"[{},{}]", whole=False)) == {}
+
+
+@pytest.mark.parametrize("kind", ["-/x", "./x", "+a/x", "/x", "x/", "x", "a" * 64 + "/x", "a/\x1b"])
+def test_a_type_that_no_observation_has_room_for_is_not_kept(kind: str) -> None:
+    assert "type" not in pages.common(reply(content_type=kind))

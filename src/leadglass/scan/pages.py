@@ -19,7 +19,7 @@ _LINK: Final = re.compile(rb"""href\s*=\s*["']?([^"'\s>]{1,512})""", re.IGNORECA
 _IMAGE: Final = re.compile(rb"(\.dcm|\.dicom|\.ima|(^|/)DICOMDIR)$", re.IGNORECASE)
 _ROOT: Final = re.compile(rb"""(?:qido|wado|wadoUri)Root["']?\s*:\s*["']([^"']{1,256})["']""", re.IGNORECASE)
 _PATH: Final = re.compile(r"/[A-Za-z0-9._/-]{0,40}", re.ASCII)
-_TYPE: Final = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]+", re.ASCII)
+_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9.+-]*/[a-z0-9.+-]+", re.ASCII)
 _METHODS: Final = frozenset({"get", "head", "post", "put", "delete", "options", "patch"})
 
 # A product's own words on its pages and in its headers; each is looked for in what is lower-cased.
