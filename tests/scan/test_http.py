@@ -121,6 +121,22 @@ def test_what_is_no_answer(answer: Answer, ending: Ending) -> None:
     assert asked(answer) == ending
 
 
+@pytest.mark.parametrize(
+    ("said", "ending"),
+    [
+        (b"SSH-2.0-OpenSSH_9\r\n", Ending(Outcome.FOREIGN, {"looks_like": "ssh"})),
+        (b"HTTP/1.1 xx\r\n\r\n", Ending(Outcome.MISBEHAVES, {"fault": "http"})),
+    ],
+)
+def test_who_says_it_byte_by_byte_says_the_same(said: bytes, ending: Ending) -> None:
+    async def answer(_: str, writer: asyncio.StreamWriter) -> None:
+        writer.write(said[:1])
+        await asyncio.sleep(0.05)  # else the two come as one
+        writer.write(said[1:])
+
+    assert asked(answer, SLOWER) == ending
+
+
 def test_nobody_there() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

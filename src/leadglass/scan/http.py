@@ -20,7 +20,7 @@ import h11
 from leadglass.scan.clocks import since, ticks
 from leadglass.scan.dial import connected, round_trip
 from leadglass.scan.ending import Ending, Over, alerted
-from leadglass.scan.foreign import begins_pdu, looks_like
+from leadglass.scan.foreign import MOST, begins_pdu, looks_like
 from leadglass.scan.manner import Manner
 from leadglass.scan.observation import Outcome
 from leadglass.scan.words import Fault
@@ -171,7 +171,7 @@ class _Exchange:
             data = await self._reader.read(_READ)
             if not data and not self._first:
                 raise Over(Ending(Outcome.CLOSED))
-            self._first = self._first or data
+            self._first += data[: MOST - len(self._first)]
             self._h11.receive_data(data)
 
     def _broken(self) -> Ending:
