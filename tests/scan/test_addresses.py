@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leadglass.errors import Violation
-from leadglass.scan.addresses import AddressSet, Range, all_private, is_private, network_24, overlap, range_of
+from leadglass.scan.addresses import (
+    AddressSet,
+    Range,
+    all_private,
+    in_bytes,
+    is_private,
+    network_24,
+    overlap,
+    range_of,
+)
 
 SMALL = st.tuples(st.integers(0, 40), st.integers(0, 12)).map(
     lambda each: Range(4, each[0], each[0] + each[1])
@@ -96,3 +105,14 @@ def test_a_range_that_is_private_in_part_is_not_private() -> None:
 def test_networks_for_rates() -> None:
     assert network_24("192.0.2.7") == network_24("192.0.2.200") != network_24("192.0.3.7")
     assert network_24("2001:db8::1") == network_24("2001:db8::ffff") != network_24("2001:db8:0:1::1")
+
+
+@pytest.mark.parametrize(
+    "address", ["fe80::1%\x1b[31m", "fe80::1%a b", "fe80::1%" + "a" * 33, "fe80::1%\u00fc"]
+)
+def test_zones_are_words(address: str) -> None:
+    with pytest.raises(Violation):
+        range_of(address)
+    with pytest.raises(ValueError):
+        in_bytes(address)
+    assert in_bytes("fe80::1%br-7") == in_bytes("fe80::1")

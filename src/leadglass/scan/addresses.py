@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ from socket import AF_INET, AF_INET6, inet_pton
 from leadglass.errors import Violation
 
 Address = IPv4Address | IPv6Address
+# Python takes anything for a zone, and addresses are shown (RFC 4007 11.2).
+_ZONED = re.compile(r"[^%]*(%[A-Za-z0-9_.-]{1,32})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -122,6 +125,8 @@ def range_of(text: str) -> Range:
 
 def _range(text: str) -> Range | None:
     first, dash, last = (part.strip() for part in text.partition("-"))
+    if not (_ZONED.fullmatch(first) and _ZONED.fullmatch(last)):
+        return None
     try:
         if dash:
             lower, upper = ip_address(first), ip_address(last)
@@ -166,6 +171,8 @@ def in_bytes(address: str) -> tuple[bool, bytes]:
     try:
         return is_v6, inet_pton(AF_INET6 if is_v6 else AF_INET, address)
     except OSError:
+        if not _ZONED.fullmatch(address):
+            raise ValueError from None
         return is_v6, ip_address(address).packed  # with a zone, or none at all
 
 

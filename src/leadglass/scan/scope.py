@@ -352,7 +352,7 @@ def _is_address(text: str) -> bool:
         range_of(text)
     except Violation:
         return False
-    return "/" not in text and "-" not in text
+    return "/" not in text and "-" not in text and text == text.strip()
 
 
 def _kind(kind: type | tuple[type, ...]) -> str:
