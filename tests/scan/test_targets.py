@@ -88,3 +88,25 @@ def test_a_list_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("leadglass.scan.targets.LARGEST", 3)
     with pytest.raises(Violation):
         read_list(b"1.1.1.1")
+
+
+@pytest.mark.parametrize("encoding", ["none", "utf-7", "hex", "punycode", "undefined", "shift_jis"])
+def test_xml_in_an_encoding_that_nobody_reads(encoding: str) -> None:
+    with pytest.raises(Violation, match="encoding"):
+        read_list(f'<?xml version="1.0" encoding="{encoding}"?><nmaprun/>'.encode("ascii"))
+
+
+@pytest.mark.parametrize("ports", ["5", "null", '"104"', "{}", "true", "[5]"])
+def test_ports_that_are_no_list(ports: str) -> None:
+    assert read_list(f'[{{"ip":"192.0.2.7","ports":{ports}}}]'.encode()) == []
+
+
+@pytest.mark.parametrize(
+    "host", ["fe80::1%\x1b[31m", "fe80::1%\u202ex", "192.0.2.7\x0b:104", "[ ::1 ]:104", "fe80::1%"]
+)
+def test_an_address_with_what_moves_the_cursor_is_none(host: str) -> None:
+    for content in (host.encode(), json.dumps({"ip": host}).encode()):
+        with pytest.raises(Violation) as caught:
+            read_list(content)
+        assert str(caught.value).isprintable()
+    assert read_list(b"fe80::1%eth0.7") == [Entry("fe80::1%eth0.7")]

@@ -157,7 +157,8 @@ def _table(content: bytes, columns: Mapping[str, str]) -> Iterator[Entry]:
 def _masscan_json(content: bytes) -> Iterator[Entry]:
     """masscan -oJ: [{"ip": …, "ports": [{"port": …, "status": "open"}]}, …]"""
     for at, member in enumerate(_members(content), 1):
-        for port in member.get("ports", ()):
+        ports = member.get("ports")
+        for port in ports if isinstance(ports, list) else ():
             if isinstance(port, dict) and port.get("status", "open") == "open":
                 yield _entry(at, str(member.get("ip", "")), port.get("port"))
 
@@ -211,6 +212,8 @@ def _nmap(content: bytes) -> Iterator[Entry]:
         parser.Parse(content, True)
     except expat.ExpatError as error:
         raise Violation(f"Line {error.lineno} of the list is no XML.", code="list-form") from None
+    except (LookupError, ValueError):  # of Python's codecs, for an encoding that is none or has no table
+        raise Violation("The list is in an encoding that is not read: UTF-8 is.", code="list-form") from None
     yield from reader.found
 
 
