@@ -224,3 +224,23 @@ def test_the_scope_to_fill_in_is_refused_until_it_is() -> None:
         filled = filled.replace(f'{name} = ""', f'{name} = "x"', 1)
     filled = filled.replace("ranges = []", 'ranges = ["10.0.0.0/30"]')
     assert read_scope(filled.encode(), NOW).ranges.size == 4
+
+
+@pytest.mark.parametrize("spoilt", [b"a = " + b"[" * 5000, b"a = " + b"{a=" * 5000, b"a = " + b"9" * 5000])
+def test_a_scope_that_its_reader_stumbles_over(spoilt: bytes) -> None:
+    with pytest.raises(Violation) as caught:
+        read_scope(text() + b"\n" + spoilt, NOW)
+    assert caught.value.code == "scope-toml"
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01"])
+@pytest.mark.parametrize("name", ["valid_from", "valid_to"])
+def test_days_at_the_end_of_time(day: str, name: str) -> None:
+    with pytest.raises(Violation, match=name):
+        scope(**{f"authorisation__{name}": day})
+
+
+@pytest.mark.parametrize("letter", ["\\u001b", "\\u009b", "\\u2028", "\\u202e", "\\u2066", "\\n"])
+def test_nobody_signs_for_a_line_that_turns_itself_around(letter: str) -> None:
+    with pytest.raises(Violation, match="contact"):
+        scope(authorisation__contact=f'"a{letter}b"')

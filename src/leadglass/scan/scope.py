@@ -27,6 +27,7 @@ MOST_RATE: Final = 100_000
 LONGEST: Final = 4 << 20  # bytes of the file
 MOST_DAYS: Final = 3 * 366  # of validity
 _MOST_ENTRIES: Final = 100_000
+_LAST_YEAR: Final = 9000  # before the last that Python counts to, as a day is added
 
 LEVELS: Final[Mapping[str, Level]] = MappingProxyType(
     {"associate": Level.ASSOCIATES, "query": Level.ANSWERS, "count": Level.COUNTED}
@@ -36,7 +37,7 @@ _NAME: Final = re.compile(
 )
 _TITLE: Final = re.compile(r"[\x21-\x5b\x5d-\x7e]([\x20-\x5b\x5d-\x7e]{0,14}[\x21-\x5b\x5d-\x7e])?", re.ASCII)
 _HOURS: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)-([01]?\d|2[0-4]):([0-5]\d)", re.ASCII)
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _KINDS: Final[Mapping[type, str]] = MappingProxyType(
     {
         str: 'a text in "quotes"',
@@ -131,6 +132,11 @@ def read_scope(content: bytes, now: int) -> Scope:
         raise Violation("The scope is no TOML file: it is not UTF-8.", code="scope-toml") from None
     except tomllib.TOMLDecodeError as error:
         raise Violation(f"The scope is no TOML file: {error}.", code="scope-toml") from None
+    except (ValueError, RecursionError):
+        raise Violation(
+            "The scope is no TOML file that is read: a number is too long, or lists are in lists in lists.",
+            code="scope-toml",
+        ) from None
     reader = _Reader(members)
     scope = _scope(reader, sha256(content).hexdigest())
     reader.require_all_known()
@@ -184,7 +190,7 @@ class _Reader:
 
     def day(self, section: str, name: str) -> date:
         value = self.take(section, name, (date, datetime))
-        if isinstance(value, datetime):
+        if isinstance(value, datetime) or not 1970 <= value.year <= _LAST_YEAR:
             raise Violation(f"{section}.{name} is {_kind(date)}.", code="scope")
         return value  # type: ignore[no-any-return]
 
