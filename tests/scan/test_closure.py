@@ -171,3 +171,12 @@ def test_what_is_no_proof(content: bytes) -> None:
 def test_a_state_is_of_one_port() -> None:
     with pytest.raises(Violation):
         state([])
+
+
+@pytest.mark.parametrize("member", ["port", "at"])
+@pytest.mark.parametrize("number", [float("inf"), float("nan"), "x", None, -1, 1 << 60])
+def test_numbers_that_are_none(member: str, number: Any) -> None:
+    document = json.loads(signed())
+    document["closure"]["after"]["observations"][0][member] = number
+    with pytest.raises(Violation):
+        verify(json.dumps(document).encode(), SIGNER.key)

@@ -81,6 +81,7 @@ _TITLE = re.compile(r"[\x20-\x5b\x5d-\x7e]{1,16}", re.ASCII)
 _PRODUCT = re.compile(r"[\x20-\x7e]{1,128}", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{1,128}", re.ASCII)
 _MOST_MEMBERS: Final = 256
+_END_OF_TIME: Final = 253_402_300_800_000  # the year 10000, in ms
 _LARGEST: Final = 1 << 53  # JSON's whole numbers
 
 
@@ -309,17 +310,20 @@ class Observation:
     def from_json(cls, members: Any) -> Observation:
         """What `to_json` gave, perhaps in a file from elsewhere. Violation for anything else."""
         try:
+            port, at = int(members["port"]), int(members["at"])
+            if not (0 < port < 65536 and 0 <= at < _END_OF_TIME):
+                raise ValueError  # nobody could show it
             return cls(
                 str(members["probe"]),
                 str(members["address"]),
-                int(members["port"]),
-                int(members["at"]),
+                port,
+                at,
                 int(members["took_us"]),
                 Outcome(members["outcome"]),
                 _values(members["sent"]),
                 _values(members["said"]),
             )
-        except (KeyError, TypeError, ValueError, AttributeError, BrokenInvariant):
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError, BrokenInvariant):
             raise Violation("That is no observation of a scan.", code="observation") from None
 
 
