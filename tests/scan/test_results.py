@@ -58,12 +58,14 @@ def test_a_contact_that_was_fetched_fills_a_gap_and_no_more(register: Register, 
         (contacts / f"{address}.security.txt").write_text("Contact: mailto:fetched@x.example")
     (contacts / "notes.md").write_text("not for us")
     (contacts / "x.rdap.json").write_text('{"entities": [{"vcardArray": []}]}')
+    (contacts / "pacs.x.example.security.txt").write_text("Contact: mailto:fetched@x.example")
     result = load(register, survey, NOW)
     owned = {host.address: host.owner for host in result.network.hosts if host.owner}
     assert owned["10.1.0.7"].contact == "fetched@x.example"
     assert owned["10.1.0.9"].contact == ""
-    assert [sentence.rpartition("/")[2] for sentence in result.unread] == [
-        "x.rdap.json: That is no RDAP answer about a network."
+    assert [sentence.rpartition("/contacts/")[2].partition(". ")[0] for sentence in result.unread] == [
+        "pacs.x.example.security.txt: 'pacs.x.example' is no range of addresses",
+        "x.rdap.json: That is no RDAP answer about a network.",
     ]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from leadglass.errors import Unavailable, Violation
+from leadglass.scan.addresses import range_of
 from leadglass.scan.conclusions import Network, conclude
 from leadglass.scan.constituency import Constituency, Owner, read_constituency
 from leadglass.scan.contacts import from_rdap, from_security_txt
@@ -107,9 +108,11 @@ def _fetched(folder: Path, unread: list[str]) -> Iterator[Owner]:
         try:
             if path.name.endswith(_RDAP):
                 found, contact = from_rdap(read_file(path))
-                yield from (Owner(cidr, contact=contact) for cidr in found.networks())
             elif path.name.endswith(_SECURITY_TXT):
+                found = range_of(path.name.removesuffix(_SECURITY_TXT))
                 contact = from_security_txt(read_file(path))
-                yield Owner(path.name.removesuffix(_SECURITY_TXT), contact=contact)
+            else:
+                continue
+            yield from (Owner(cidr, contact=contact) for cidr in found.networks())
         except Violation as error:
             unread.append(f"{path}: {error}")
