@@ -64,6 +64,10 @@ class Document(HTMLParser):
         self.text += data
 
 
+def whole(*shown: Any) -> str:
+    return "".join(page(*shown))
+
+
 def require_harmless(source: str) -> Document:
     found = Document(source)
     assert not DANGEROUS & set(found.tags)
@@ -91,7 +95,7 @@ def hostile() -> Any:
 
 
 def test_the_report_runs_nothing_and_needs_nothing() -> None:
-    found = require_harmless("".join(page(*hostile())))
+    found = require_harmless(whole(*hostile()))
     for shown in (EVIL, "St. <b>Example</b>", "<i>ARCHIVE</i>", "r.koch: we know it", "TLP:AMBER+STRICT"):
         assert shown in found.text, shown
 
@@ -118,7 +122,7 @@ def test_evidence_runs_nothing_and_needs_nothing() -> None:
 
 def test_what_is_dangerous_would_be_found() -> None:
     """The control."""
-    sound = "".join(page(*hostile()))
+    sound = whole(*hostile())
     for evil in ("<script>1</script>", "<b onclick=x></b>", "<a href=x></a>", "<img src=x>"):
         with pytest.raises(AssertionError):
             require_harmless(sound.replace("<main>", f"<main>{evil}"))
@@ -129,9 +133,9 @@ def test_what_is_dangerous_would_be_found() -> None:
 def test_an_empty_network() -> None:
     nobody = network([])
     assert list(lines(nobody)) == []
-    assert "Nobody answered." in require_harmless(page(nobody, about(earlier=()))).text
+    assert "Nobody answered." in require_harmless(whole(nobody, about(earlier=()))).text
     stopped = replace(about().survey, finished=None)
-    assert "Nobody has answered so far." in require_harmless(page(nobody, about(survey=stopped))).text
+    assert "Nobody has answered so far." in require_harmless(whole(nobody, about(survey=stopped))).text
     assert list(letters(nobody, about())) == []
     assert as_intelmq(nobody, about()) == ""
     assert len(list(csv.reader(io.StringIO(as_csv(nobody, about()))))) == 1
@@ -140,7 +144,7 @@ def test_an_empty_network() -> None:
 
 
 def test_the_worst_come_first_and_each_remedy_once() -> None:
-    text = require_harmless("".join(page(*hostile()))).text
+    text = require_harmless(whole(*hostile())).text
     hosts = text[text.index("What a stranger meets") : text.index("Findings, and how to close them")]
     assert hosts.index("10.1.0.7:104") < hosts.index("10.1.0.10:80") < hosts.index("10.1.0.8:104")
     for host in network().hosts:
@@ -164,8 +168,8 @@ def test_a_survey_that_was_stopped_says_so() -> None:
 
     of = about()
     stopped = replace(of, survey=replace(of.survey, finished=None))
-    assert "stopped before its end" in page(network(), stopped)
-    assert "stopped before its end" not in page(network(), of)
+    assert "stopped before its end" in whole(network(), stopped)
+    assert "stopped before its end" not in whole(network(), of)
 
 
 def test_figures_of_two_methods_are_not_one_line() -> None:
@@ -173,8 +177,8 @@ def test_figures_of_two_methods_are_not_one_line() -> None:
 
     of = about()
     other = replace(of, earlier=tuple(replace(each, method=99) for each in of.earlier))
-    assert "Over time" in page(network(), of)
-    assert "Over time" not in page(network(), other)
+    assert "Over time" in whole(network(), of)
+    assert "Over time" not in whole(network(), other)
 
 
 def test_evidence_says_what_was_decoded() -> None:
