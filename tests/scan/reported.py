@@ -15,7 +15,7 @@ from leadglass.scan.conclusions import Network, conclude
 from leadglass.scan.constituency import Constituency, Owner
 from leadglass.scan.observation import METHOD, Observation, Outcome
 from leadglass.scan.plan import plan
-from leadglass.scan.register import Judgement, Kind, Register, Survey, Tally
+from leadglass.scan.register import Done, Judgement, Kind, Register, Survey, Tally
 from leadglass.scan.report.context import About, Earlier
 from leadglass.scan.results import keep, load
 from leadglass.scan.scope import Scope, read_scope
@@ -155,8 +155,8 @@ def fill(
     singles = [("2001:db8::7", (104,)), *doors]
     planned = plan(of.ranges, of.ports, singles, of.do_not_probe)
     survey = register.begin(text, planned.to_json(), planned.blocks, "outside-1", now, folder=str(folder))
-    for address, what in hosts:
-        register.host_done(survey.id, address, [replace(each, at=now) for each in what], now)
+    done = [Done(address, [replace(each, at=now) for each in what], now) for address, what in hosts]
+    register.write_hosts(survey.id, done)
     for block in range(planned.blocks):
         register.block_done(survey.id, block, Tally(400, 90, 6)).result()
     register.finish(survey.id, now)

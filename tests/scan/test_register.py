@@ -16,7 +16,7 @@ from leadglass.db.engine import Database, migration_engine
 from leadglass.errors import KeyMissing, KeyWrong, NotFound, StorageFull, Tampered
 from leadglass.scan import schema
 from leadglass.scan.observation import Observation, Outcome
-from leadglass.scan.register import Judgement, Register, Tally
+from leadglass.scan.register import Done, Judgement, Register, Tally
 from leadglass.scan_home import open_register, register_folder
 
 KEY = bytes(range(32))
@@ -56,11 +56,10 @@ def test_the_migrated_schema_is_the_one_that_is_defined(tmp_path: Path) -> None:
 
 def test_a_survey_and_what_it_saw(register: Register) -> None:
     survey = register.begin("text", {"ports": [1]}, 2, "here", NOW)
-    register.host_done(
-        survey.id, "10.0.0.2", [seen("10.0.0.2"), seen("10.0.0.2", 105, accepted=("1.2",))], NOW
-    )
-    register.host_done(survey.id, "10.0.0.10", [seen("10.0.0.10")], NOW)
-    register.host_done(survey.id, "10.0.0.2", [seen("10.0.0.2")], NOW).result()
+    two = [seen("10.0.0.2"), seen("10.0.0.2", 105, accepted=("1.2",))]
+    again = [Done("10.0.0.10", [seen("10.0.0.10")], NOW), Done("10.0.0.2", [seen("10.0.0.2")], NOW)]
+    register.write_hosts(survey.id, [Done("10.0.0.2", two, NOW), *again]).result()
+    register.write_hosts(survey.id, again).result()
     register.block_done(survey.id, 1, Tally(3, 2, 1)).result()
     assert register.survey() == register.survey(survey.id) == survey
     assert register.blocks_done(survey.id) == {1}
@@ -76,10 +75,10 @@ def test_a_host_is_written_once_whether_it_comes_again_at_once_or_later(register
     survey = register.begin("text", {}, 1, "here", NOW)
     later = register.begin("text", {}, 1, "here", NOW)
     for port, wait in ((104, False), (105, True), (106, True)):
-        done = register.host_done(survey.id, "10.0.0.1", [seen("10.0.0.1", port)], NOW)
+        done = register.write_hosts(survey.id, [Done("10.0.0.1", [seen("10.0.0.1", port)], NOW)])
         if wait:
             done.result()
-    register.host_done(later.id, "10.0.0.1", [seen("10.0.0.1", 107)], NOW).result()
+    register.write_hosts(later.id, [Done("10.0.0.1", [seen("10.0.0.1", 107)], NOW)]).result()
     assert dict(register.observations(survey.id)) == {"10.0.0.1": [seen("10.0.0.1", 104)]}
     assert dict(register.observations(later.id)) == {"10.0.0.1": [seen("10.0.0.1", 107)]}
 
@@ -96,7 +95,7 @@ def test_a_block_is_not_done_when_one_of_its_hosts_was_not_written(register: Reg
     begun, go = threading.Event(), threading.Event()
     register._db.write(lambda _: (begun.set(), go.wait(30)))
     assert begun.wait(30)
-    hosts = [register.host_done(survey.id, "10.0.0.1", [seen("10.0.0.1")], NOW)]
+    hosts = [register.write_hosts(survey.id, [Done("10.0.0.1", [seen("10.0.0.1")], NOW)])]
     block = register.block_done(survey.id, 1, Tally(), hosts)
     go.set()
     assert isinstance(hosts[0].exception(30), StorageFull)
@@ -109,7 +108,7 @@ def test_many_hosts_are_read_page_by_page(register: Register, monkeypatch: pytes
     survey = register.begin("text", {}, 1, "here", NOW)
     addresses = [f"10.0.{n // 200}.{n % 200}" for n in range(450)]
     for address in addresses:
-        last = register.host_done(survey.id, address, [seen(address)], NOW)
+        last = register.write_hosts(survey.id, [Done(address, [seen(address)], NOW)])
     last.result()
     assert sorted(address for address, _ in register.observations(survey.id)) == sorted(addresses)
 

@@ -223,7 +223,7 @@ def test_what_cannot_be_kept_ends_it(
         return future
 
     made, _ = surveyor(register, (listeners["in"].port,))
-    monkeypatch.setattr(register, "host_done", fails)
+    monkeypatch.setattr(register, "write_hosts", fails)
     with pytest.raises(StorageFailed):
         asyncio.run(made.run())
     assert register.survey().finished is None
@@ -239,7 +239,7 @@ def test_a_host_that_cannot_be_handed_over_ends_it(
         raise Unavailable("The database is closed.")
 
     monkeypatch.setattr(survey_module, "_GATHER_SECONDS", 0)
-    monkeypatch.setattr(register, "host_done", fails)
+    monkeypatch.setattr(register, "write_hosts", fails)
     made, asked = surveyor(register, (listeners["in"].port,), workers=1)
     with pytest.raises(Unavailable):
         asyncio.run(made.run())

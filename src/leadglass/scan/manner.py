@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hmac
 from dataclasses import dataclass, field
 from enum import StrEnum
+from hashlib import blake2b
 from typing import Final
 
 from leadglass.scan.observation import Level
@@ -65,8 +65,8 @@ class Manner:
 
     def made_up_title(self, purpose: str, address: str, port: int) -> str:
         """An AE title that nobody can have: 16 characters, the same for one purpose, port and run."""
-        digest = hmac.digest(self.secret, f"{purpose} {address} {port}".encode(), "sha256")
-        return f"{MADE_UP}{digest.hex()[:10].upper()}"
+        digest = blake2b(f"{purpose} {address} {port}".encode(), key=self.secret, digest_size=5)
+        return f"{MADE_UP}{digest.hexdigest().upper()}"
 
     @property
     def user_agent(self) -> str:

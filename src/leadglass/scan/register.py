@@ -7,12 +7,12 @@ is done, so a survey that was killed goes on with what is not.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 import sqlalchemy as sa
@@ -91,11 +91,18 @@ _of_hosts = (
 )
 
 
-_WAITING: Final = "hosts of a survey"  # in a transaction's state
-_known_hosts = sa.select(schema.hosts.c.survey_id, schema.hosts.c.address).where(
-    schema.hosts.c.survey_id.in_(bindparam("surveys", expanding=True)),
+_known_hosts = sa.select(schema.hosts.c.address).where(
+    schema.hosts.c.survey_id == bindparam("survey"),
     schema.hosts.c.address.in_(bindparam("addresses", expanding=True)),
 )
+
+
+class Done(NamedTuple):
+    """All that was seen at one host, and when that was, in ms since the epoch, UTC."""
+
+    address: str
+    seen: Sequence[Observation]
+    finished: int
 
 
 class Register:
@@ -127,9 +134,9 @@ class Register:
         return Survey(made.result(), now, None, kind, METHOD, vantage, scope, folder, plan, blocks)
 
     def block_done(
-        self, survey: int, number: int, tally: Tally, hosts: Sequence[Future[None]] = ()
+        self, survey: int, number: int, tally: Tally, hosts: Collection[Future[None]] = ()
     ) -> Future[None]:
-        """`hosts`: what `host_done` gave for those of the block. It is not done without one of them."""
+        """`hosts`: what `write_hosts` gave for those of the block. It is not done without one of them."""
         row = {
             "survey_id": survey, "number": number,
             "refused": tally.refused, "silent": tally.silent, "unreachable": tally.unreachable,
@@ -144,16 +151,21 @@ class Register:
 
         return self._db.write(unit)
 
-    def host_done(self, survey: int, address: str, seen: Sequence[Observation], now: int) -> Future[None]:
-        """All that was seen at one host. A host is written once: what comes again changes nothing. Hosts that
-        are done at the same time are written as one: a statement for each cost as much as asking them."""
-        host = {"survey_id": survey, "address": address, "finished": now}
-        rows = [_row(survey, each) for each in seen]
+    def write_hosts(self, survey: int, hosts: Iterable[Done]) -> Future[None]:
+        """Each once: what comes again changes nothing. Several at a time: to write them one by one cost as
+        much as asking them."""
+        first: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
+        for address, seen, finished in hosts:
+            host = {"survey_id": survey, "address": address, "finished": finished}
+            first.setdefault(address, (host, [_row(survey, each) for each in seen]))
 
         def unit(tx: Transaction) -> None:
-            waiting = tx.state.setdefault(_WAITING, {})
-            waiting.setdefault((survey, address), (host, rows))
-            tx.before_commit(_WAITING, _write_hosts)
+            asked = {"survey": survey, "addresses": list(first)}
+            new = first.keys() - tx.execute(_known_hosts, asked).scalars()
+            if new:
+                tx.execute(_insert_host, [first[address][0] for address in new])
+            if rows := [row for address in new for row in first[address][1]]:
+                tx.execute(_insert_observations, rows)
 
         return self._db.write(unit)
 
@@ -269,17 +281,6 @@ def _observation(row: Any) -> Observation:
     return Observation.from_json(
         members | {"sent": orjson.loads(members["sent"]), "said": orjson.loads(members["said"])}
     )
-
-
-def _write_hosts(tx: Transaction) -> None:
-    waiting = tx.state[_WAITING]
-    surveys, addresses = ({key[at] for key in waiting} for at in (0, 1))
-    for known in tx.execute(_known_hosts, {"surveys": list(surveys), "addresses": list(addresses)}):
-        waiting.pop(tuple(known), None)
-    if waiting:
-        tx.execute(_insert_host, [host for host, _ in waiting.values()])
-    if rows := [row for _, mine in waiting.values() for row in mine]:
-        tx.execute(_insert_observations, rows)
 
 
 def _survey(row: Any) -> Survey:

@@ -13,7 +13,6 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from functools import partial
 from time import monotonic
 from typing import Final, NamedTuple
 
@@ -25,7 +24,7 @@ from leadglass.scan.observation import Observation, Outcome
 from leadglass.scan.pace import Pace, Waiting
 from leadglass.scan.plan import Plan
 from leadglass.scan.ports import purpose
-from leadglass.scan.register import Kind, Register, Survey, Tally
+from leadglass.scan.register import Done, Kind, Register, Survey, Tally
 from leadglass.scan.scope import Scope
 
 WORKERS: Final = 256
@@ -79,7 +78,7 @@ class _Block:
     number: int
     left: int  # hosts
     tally: Tally = field(default_factory=Tally)
-    written: list[Future[None]] = field(default_factory=list)  # hosts at which somebody answered
+    written: set[Future[None]] = field(default_factory=set)  # hosts at which somebody answered
 
 
 class Surveyor:
@@ -107,7 +106,7 @@ class Surveyor:
         self._workers = workers
         self._pace = Pace(scope.rate, scope.rate_per_24)
         self._waiting = Waiting(manner.patience.connect)
-        self._done: list[tuple[_Block, Callable[[], Future[None]]]] = []  # hosts that are to be written
+        self._done: list[tuple[_Block, Done]] = []  # hosts that are to be written
         self._writes: set[asyncio.Future[None]] = set()
         self._failure: BaseException | None = None  # of a write: what is not kept need not be asked
         self._known: set[str] = set()
@@ -214,8 +213,7 @@ class Surveyor:
             self.progress.answering += 1
         if not self._done:
             asyncio.get_running_loop().call_later(_GATHER_SECONDS, self._flush)
-        done = partial(self._register.host_done, self._survey.id, address, seen, self._clock())
-        self._done.append((block, done))
+        self._done.append((block, Done(address, seen, self._clock())))
 
     async def _port(self, address: str, port: int) -> list[Observation]:
         seen = await self._asked(address, port)
@@ -250,10 +248,13 @@ class Surveyor:
     def _flush(self) -> None:
         """Hand over the hosts that were gathered. A timer calls this, too, so that a failure is kept."""
         done, self._done = self._done, []
+        if not done:
+            return
         try:
-            for block, write in done:
-                block.written.append(write())
-                self._write(block.written[-1])
+            written = self._register.write_hosts(self._survey.id, [host for _, host in done])
+            for block, _ in done:
+                block.written.add(written)
+            self._write(written)
         except Exception as error:  # noqa: BLE001 - it ends the survey, whatever it is
             self._failure = self._failure or error
 
