@@ -1,6 +1,7 @@
-"""The table of real servers, held against what DCMTK and pynetdicom find as strangers; nmap is printed beside it.
+"""The table of real servers, held against what DCMTK and pynetdicom find as strangers.
 
-A table that is wrong would make a right scan wrong. So each server is asked here by other programs than ours.
+A table that is wrong would make a right scan wrong. So each server is asked here by other programs than ours. nmap is printed beside our verdicts in
+test_scan_truth.py.
 """
 
 from __future__ import annotations
@@ -9,13 +10,12 @@ import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import httpx
 import pytest
-from interop_programs import Said, dcmtk, program, run
+from interop_programs import Said, dcmtk, run
 from interop_servers import REAL_SERVERS, STUDIES, Expected, RealServer, There
 from pydicom.dataset import Dataset
 from pynetdicom import AE
@@ -201,34 +201,3 @@ def test_the_web_beside_it(running: tuple[RealServer, There]) -> None:
     assert found == set(server.web.checks)
     asks_who_it_is = 401 in {statistics.status_code, qido.status_code}
     assert asks_who_it_is == (server.web.verdict == "web-protected")
-
-
-# --- nmap -------------------------------------------------------------------------------------------------
-
-
-def test_nmap_is_asked_too(
-    running: tuple[RealServer, There], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """What its dicom-ping makes of the same port, printed beside ours. It is not held to anything."""
-    server, there = running
-    command = [
-        program("nmap", "nmap"),
-        "-n",
-        "-Pn",
-        "-sT",
-        "--script",
-        "+dicom-ping",
-        "--script-timeout",
-        "5s",
-        "-p",
-        there.port,
-    ]
-    said = run(*command, there.host, cwd=tmp_path)
-    assert said.status == 0, said.text
-    state = re.search(rf"^{there.port}/tcp +(\S+)", said.out, re.MULTILINE)
-    config = re.search(r"config: (.+)", said.out)
-    assert state is not None
-    assert (state[1] == "closed") == (server.dicom.verdict == "closed")
-    with capsys.disabled():
-        nmap = f"{state[1]}, {config[1] if config else 'no DICOM'}"
-        print(f"\n{server.name:<27}level {server.dicom.level}  {server.dicom.verdict:<18}nmap: {nmap}")

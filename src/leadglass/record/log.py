@@ -99,9 +99,7 @@ class Log:
         self.origin = origin or signer.key.name
         self._signer = signer
         self._trusted: tuple[str, Checkpoint] | None = None  # the last one this object signed or verified
-        self._written: tuple[Head, Frontier] | None = (
-            None  # the last that this object wrote, committed or not
-        )
+        self._written: tuple[Head, Frontier] | None = None  # the last that it wrote, committed or not
 
     def append(self, tx: Transaction, entry: Entry, now: int) -> int:
         """Record `entry` at `now` (ms, UTC) when `tx` commits, and return its number.
