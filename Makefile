@@ -6,6 +6,8 @@ BIN    := $(VENV)/bin
 # `make test ARGS="tests/dicom -k deflate"`, `make fuzz SECONDS=3600`
 ARGS    ?=
 SECONDS ?= 60
+# `make proof CYCLES=100 ARGS="-k receive_kill"`
+CYCLES  ?= 1000
 export PYTHON VENV
 
 .PHONY: demo test check coverage bench proof fuzz fuzz-short lock format clean
@@ -30,7 +32,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python bench/run.py $(ARGS)
 
 proof: $(VENV)/.dev
-	$(BIN)/python -m pytest -p no:cacheprovider tests/proof --proof $(ARGS)
+	$(BIN)/python -m pytest -p no:cacheprovider -s tests/proof --proof=$(CYCLES) $(ARGS)
 
 fuzz-short:
 	$(MAKE) fuzz SECONDS=60

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlcipher3.dbapi2 as sqlcipher
 
-from leadglass.db import writer
-from leadglass.db.writer import Checkpointer
+from leadglass.db import wal as log
+from leadglass.db.wal import Checkpointer
 
 MIB = 1 << 20
 SMALL = 256 << 10
@@ -28,8 +29,8 @@ def modes(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         return real(self, mode)
 
     monkeypatch.setattr(Checkpointer, "_checkpoint", counting)
-    monkeypatch.setattr(writer, "CHECKPOINT_BYTES", SMALL)
-    monkeypatch.setattr(writer, "ASK_SECONDS", 0.0)  # a log so short is full in no time
+    monkeypatch.setattr(log, "CHECKPOINT_BYTES", SMALL)
+    monkeypatch.setattr(log, "ASK_SECONDS", 0.0)  # a log so short is full in no time
     return counted
 
 
@@ -90,7 +91,7 @@ def test_a_log_that_was_large_once_is_not_copied_at_every_commit(desk: Any, mode
 
 
 def test_closing_during_a_checkpoint_does_not_hang(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "CHECKPOINT_BYTES", SMALL)
+    monkeypatch.setattr(log, "CHECKPOINT_BYTES", SMALL)
     inside, go = threading.Event(), threading.Event()
     real = Checkpointer._checkpoint
 
@@ -123,14 +124,14 @@ def test_opening_writing_and_closing_at_once_never_hangs(make: Any, modes: Count
 
 
 def test_a_checkpoint_that_fails_is_made_another_time(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "CHECKPOINT_BYTES", SMALL)
+    monkeypatch.setattr(log, "CHECKPOINT_BYTES", SMALL)
     failed, copied = threading.Event(), threading.Event()
     real = Checkpointer._checkpoint
 
     def failing(self: Checkpointer, mode: str) -> tuple[int, int, int]:
         if mode == "PASSIVE" and not failed.is_set():
             failed.set()
-            raise writer.sqlcipher.OperationalError("disk I/O error")
+            raise sqlcipher.OperationalError("disk I/O error")
         if mode == "PASSIVE":
             copied.set()
         return real(self, mode)

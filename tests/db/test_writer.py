@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import gc
+import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 
 from leadglass.db.engine import Transaction
 from leadglass.db.reserve import Reserve
+from leadglass.db.wal import WriteAheadLog
 from leadglass.errors import Denied, StorageFailed, StorageFull, Unavailable
 
 
@@ -200,7 +202,7 @@ def test_a_log_that_cannot_be_measured_does_not_end_the_writer(
     def fails(*_: object) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr("leadglass.db.writer.ASK_SECONDS", 0)
+    monkeypatch.setattr("leadglass.db.wal.ASK_SECONDS", 0)
     with monkeypatch.context() as patched:
         patched.setattr("pathlib.Path.stat", fails)
         assert desk.write("one").result(30) == "one"
@@ -218,6 +220,67 @@ def test_after_a_failed_commit_nothing_is_written_any_more(desk: Any, faults: An
     with pytest.raises(StorageFailed):
         desk.write("three").result(30)
     assert desk.notes() == ["safe"]
+
+
+def test_the_log_is_synced_with_the_floor_left_and_before_anybody_is_told(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[bool, bool]] = []
+    real = WriteAheadLog.sync
+    floor = os.open(desk.path.parent / "floor.lock", os.O_RDWR | os.O_CREAT, 0o600)
+
+    def sync(self: WriteAheadLog) -> None:
+        seen.append((futures[0].done(), is_free(floor)))
+        real(self)
+
+    monkeypatch.setattr(WriteAheadLog, "sync", sync)
+    with desk.held():
+        futures = [desk.write("one"), desk.write("two")]
+    assert [future.result(30) for future in futures] == ["one", "two"]
+    os.close(floor)
+    assert seen == [(False, True)]
+
+
+def is_free(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    fcntl.flock(lock, fcntl.LOCK_UN)
+    return True
+
+
+def test_after_a_failed_sync_nothing_is_written_any_more(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """COMMIT had done its part, the disk did not: nobody is told that it went well, then or later."""
+
+    def fails(_: WriteAheadLog) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    desk.write("safe").result(30)
+    with monkeypatch.context() as patched:
+        patched.setattr(WriteAheadLog, "sync", fails)
+        with desk.held():
+            group = [desk.write("one"), desk.write("two")]
+        for future in group:
+            assert isinstance(future.exception(30), StorageFailed)
+    with pytest.raises(StorageFailed):
+        desk.write("three").result(30)
+    assert desk.notes()[0] == "safe"
+    assert "three" not in desk.notes()
+
+
+def test_a_log_that_cannot_be_opened_fails_its_unit_and_only_that(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("leadglass.db.wal.os.open", refuse)
+        with pytest.raises(Unavailable):
+            desk.write("never").result(30)
+    assert desk.write("later").result(30) == "later"
+    assert desk.notes_elsewhere() == ["later"]
 
 
 def test_a_disk_that_is_full_at_commit_is_no_failed_disk(desk: Any, faults: Any) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,25 +89,29 @@ _STATEMENTS = (
 
 def break_database(opened: Opened, fault: Fault) -> None:
     """Route the statements of the writing connection of this one home through `fault`."""
-    dialect = opened.services.db._writer._engine.dialect
+    writer = opened.services.db._writer
+    dialect = writer._engine.dialect
 
-    def through(name: str, step_of: Any) -> None:
-        real = getattr(dialect, name)
+    def through(
+        name: str, step_of: Any, owner: Any = dialect, error: Callable[[], Exception] = fault.database_error
+    ) -> None:
+        real = getattr(owner, name)
 
         def call(*arguments: Any, **named: Any) -> Any:
             strikes = fault.strikes(step_of(arguments))
             if strikes and not fault.persisted:
-                raise fault.database_error()
+                raise error()
             result = real(*arguments, **named)
             if strikes:
-                raise fault.database_error()
+                raise error()
             return result
 
-        setattr(dialect, name, call)
+        setattr(owner, name, call)
 
     for name in ("do_execute", "do_executemany", "do_execute_no_params"):
         through(name, lambda arguments: _statement(arguments[1]))
     through("do_commit", lambda _: "COMMIT")
+    through("sync", lambda _: "sync log", writer._log, fault.error)
 
 
 def _statement(text: str) -> str:

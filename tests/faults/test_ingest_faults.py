@@ -59,6 +59,7 @@ STEPS = {
     "insert log_subjects": NONE,
     "update log_head": NONE,
     "COMMIT": DATABASE,
+    "sync log": DATABASE,
 }
 CASES = [
     pytest.param(step, number, persisted, id=f"{step}-{name}-{'done' if persisted else 'not done'}")

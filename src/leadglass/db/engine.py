@@ -18,7 +18,8 @@ from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from leadglass.db.reserve import Reserve
 from leadglass.db.transaction import Transaction, Unit
 from leadglass.db.turnstile import Turnstile
-from leadglass.db.writer import DAMAGED, Checkpointer, Writer, is_damaged
+from leadglass.db.wal import Checkpointer
+from leadglass.db.writer import DAMAGED, Writer, is_damaged
 from leadglass.errors import KeyWrong, StorageFailed, Unavailable
 
 __all__ = ["Database", "Transaction", "Unit", "metadata"]
@@ -40,7 +41,6 @@ _PRAGMAS = (
     "PRAGMA temp_store = MEMORY",
     "PRAGMA foreign_keys = ON",
     "PRAGMA case_sensitive_like = ON",  # as PostgreSQL's, and prefixes can use an index
-    "PRAGMA synchronous = FULL",
     "PRAGMA wal_autocheckpoint = 0",
     "PRAGMA busy_timeout = 30000",
 )
@@ -60,12 +60,13 @@ class Database:
         self._readers = _engine(path, key, query_only=True, pool_size=readers, cache_kib=8192)
         self._watcher = _engine(path, key, query_only=True, pool_size=1, cache_kib=64)
         self._writer = Writer(
-            _engine(path, key, query_only=False, pool_size=1, cache_kib=16384),
+            _engine(path, key, query_only=False, pool_size=1, cache_kib=16384, syncs=False),
             Turnstile(path.parent),
             self.reserve,
             Checkpointer(
                 _engine(path, key, query_only=False, pool_size=1, cache_kib=512), Turnstile(path.parent), path
             ),
+            path,
         )
 
     @contextmanager
@@ -133,12 +134,17 @@ def _connect(path: Path, key: bytes, *, cache_kib: int) -> Any:
     return connection
 
 
-def _engine(path: Path, key: bytes, *, query_only: bool, pool_size: int, cache_kib: int) -> sa.Engine:
+def _engine(
+    path: Path, key: bytes, *, query_only: bool, pool_size: int, cache_kib: int, syncs: bool = True
+) -> sa.Engine:
+    """`syncs`: whether SQLite makes each commit durable; if not, whoever commits has to."""
+
     def create() -> Any:
         connection = _connect(path, key, cache_kib=cache_kib)
         connection.execute("PRAGMA journal_mode = WAL").fetchone()
         for pragma in _PRAGMAS:
             connection.execute(pragma)
+        connection.execute(f"PRAGMA synchronous = {'FULL' if syncs else 'NORMAL'}")
         if query_only:
             connection.execute("PRAGMA query_only = ON")
         return connection

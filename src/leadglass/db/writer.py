@@ -10,9 +10,9 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,14 +23,11 @@ import sqlcipher3.dbapi2 as sqlcipher
 from leadglass.db.reserve import Reserve
 from leadglass.db.transaction import Transaction, Unit
 from leadglass.db.turnstile import Turnstile
+from leadglass.db.wal import Checkpointer, WriteAheadLog, started
 from leadglass.errors import LeadglassError, StorageFailed, StorageFull, Unavailable
 
 GROUP_UNITS = 256
-PAGE_BYTES = 4096
 GROUP_SECONDS = 0.008  # a group runs no longer than this before it commits: others wait on the floor
-CHECKPOINT_BYTES = 8 << 20  # of write-ahead log that is not in the database yet
-ASK_SECONDS = 0.05  # between looks at how much that is: each takes 0.2 ms, at times as long as a commit
-PATIENCE_MS = 500
 DAMAGED = "The index cannot be read: a page of it fails its authentication."
 
 
@@ -43,14 +40,19 @@ class _Job:
 
 
 class CommitError(Exception):
-    """COMMIT itself failed: whether the group is durable is unknown, so nobody is told that it is."""
+    """COMMIT or its fsync failed: whether the group is durable is unknown, so nobody is told that it is."""
 
 
 class Writer:
     """Owns the writing connection and its thread. A disk that fails an fsync ends it for good."""
 
     def __init__(
-        self, engine: sa.Engine, turnstile: Turnstile, reserve: Reserve, checkpointer: Checkpointer
+        self,
+        engine: sa.Engine,
+        turnstile: Turnstile,
+        reserve: Reserve,
+        checkpointer: Checkpointer,
+        database: Path,
     ) -> None:
         self._engine = engine
         self._turnstile = turnstile
@@ -60,6 +62,7 @@ class Writer:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._connection: sa.Connection | None = None  # the thread's; not from the pool each time
+        self._log = WriteAheadLog(database)
         self._closed = False
         self._broken: Unavailable | None = None
 
@@ -69,7 +72,7 @@ class Writer:
             if self._closed:
                 raise Unavailable("The database is closed.")
             if self._thread is None:
-                self._thread = _started(self._run, "leadglass-writer")
+                self._thread = started(self._run, "leadglass-writer")
             self._jobs.put(job)
         return job.future
 
@@ -130,6 +133,9 @@ class Writer:
                 for job in jobs:
                     group.append(job)
                     job.result = job.unit(tx)
+            # COMMIT POINT: when this returns, the group survives a power cut. The floor is left already, so
+            # that the next writer is at work while the disk is.
+            self._sync()
         except CommitError as error:
             self._fail(group, error)
             return [], None
@@ -160,10 +166,10 @@ class Writer:
             if self._connection is None:
                 self._connection = self._engine.connect()
             with self._connection.begin() as begun:
+                self._log.open()  # it exists since the transaction began
                 tx = Transaction(self._connection)
                 yield tx
                 tx.seal()
-                # COMMIT POINT: when this returns, the group survives a power cut.
                 self._commit(begun, self._connection)
         except BaseException:
             self._disconnect()  # the next group begins with one of which nothing is left
@@ -178,8 +184,15 @@ class Writer:
                 raise
             raise CommitError from error
 
+    def _sync(self) -> None:
+        try:
+            self._log.sync()
+        except OSError as error:
+            raise CommitError from error
+
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
+        self._log.close()
         if connection is not None:
             connection.close()
 
@@ -189,93 +202,6 @@ class Writer:
         self._broken.__cause__ = error
         for job in group:
             job.future.set_exception(self._broken)
-
-
-class Checkpointer:
-    """Moves the write-ahead log into the database, beside the writer instead of inside its commits.
-
-    A log that is appended to without a pause is never wholly copied and so never starts over. The
-    bulk is therefore copied while writers go on, and the small rest with the floor held.
-    """
-
-    def __init__(self, engine: sa.Engine, turnstile: Turnstile, database: Path) -> None:
-        self._engine = engine
-        self._turnstile = turnstile
-        self._wal = database.with_name(database.name + "-wal")
-        self._due = threading.Event()
-        self._tried = 0  # pages in the log when it was last copied, wholly or as far as readers let
-        self._ask = 0.0  # by the monotonic clock
-        self._thread: threading.Thread | None = None
-        self._closed = False
-
-    def wake_if_due(self) -> None:
-        now = time.monotonic()
-        if now < self._ask or self._due.is_set():
-            return
-        self._ask = now + ASK_SECONDS
-        if self._wal_size() < CHECKPOINT_BYTES:
-            return
-        with suppress(Unavailable):  # it is due the next time, too
-            if self._thread is None:
-                self._thread = _started(self._run, "leadglass-checkpoint")
-            self._due.set()
-
-    def close(self) -> None:
-        self._closed = True
-        self._due.set()
-        if self._thread is not None:
-            self._thread.join()
-        self._engine.dispose()
-        self._turnstile.close()
-
-    def _run(self) -> None:
-        while self._due.wait() and not self._closed:
-            self._due.clear()  # before the work: a call that comes in during it must not be lost
-            with suppress(sa.exc.DBAPIError, sqlcipher.Error, Unavailable):
-                # A full or failing disk: the commits say so; the log is copied another time.
-                self._copy()
-
-    def _copy(self) -> None:
-        """A file that starts over keeps its size, so what is not copied yet is counted and not measured:
-        copying at every commit from the first 8 MiB on took more than half of the writer's rate.
-
-        Readers without a pause keep the log from starting over. When it has become twice as long as it
-        should, writers wait for the readers there are; those who come meanwhile no longer need the log.
-        """
-        _, logged, copied = self._checkpoint("NOOP")
-        self._tried = min(self._tried, logged)
-        if (logged - max(copied, self._tried)) * PAGE_BYTES < CHECKPOINT_BYTES:
-            return
-        self._checkpoint("PASSIVE")
-        with self._turnstile.passed():
-            mode = "RESTART" if logged * PAGE_BYTES >= 2 * CHECKPOINT_BYTES else "PASSIVE"
-            _, self._tried, _ = self._checkpoint(mode)
-
-    def _checkpoint(self, mode: str) -> tuple[int, int, int]:
-        """Busy, pages in the log, pages of it copied. NOOP only asks (SQLite 3.51)."""
-        connection = self._engine.raw_connection()  # outside a transaction, as checkpoints must be
-        try:
-            cursor = connection.cursor()
-            cursor.execute(f"PRAGMA busy_timeout = {PATIENCE_MS}")  # for readers: the floor is held
-            row = cursor.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
-            return int(row[0]), int(row[1]), int(row[2])
-        finally:
-            connection.close()
-
-    def _wal_size(self) -> int:
-        try:
-            return self._wal.stat().st_size
-        except OSError:  # it is not there; or the disk fails, and the commits say so
-            return 0
-
-
-def _started(work: Callable[[], None], name: str) -> threading.Thread:
-    thread = threading.Thread(target=work, name=name, daemon=True)
-    try:
-        thread.start()
-    except RuntimeError as error:
-        raise Unavailable("The system lets us have no further thread.") from error
-    return thread
 
 
 def _tell(group: list[_Job]) -> None:

@@ -1,0 +1,139 @@
+"""The write-ahead log of one home: what makes its commits durable, and what moves them into the database."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import sqlalchemy as sa
+import sqlcipher3.dbapi2 as sqlcipher
+
+from leadglass.db.turnstile import Turnstile
+from leadglass.errors import Unavailable
+
+PAGE_BYTES = 4096
+CHECKPOINT_BYTES = 8 << 20  # of write-ahead log that is not in the database yet
+ASK_SECONDS = 0.05  # between looks at how much that is: each takes 0.2 ms, at times as long as a commit
+PATIENCE_MS = 500
+
+
+class WriteAheadLog:
+    """The file that commits are appended to, open beside SQLite's own descriptor to make them durable.
+
+    SQLite would fsync it inside of COMMIT, with the floor held: writers of two processes then wait for each
+    other's disk. The connection is therefore NORMAL, which leaves this to us; as the log is one sequence, its
+    fsync covers every commit before it, whoever made it. SQLite's locks are not on this file, so that closing
+    it takes none away.
+    """
+
+    def __init__(self, database: Path) -> None:
+        self._path = database.with_name(database.name + "-wal")
+        self._descriptor = -1
+
+    def open(self) -> None:
+        """Before the first commit that it has to cover: an earlier error of the disk would not be told."""
+        if self._descriptor >= 0:
+            return
+        try:
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError as error:
+            raise Unavailable("The log of the database cannot be opened.") from error
+
+    def sync(self) -> None:
+        os.fdatasync(self._descriptor)
+
+    def close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+class Checkpointer:
+    """Moves the write-ahead log into the database, beside the writer instead of inside its commits.
+
+    A log that is appended to without a pause is never wholly copied and so never starts over. The
+    bulk is therefore copied while writers go on, and the small rest with the floor held.
+    """
+
+    def __init__(self, engine: sa.Engine, turnstile: Turnstile, database: Path) -> None:
+        self._engine = engine
+        self._turnstile = turnstile
+        self._wal = database.with_name(database.name + "-wal")
+        self._due = threading.Event()
+        self._tried = 0  # pages in the log when it was last copied, wholly or as far as readers let
+        self._ask = 0.0  # by the monotonic clock
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def wake_if_due(self) -> None:
+        now = time.monotonic()
+        if now < self._ask or self._due.is_set():
+            return
+        self._ask = now + ASK_SECONDS
+        if self._wal_size() < CHECKPOINT_BYTES:
+            return
+        with suppress(Unavailable):  # it is due the next time, too
+            if self._thread is None:
+                self._thread = started(self._run, "leadglass-checkpoint")
+            self._due.set()
+
+    def close(self) -> None:
+        self._closed = True
+        self._due.set()
+        if self._thread is not None:
+            self._thread.join()
+        self._engine.dispose()
+        self._turnstile.close()
+
+    def _run(self) -> None:
+        while self._due.wait() and not self._closed:
+            self._due.clear()  # before the work: a call that comes in during it must not be lost
+            with suppress(sa.exc.DBAPIError, sqlcipher.Error, Unavailable):
+                # A full or failing disk: the commits say so; the log is copied another time.
+                self._copy()
+
+    def _copy(self) -> None:
+        """A file that starts over keeps its size, so what is not copied yet is counted and not measured:
+        copying at every commit from the first 8 MiB on took more than half of the writer's rate.
+
+        Readers without a pause keep the log from starting over. When it has become twice as long as it
+        should, writers wait for the readers there are; those who come meanwhile no longer need the log.
+        """
+        _, logged, copied = self._checkpoint("NOOP")
+        self._tried = min(self._tried, logged)
+        if (logged - max(copied, self._tried)) * PAGE_BYTES < CHECKPOINT_BYTES:
+            return
+        self._checkpoint("PASSIVE")
+        with self._turnstile.passed():
+            mode = "RESTART" if logged * PAGE_BYTES >= 2 * CHECKPOINT_BYTES else "PASSIVE"
+            _, self._tried, _ = self._checkpoint(mode)
+
+    def _checkpoint(self, mode: str) -> tuple[int, int, int]:
+        """Busy, pages in the log, pages of it copied. NOOP only asks (SQLite 3.51)."""
+        connection = self._engine.raw_connection()  # outside a transaction, as checkpoints must be
+        try:
+            cursor = connection.cursor()
+            cursor.execute(f"PRAGMA busy_timeout = {PATIENCE_MS}")  # for readers: the floor is held
+            row = cursor.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+            return int(row[0]), int(row[1]), int(row[2])
+        finally:
+            connection.close()
+
+    def _wal_size(self) -> int:
+        try:
+            return self._wal.stat().st_size
+        except OSError:  # it is not there; or the disk fails, and the commits say so
+            return 0
+
+
+def started(work: Callable[[], None], name: str) -> threading.Thread:
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise Unavailable("The system lets us have no further thread.") from error
+    return thread
