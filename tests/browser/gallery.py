@@ -111,6 +111,29 @@ def fill(world: Any, made_up: Any, *, slices: int = 48, more: int = 60) -> None:
         world.take_in(made_up(slice_of(0), **{**clash, **change}))
 
 
+EXTREMES = (  # name, patient ID, description
+    ("Wolfeschlegelsteinhausenbergerdorffwelchevoralternwarengewissenha", "X" * 64, "W" * 64),
+    ("عبد الرحمن^محمد بن عبد الله", "رقم-٠١٢٣", "تصوير الصدر"),
+    ("WANG^XIAODONG=王^小东王小东王小东王小东王小东王小东王小东王小东", "病人编号", "胸部计算机断层扫描胸部计算机断层扫描胸部计算机断层扫描"),
+    ("Z\u0351\u036b\u0343\u036a\u0302a\u0308\u0301l\u0334\u0327g\u0321\u0340o\u031b\u0345^<b>&\"'", "<i>1</i>", "e\u0301" * 40),
+)  # fmt: skip
+
+
+def extremes(world: Any, made_up: Any, *, series: int = 200) -> None:
+    """Studies of people whose names try a page, and one of very many series, accession X0."""
+    tiny = np.zeros((8, 8), np.int16)
+    for number, (name, patient, description) in enumerate(EXTREMES):
+        for one in range(series if number == 0 else 1):
+            world.take_in(
+                made_up(
+                    tiny, StudyInstanceUID=f"{STUDY}.8.{number}", SeriesInstanceUID=f"{SERIES}.8.{number}.{one}",
+                    SOPInstanceUID=f"{SERIES}.8.{number}.{one}.1", PatientName=name, PatientID=patient, StudyDate="20250101",
+                    StudyDescription=description, SeriesDescription=description[: 1 + one % 64], SeriesNumber=one + 1,
+                    AccessionNumber=f"X{number}", ReferringPhysicianName=name,
+                )
+            )  # fmt: skip
+
+
 @contextmanager
 def served(world: Any) -> Iterator[str]:
     """The web service of `world` behind a real uvicorn on loopback; its address."""

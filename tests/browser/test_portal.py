@@ -37,6 +37,18 @@ def test_signing_in_and_the_same_without_any_script(open_page, address, helpers)
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
+def test_on_a_phone_the_search_is_folded_and_says_what_it_found(signed_in):
+    page = signed_in("dr.roth", viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    expect(page.locator("#name")).not_to_be_visible()
+    expect(page.locator("#filters")).to_have_text("the newest studies")
+    page.locator(".fold summary").click()
+    page.fill("#name", "okafor")
+    page.get_by_role("button", name="Search").click()
+    expect(page.locator("#results tbody tr")).to_have_count(1)
+    expect(page.locator("#filters")).to_have_text("name: okafor")
+    expect(page.locator("#name")).not_to_be_visible()
+
+
 def test_htmx_swaps_the_results_only(signed_in):
     page = signed_in("dr.roth")
     if page.locator("script[src*=htmx]").count() == 0:
@@ -115,7 +127,7 @@ def test_on_a_phone_nothing_sticks_out_and_targets_are_large(signed_in, name, pa
     page.goto(path)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     small = page.evaluate(
-        """[...document.querySelectorAll('button, .button, .places a, input:not([type=hidden]), select')]
+        """[...document.querySelectorAll('button, .button, .places a, summary, input:not([type=hidden]), select')]
            .filter(one => one.offsetParent && !one.classList.contains('link-button'))
            .map(one => [one.outerHTML.slice(0, 60), one.getBoundingClientRect().height])
            .filter(([, height]) => height < 44)"""

@@ -18,6 +18,14 @@ STUDIES_PER_PAGE = 50
 LINES_PER_PAGE = 100
 LAST_PAGE = 10_000
 SEARCH_FIELDS: Final = ("name", "patient_id", "date_from", "date_to", "modality", "accession")
+SEARCH_LABELS: Final = {
+    "name": "name:",
+    "patient_id": "patient ID:",
+    "date_from": "from",
+    "date_to": "to",
+    "modality": "modality:",
+    "accession": "accession:",
+}
 RECORD_FIELDS: Final = ("patient", "study", "actor", "action")
 MODALITIES: Final = ("CR", "CT", "DX", "MG", "MR", "NM", "OT", "PT", "RF", "US", "XA")
 _TERM_LENGTH = 400
@@ -93,8 +101,15 @@ async def _study_list(
         page=page,
         first=(page - 1) * STUDIES_PER_PAGE + 1,
         modalities=MODALITIES,
+        filters=said(terms, SEARCH_LABELS) or ["the newest studies"],
+        swapped=template == "_results.html",
         **frame(call),
     )
+
+
+def said(terms: Mapping[str, str], labels: Mapping[str, str]) -> list[str]:
+    """The filters of a list as text: `name: roth`, `from 2026-01-01`."""
+    return [f"{labels[name]} {terms[name]}" for name in labels if terms.get(name)]
 
 
 def _terms(form: Mapping[str, str], fields: tuple[str, ...]) -> dict[str, str]:
