@@ -1,4 +1,5 @@
 import io
+import zipfile
 
 import numpy as np
 import pytest
@@ -91,3 +92,15 @@ def test_a_flipped_bit_is_never_shown(fresh, helpers):
         assert answer.status_code == 500, path
         assert answer.json()["code"] == "tampered"
         assert "ROTH" not in answer.text
+
+
+def test_a_study_leaves_as_a_zip_whose_name_tells_nothing(doctor, world):
+    page = doctor.get("/studies/1")
+    assert 'href="/studies/1/zip"' in page.text
+    answer = doctor.get("/studies/1/zip")
+    assert answer.headers["content-type"] == "application/zip"
+    assert answer.headers["content-disposition"] == 'attachment; filename="study-1.zip"'
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist()[-1] == "DICOMDIR"
+        assert len(archive.namelist()) == 5

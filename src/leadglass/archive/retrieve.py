@@ -5,7 +5,7 @@ Each call asks the policy, then has the access on the record, and only then retu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,10 +18,11 @@ from leadglass.archive.doorkeeper import ABSENT, Doorkeeper
 from leadglass.archive.ledger import Access, Ledger
 from leadglass.archive.objects import Objects
 from leadglass.archive.selection import Keys, Selection, Selector
+from leadglass.archive.zipped import MOST_INSTANCES, zipped
 from leadglass.dicom.dataset import Limits
 from leadglass.dicom.json import dumps
 from leadglass.dicom.part10 import Part10Parser
-from leadglass.errors import NotFound
+from leadglass.errors import LimitExceeded, NotFound
 from leadglass.index import lookup
 from leadglass.index.matching import Level, Match, Query, Single
 from leadglass.index.rows import InstanceRow, SeriesRow, StudyRow
@@ -123,6 +124,15 @@ class Retrieve:
         """Part 10 files as they were received. Take each one's chunks before asking for the next."""
         return self._stored(self._selected(who, context, study_uid, series_uid, instance_uid))
 
+    def zipped(self, who: Principal, study_id: int, context: Context) -> Iterator[bytes]:
+        """The study as a zip with a DICOMDIR, in pieces. NotFound when foreign or absent; LimitExceeded."""
+        with self._doorkeeper.db.read() as connection:
+            study = lookup.study(connection, study_id)
+        selected = self._of_study(who, context, study, ())
+        if selected.study.instance_count > MOST_INSTANCES:
+            raise LimitExceeded("The study has more images than one zip is made of.", code="zip-members")
+        return zipped(self._stored(selected), self._limits, context.now)
+
     def _selected(
         self,
         who: Principal,
@@ -131,14 +141,23 @@ class Retrieve:
         series_uid: str | None,
         instance_uid: str | None,
     ) -> _Selected:
-        with self._doorkeeper.db.read() as connection:
-            study = _study_of(connection, study_uid)
-        study = self._doorkeeper.require_study(who, Action.STUDY_RETRIEVE, context, study)
         match: list[tuple[str, Match]] = []
         if series_uid is not None:
             match.append(("SeriesInstanceUID", Single(series_uid)))
         if instance_uid is not None:
             match.append(("SOPInstanceUID", Single(instance_uid)))
+        with self._doorkeeper.db.read() as connection:
+            study = _study_of(connection, study_uid)
+        return self._of_study(who, context, study, match)
+
+    def _of_study(
+        self,
+        who: Principal,
+        context: Context,
+        study: StudyRow | None,
+        match: Sequence[tuple[str, Match]],
+    ) -> _Selected:
+        study = self._doorkeeper.require_study(who, Action.STUDY_RETRIEVE, context, study)
         pages = self._pages(Query(Level.INSTANCE, tuple(match), study_id=study.id), study)
         first = next(pages, None)
         if first is None:
@@ -191,7 +210,7 @@ class Retrieve:
         assert parser.dataset is not None
         return dumps(parser.dataset.elements)
 
-    def _stored(self, selected: _Selected) -> Iterator[StoredObject]:
+    def _stored(self, selected: _Selected) -> Generator[StoredObject, None, None]:
         with self._serving(selected) as access:
             for row in selected.rows():
                 with self._objects.open(row.id) as reader:

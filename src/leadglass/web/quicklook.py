@@ -10,11 +10,13 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
+from leadglass.access.policy import Action, narrow
 from leadglass.archive.render import Rendered
 from leadglass.errors import NotFound, Violation
 from leadglass.web.calls import Call, in_thread
 from leadglass.web.pages import age_at
 from leadglass.web.portal import frame
+from leadglass.web.streaming import Pump, Streamed
 
 EDGES = (96, 192, 384, 768, 1024, 1536, 2048)  # pixels: few sizes, so that the browser's own store is of use
 MAX_VALUE = 1e9
@@ -32,7 +34,22 @@ async def study(call: Call) -> Response:
         age=age_at(view.study.birth_date, view.study.study_date),
         all_series=view.series,
         series=series,
+        may_download=not narrow(call.who, Action.STUDY_RETRIEVE, call.context).nothing,
         **frame(call),
+    )
+
+
+async def download(call: Call) -> Response:
+    """The study as a zip with a DICOMDIR. Its name tells nothing of whose it is."""
+    number = call.number("study")
+    pieces = await call.ask(call.services.retrieve.zipped, call.who, number, call.context)
+    headers = {"Content-Disposition": f'attachment; filename="study-{number}.zip"'}
+    return Streamed(
+        Pump(pieces, pieces),
+        call.site.workers,
+        media_type="application/zip",
+        headers=headers,
+        send_seconds=call.site.settings.send_seconds,
     )
 
 

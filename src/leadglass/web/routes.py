@@ -42,6 +42,10 @@ ROUTES: Final = (
     _page("/studies", _GET, portal.studies, _SEARCH, "studies", "newest studies, or a search made before"),
     _page("/studies", _POST, portal.search_studies, _SEARCH, "search-studies", "search the study list"),
     _page("/studies/{study}", _GET, quicklook.study, _VIEW, "study", "a study with its quick look"),
+    _page(
+        "/studies/{study}/zip", _GET, quicklook.download, _RETRIEVE, "download",
+        "the study as a zip with a DICOMDIR",
+    ),
     Route(_IMAGES, _GET, quicklook.images, _VIEW, Door.DATA, "images", "the images of a series, in order"),
     Route(_FRAME, _GET, quicklook.image, _VIEW, Door.DATA, "image", "one frame as JPEG"),
     _page("/aside", _GET, portal.aside, Action.ASIDE_REVIEW, "aside", "what was kept aside"),
