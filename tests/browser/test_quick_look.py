@@ -1,6 +1,7 @@
 """The quick look: scrolling, windows, keys, slow networks, failures."""
 
 import re
+import zipfile
 
 import pytest
 from playwright.sync_api import expect
@@ -221,3 +222,15 @@ def test_an_ended_session_blanks_the_viewer(ct):
     page.context.clear_cookies()
     page.get_by_role("button", name="Bone").click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_the_study_is_downloaded_as_a_zip(ct, tmp_path):
+    page = ct()
+    with page.expect_download() as started:
+        page.get_by_role("link", name="Download").click()
+    started.value.save_as(tmp_path / "it.zip")
+    assert re.fullmatch(r"study-[0-9]+\.zip", started.value.suggested_filename)
+    with zipfile.ZipFile(tmp_path / "it.zip") as archive:
+        assert archive.testzip() is None
+        assert "DICOMDIR" in archive.namelist()
+    shows(page, 1)
