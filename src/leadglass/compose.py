@@ -14,6 +14,7 @@ from leadglass.access.sessions import MINUTE, SessionLimits
 from leadglass.archive.accounts import Accounts
 from leadglass.archive.aside import Aside
 from leadglass.archive.commitment import Commitments
+from leadglass.archive.delivery import Deliveries
 from leadglass.archive.doorkeeper import Doorkeeper
 from leadglass.archive.exposure import Exposure
 from leadglass.archive.ingest import Ingest
@@ -150,6 +151,9 @@ def _services(
     blobs, keys = Blobs(home.objects, ahead=True), StudyKeys(keyring)
     objects = Objects(doorkeeper.db, blobs, keys)
     accounts = Accounts(doorkeeper, ledger, Hasher(HASH_COST), _session_limits(settings))
+    ingest = Ingest(
+        doorkeeper, blobs, keys, presence, limits, quarantine=settings.limits.quarantine_mib * _MIB
+    )
     upkeep = Upkeep(
         doorkeeper,
         blobs,
@@ -172,9 +176,8 @@ def _services(
         search=Search(doorkeeper),
         retrieve=Retrieve(doorkeeper, ledger, objects, limits),
         renderer=Renderer(doorkeeper, ledger, objects, sandbox),
-        ingest=Ingest(
-            doorkeeper, blobs, keys, presence, limits, quarantine=settings.limits.quarantine_mib * _MIB
-        ),
+        ingest=ingest,
+        deliveries=Deliveries(ingest, settings.limits.object_mib * _MIB),
         trail=Trail(doorkeeper),
         aside=Aside(doorkeeper),
         exposure=Exposure(doorkeeper),

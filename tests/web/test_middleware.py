@@ -246,3 +246,72 @@ def test_the_log_knows_routes_and_no_paths():
         ("GET", "study", 200),
         ("other", "study", 200),
     ]
+
+
+# --- bodies that stream ------------------------------------------------------------------------------------
+
+
+def streaming(settings):
+    async def drain(given, receive, send):
+        while (await receive()).get("more_body"):
+            pass
+        await ok(given, receive, send)
+
+    return middleware.Bodies(drain, settings, streams=lambda _: True)
+
+
+def sends(*bodies, pause=0.0, stops=False):
+    left = list(bodies)
+
+    async def receive():
+        await asyncio.sleep(pause)
+        if stops and not left:
+            await never()
+        body = left.pop(0) if left else b""
+        return {"type": "http.request", "body": body, "more_body": bool(left) or stops}
+
+    return receive
+
+
+def test_a_body_that_streams_may_be_large_and_slow():
+    settings = WebSettings(body_bytes=10, body_seconds=0.2, stream_bytes=100, stream_grace=0, stream_rate=1)
+    receive = sends(*[b"x" * 10] * 10, pause=0.03)  # longer than any small body may take
+    assert run(streaming(settings), scope("POST"), receive)[0]["status"] == 200
+
+
+def test_but_not_endless():
+    settings = WebSettings(stream_bytes=100)
+    with pytest.raises(Refused, match="larger"):
+        run(streaming(settings), scope("POST"), sends(*[b"x" * 11] * 10))
+    with pytest.raises(Refused, match="larger"):
+        run(streaming(settings), scope("POST", content_length="101"))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        WebSettings(body_seconds=0.01),  # nothing comes
+        WebSettings(stream_seconds=0.05),  # all in all
+        WebSettings(body_seconds=9, stream_grace=0.0, stream_rate=1 << 30),  # next to nothing
+    ],
+)
+def test_nor_may_a_sender_dawdle(settings):
+    with pytest.raises(Refused, match="too slow"):
+        run(streaming(settings), scope("POST"), sends(*[b"x"] * 5, pause=0.02, stops=True))
+
+
+def test_an_answer_may_take_its_time_from_the_end_of_such_a_body():
+    settings = WebSettings(answer_seconds=0.1)
+
+    def app(after):
+        async def answer(given, receive, send):
+            while (await receive()).get("more_body"):
+                pass
+            await asyncio.sleep(after)
+            await ok(given, receive, send)
+
+        return middleware.Deadline(answer, settings, streams=lambda _: True)
+
+    assert run(app(0), scope("POST"), sends(*[b"x"] * 5, pause=0.05))[0]["status"] == 200
+    with pytest.raises(TimeoutError):
+        run(app(5), scope("POST"), sends(b"x"))

@@ -24,7 +24,7 @@ from leadglass.access.principal import Context, Principal
 from leadglass.archive.doorkeeper import Doorkeeper
 from leadglass.archive.facts import WANTED, claims_of, facts_of
 from leadglass.archive.objects import Objects, StudyKeys
-from leadglass.archive.outcome import Identity, Kind, Outcome, Sender
+from leadglass.archive.outcome import Claims, Identity, Kind, Outcome, Sender
 from leadglass.archive.presence import Presence
 from leadglass.archive.sameness import is_same
 from leadglass.db.engine import Transaction
@@ -79,13 +79,15 @@ class Ingest:
         context: Context,
         *,
         expected: Identity | None = None,
+        expected_study: str = "",
         keep_unidentified: bool = False,
     ) -> Incoming:
         """A place for one object. Denied, StorageFull, StorageFailed.
 
         `source` says where it came from in words without a patient's value; it stands in the record.
-        What is not as `expected`, has no legal UIDs or cannot be read is a Violation; with
-        `keep_unidentified`, for doors behind which nobody has it any more, it is kept aside instead.
+        What is not as `expected`, of another study than `expected_study`, has no legal UIDs or cannot be
+        read is a Violation; with `keep_unidentified`, for doors behind which nobody has it any more, it is
+        kept aside instead.
         """
         self.doorkeeper.require(who, Action.OBJECT_INGEST, context, department_id)
         with storage_errors("The home"):
@@ -95,7 +97,7 @@ class Ingest:
                 )
             self._presence.enter()
         sender = Sender(who, department_id, source, context)
-        return Incoming(self, sender, expected, keep_unidentified=keep_unidentified)
+        return Incoming(self, sender, expected, expected_study, keep_unidentified=keep_unidentified)
 
     def sync_directories(self, tx: Transaction) -> None:
         """The last step before a group's commit: its blobs and their directories survive a power cut."""
@@ -122,11 +124,18 @@ class Incoming:
     """One object streaming in. `finish` or `abandon` it; as a context manager it abandons on errors."""
 
     def __init__(
-        self, ingest: Ingest, sender: Sender, expected: Identity | None, *, keep_unidentified: bool
+        self,
+        ingest: Ingest,
+        sender: Sender,
+        expected: Identity | None,
+        expected_study: str = "",
+        *,
+        keep_unidentified: bool,
     ) -> None:
         self._ingest = ingest
         self._sender = sender
         self._expected = expected
+        self._expected_study = expected_study
         self._keep_unidentified = keep_unidentified
         self._violation: Violation | None = None  # after it, what comes is sealed without being read
         self._parser = Part10Parser(ingest.limits, WANTED)
@@ -192,12 +201,22 @@ class Incoming:
             facts = facts_of(self._parser)
             if self._expected not in (None, Identity(facts.sop_class_uid, facts.sop_instance_uid)):
                 raise IllegalIdentity("It is not the object that was announced.", code=Clash.OTHER_IDENTITY)
+            if self._expected_study not in ("", facts.study_instance_uid):
+                raise IllegalIdentity("It is not of the study that was announced.", code=Clash.OTHER_IDENTITY)
         except Violation as violation:
             if not self._keep_unidentified:
                 raise
             self._pass_head(b"", at_end=True)
             return claims_of(self._parser), _FAULTS.get(violation.code, Clash.UNREADABLE)
         return facts, None
+
+    @property
+    def claims(self) -> Claims:
+        """What it says it is, as far as it was read; also once it is over."""
+        said = claims_of(self._parser)
+        return Claims(
+            said.sop_class_uid, said.sop_instance_uid, said.study_instance_uid, said.series_instance_uid
+        )
 
     def refuse(self) -> None:
         """Give it up because it is too large: on the record before its sender is told."""

@@ -27,6 +27,16 @@ class Identity:
     sop_instance_uid: str
 
 
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What an object says it is, as far as it was read; empty for what is missing or no legal UID."""
+
+    sop_class_uid: str = ""
+    sop_instance_uid: str = ""
+    study_instance_uid: str = ""
+    series_instance_uid: str = ""
+
+
 class _Said(NamedTuple):
     sentence: str  # to people of the archive
     comment: str  # to the sender, in at most 64 characters (PS3.7 C, Error Comment)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from leadglass.archive.accounts import Accounts
 from leadglass.archive.aside import Aside
 from leadglass.archive.commitment import Commitments
+from leadglass.archive.delivery import Deliveries
 from leadglass.archive.doorkeeper import Doorkeeper
 from leadglass.archive.exposure import Exposure
 from leadglass.archive.ingest import Ingest
@@ -37,6 +38,7 @@ class Services:
     retrieve: Retrieve
     renderer: Renderer
     ingest: Ingest
+    deliveries: Deliveries
     trail: Trail
     aside: Aside
     exposure: Exposure
@@ -46,6 +48,7 @@ class Services:
     def close(self, now: int) -> None:
         """Put the end of every open access on the record, then let go of everything."""
         self.ledger.close(now)
+        self.deliveries.close()  # before what they hand their objects to
         self.ingest.close()
         self.sandbox.close()
         self.db.close()

@@ -11,7 +11,9 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.routing import Route as Mounted
+from starlette.types import Scope
 
 from leadglass.archive.services import Services
 from leadglass.errors import LeadglassError
@@ -44,6 +46,8 @@ def create_app(
         metrics=Metrics(),
         workers=CapacityLimiter(settings.workers),
         image_workers=CapacityLimiter(settings.image_workers),
+        delivery_workers=CapacityLimiter(settings.delivery_workers),
+        deliveries=CapacityLimiter(settings.deliveries),
     )
     app = Starlette(
         routes=[_mounted(site, route) for route in ROUTES],
@@ -62,7 +66,7 @@ def _mounted(site: Site, route: Route) -> Mounted:
 
 def _middleware(site: Site) -> list[Middleware]:
     """Outermost first."""
-    settings = site.settings
+    settings, streams = site.settings, _streams()
     observers = (_log_line, lambda _, route, status, seconds: site.metrics.finished(route, status, seconds))
     return [
         Middleware(middleware.RequestLog, started=site.metrics.started, observers=observers),
@@ -70,9 +74,15 @@ def _middleware(site: Site) -> list[Middleware]:
         Middleware(middleware.Errors, explain=lambda *given: _explain(site, *given), report=_report),
         Middleware(middleware.Hosts, settings=settings),
         Middleware(middleware.Origins, settings=settings),
-        Middleware(middleware.Bodies, settings=settings),
-        Middleware(middleware.Deadline, settings=settings),
+        Middleware(middleware.Bodies, settings=settings, streams=streams),
+        Middleware(middleware.Deadline, settings=settings, streams=streams),
     ]
+
+
+def _streams() -> Callable[[Scope], bool]:
+    """Does the table say of this request that its body streams?"""
+    routes = [Mounted(one.path, _raised, methods=list(one.methods)) for one in ROUTES if one.streams]
+    return lambda scope: any(route.matches(scope)[0] is Match.FULL for route in routes)
 
 
 async def _raised(_request: Request, failure: Exception) -> Response:

@@ -45,6 +45,8 @@ class Site:
     metrics: Metrics
     workers: CapacityLimiter
     image_workers: CapacityLimiter
+    delivery_workers: CapacityLimiter
+    deliveries: CapacityLimiter  # places for those under way
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,7 @@ class Route:
     door: Door
     name: str
     summary: str
+    streams: bool = False  # its body goes into the archive as it comes, past the limits of small ones
 
 
 class Gate:

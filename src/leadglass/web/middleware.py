@@ -160,29 +160,60 @@ class Origins:
         return origin.lower() == f"{self._scheme}://{headers['host'].lower()}"
 
 
-class Bodies:
-    """Refuses a body that is too large, before or while it comes, or too slow."""
+def _none(_: Scope) -> bool:
+    return False
 
-    def __init__(self, app: ASGIApp, settings: WebSettings) -> None:
+
+class Bodies:
+    """Refuses a body that is too large, before or while it comes, or too slow.
+
+    One that `streams` into the archive may be large and take its time, but nobody waits for a peer that sends
+    next to nothing. What we take to store what has come is not held against it.
+    """
+
+    def __init__(self, app: ASGIApp, settings: WebSettings, streams: Callable[[Scope], bool] = _none) -> None:
         self._app = app
-        self._bytes = settings.body_bytes
-        self._seconds = settings.body_seconds
+        self._settings = settings
+        self._streams = streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        streams = self._streams(scope)
+        most = self._settings.stream_bytes if streams else self._settings.body_bytes
         announced = RequestHeaders(scope=scope).get("content-length", "0")
-        if (
-            not (announced.isascii() and announced.isdigit())
-            or len(announced) > 12
-            or int(announced) > self._bytes
-        ):
+        if not (announced.isascii() and announced.isdigit()) or len(announced) > 12 or int(announced) > most:
             raise Refused(TOO_LARGE)
-        await self._app(scope, self._limited(receive), send)
+        await self._app(scope, (self._steady if streams else self._limited)(receive), send)
+
+    def _steady(self, receive: Receive) -> Receive:
+        settings = self._settings
+        size, waited, complete, ends = 0, 0.0, False, time.monotonic() + settings.stream_seconds
+
+        async def steady() -> Message:
+            nonlocal size, waited, complete
+            if complete:
+                return await receive()
+            began = time.monotonic()
+            try:
+                async with asyncio.timeout(min(settings.body_seconds, max(0.0, ends - began))):
+                    message = await receive()
+            except TimeoutError:
+                raise Refused(TOO_SLOW) from None
+            size, waited = size + len(message.get("body", b"")), waited + time.monotonic() - began
+            if size > settings.stream_bytes:
+                raise Refused(TOO_LARGE)
+            if waited > settings.stream_grace and size < waited * settings.stream_rate:
+                raise Refused(TOO_SLOW)
+            complete = not message.get("more_body", False)
+            return message
+
+        return steady
 
     def _limited(self, receive: Receive) -> Receive:
-        left, ends, complete = self._bytes, time.monotonic() + self._seconds, False
+        left, complete = self._settings.body_bytes, False
+        ends = time.monotonic() + self._settings.body_seconds
 
         async def limited() -> Message:
             nonlocal left, complete
@@ -203,24 +234,36 @@ class Bodies:
 
 
 class Deadline:
-    """An answer begins in time or not at all. Its length is then the peer's and the send limit's affair."""
+    """An answer begins in time or not at all. Its length is then the peer's and the send limit's affair.
+    After a body that `streams`, time counts from the last of it that came."""
 
-    def __init__(self, app: ASGIApp, settings: WebSettings) -> None:
+    def __init__(self, app: ASGIApp, settings: WebSettings, streams: Callable[[Scope], bool] = _none) -> None:
         self._app = app
         self._seconds = settings.answer_seconds
+        self._streams = streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        begun = False
         async with asyncio.timeout(self._seconds) as deadline:
 
             async def watched(message: Message) -> None:
+                nonlocal begun
                 if message["type"] == "http.response.start":
+                    begun = True
                     deadline.reschedule(None)
                 await send(message)
 
-            await self._app(scope, receive, watched)
+            async def extending() -> Message:
+                deadline.reschedule(None)  # `Bodies` has limits of its own for the wait
+                message = await receive()
+                if not begun:
+                    deadline.reschedule(asyncio.get_running_loop().time() + self._seconds)
+                return message
+
+            await self._app(scope, extending if self._streams(scope) else receive, watched)
 
 
 def _known(method: str) -> str:

@@ -79,6 +79,15 @@ WRONG_ORIGIN = Problem(
 TOO_LARGE = Problem(413, "too-large", "Too much at once", "What was sent is larger than this page accepts.")
 TOO_SLOW = Problem(408, "too-slow", "It took too long", "The connection was too slow. Try again.")
 WRONG_TYPE = Problem(415, "wrong-type", "Wrong kind of content", "Send the form from its page.")
+NOT_INSTANCES = Problem(
+    415, "binary-instances-only", "Wrong kind of content",
+    'Send binary instances: multipart/related; type="application/dicom". '
+    "Metadata and bulk data apart are not taken.",
+)  # fmt: skip
+BUSY = Problem(
+    503, "busy", "Too much at once", "Too many uploads are under way. Try again in a moment.",
+    (("Retry-After", "5"),),
+)  # fmt: skip
 NOT_ACCEPTABLE = Problem(
     406, "not-acceptable", "No such form", "It is not available in the form that was asked for."
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from leadglass.access.policy import Action
-from leadglass.web import auth, exposure, operations, portal, quicklook, studies
+from leadglass.web import auth, exposure, operations, portal, quicklook, storing, studies
 from leadglass.web.calls import Endpoint
 from leadglass.web.gate import Door, Needs, Route
 
@@ -24,6 +24,11 @@ def _page(
 
 def _dicomweb(path: str, endpoint: Endpoint, needs: Action, name: str, summary: str) -> Route:
     return Route("/dicom-web" + path, _GET, endpoint, needs, Door.DICOMWEB, name, summary)
+
+
+def _store(path: str, name: str, summary: str) -> Route:
+    needs, door = Action.OBJECT_INGEST, Door.DICOMWEB
+    return Route("/dicom-web" + path, _POST, storing.store, needs, door, name, summary, streams=True)
 
 
 _STUDY = "/studies/{study}"
@@ -54,6 +59,8 @@ ROUTES: Final = (
     _page("/record", _GET, portal.record, Action.RECORD_READ, "record", "the access record"),
     _page("/record", _POST, portal.search_record, Action.RECORD_READ, "search-record", "search the record"),
     _page("/status", _GET, portal.status, Action.SYSTEM_STATUS, "status", "how the system is doing"),
+    _store("/studies", "stow", "store instances"),
+    _store(_STUDY, "stow-study", "store instances of a study"),
     _dicomweb("/studies", studies.search_for_studies, _SEARCH, "qido-studies", "search for studies"),
     _dicomweb("/series", studies.search_for_series, _SEARCH, "qido-series", "search for series"),
     _dicomweb("/instances", studies.search_for_instances, _SEARCH, "qido-instances", "search for instances"),

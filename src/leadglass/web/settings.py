@@ -19,9 +19,15 @@ class WebSettings:
     other_hosts: frozenset[str] = frozenset()  # further names we answer to
     body_bytes: int = 64 * 1024
     body_seconds: float = 20.0
+    stream_bytes: int = 64 << 30  # of a body that streams into the archive
+    stream_seconds: float = 6 * 3600.0  # for all of it
+    stream_rate: int = 16 * 1024  # bytes a second that a peer sends at least, while it is waited for
+    stream_grace: float = 30.0  # seconds of waiting before that counts
     answer_seconds: float = 60.0  # to the first byte of an answer
     send_seconds: float = 60.0  # for a peer to take one chunk
     workers: int = 16  # threads that ask the archive
+    deliveries: int = 16  # uploads under way; each holds a few MB
+    delivery_workers: int = 4  # threads that take in what they bring
     image_workers: int = 4  # threads that wait for rendered frames, apart: pages stay quick beside them
 
     @property
