@@ -12,6 +12,7 @@ from leadglass.access.departments import ensure_default_department
 from leadglass.access.passwords import RFC_9106_SECOND, Hasher
 from leadglass.access.sessions import MINUTE, SessionLimits
 from leadglass.archive.accounts import Accounts
+from leadglass.archive.administration import Administration
 from leadglass.archive.aside import Aside
 from leadglass.archive.commitment import Commitments
 from leadglass.archive.delivery import Deliveries
@@ -169,6 +170,7 @@ def _services(
         doorkeeper=doorkeeper,
         ledger=ledger,
         accounts=accounts,
+        administration=Administration(doorkeeper, accounts),
         peers=Peers(doorkeeper, accounts, keyring, _issuer(settings, home), _require_loadable),
         listeners=Listeners(doorkeeper),
         commitments=Commitments(doorkeeper),

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from leadglass.access.schema import Reader, departments
 from leadglass.db.engine import Transaction
-from leadglass.errors import Conflict, Violation
+from leadglass.errors import Conflict, NotFound, Violation
 
 DEFAULT_NAME = "default"
 _LONGEST_NAME = 64
@@ -17,6 +17,11 @@ _LONGEST_NAME = 64
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 _INSERT = departments.insert().returning(departments.c.id)
+_RENAME = (
+    departments.update()
+    .where(departments.c.id == sa.bindparam("sought"))
+    .values(name=sa.bindparam("new_name"))
+)
 _ALL = sa.select(departments.c.id, departments.c.name).order_by(departments.c.id)
 
 
@@ -38,6 +43,22 @@ def create_department(tx: Transaction, name: str, now: int) -> int:
     if find_department(tx, name):
         raise Conflict("There is a department of this name already.", code="department-exists")
     return int(tx.execute(_INSERT, {"name": name, "created": now}).scalar_one())
+
+
+def rename_department(tx: Transaction, department_id: int, name: str) -> Department:
+    """Returns it as it was. Conflict when the name is another one's, or it is the default department, which
+    is found by its name; NotFound when there is none."""
+    known = next((found for found in list_departments(tx) if found.id == department_id), None)
+    if known is None:
+        raise NotFound("There is no such department.", code="no-department")
+    name = label(name, _LONGEST_NAME, "department")
+    if known.name == DEFAULT_NAME:
+        raise Conflict("The default department keeps its name.", code="department-default")
+    other = find_department(tx, name)
+    if other is not None and other.id != department_id:
+        raise Conflict("There is a department of this name already.", code="department-exists")
+    tx.execute(_RENAME, {"sought": department_id, "new_name": name})
+    return known
 
 
 def list_departments(conn: Reader) -> list[Department]:

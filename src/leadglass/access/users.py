@@ -35,6 +35,21 @@ _DELETE_DEPARTMENTS = user_departments.delete().where(user_departments.c.user_id
 _THIS = users.update().where(users.c.id == sa.bindparam("sought"))
 _SET_PASSWORD = _THIS.values(password_hash=sa.bindparam("encoded"))
 _SET_ROLE = _THIS.values(role=sa.bindparam("new_role"))
+_SET_DISPLAY_NAME = _THIS.values(display_name=sa.bindparam("shown"))
+# One without a password cannot sign in, and so cannot put anything right.
+_OTHER_ADMINISTRATOR = (
+    sa.select(users.c.id)
+    .where(
+        users.c.role == Role.SYSTEM_ADMINISTRATOR.value,
+        users.c.disabled.is_(None),
+        users.c.password_hash.is_not(None),
+        users.c.id != sa.bindparam("sought"),
+    )
+    .limit(1)
+)
+_OPEN_SESSIONS = sa.select(sa.func.count()).where(
+    sessions.c.user_id == sa.bindparam("sought"), sessions.c.expires > sa.bindparam("at")
+)
 _SET_DISABLED = _THIS.values(disabled=sa.bindparam("since"))
 _CLOSE_SESSIONS = sessions.delete().where(sessions.c.user_id == sa.bindparam("sought"))
 _REVOKE_TOKENS = (
@@ -85,7 +100,7 @@ def add_user(tx: Transaction, new: NewUser, now: int) -> int:
         raise Conflict("There is a user of this name already.", code="user-exists")
     row = {
         "name": name,
-        "display_name": label(new.display_name or name, _LONGEST_DISPLAY_NAME, "user"),
+        "display_name": _display_name(new.display_name or name),
         "role": _assignable(new.role),
         "password_hash": new.password_hash,
         "created": now,
@@ -103,6 +118,11 @@ def find_user(conn: Reader, name: str) -> User | None:
     except Violation:
         return None
     return None if row is None else _user(row, departments_of(conn, row.id))
+
+
+def user_by_id(conn: Reader, user_id: int) -> User | None:
+    row = conn.execute(_BY_ID, {"sought": user_id}).first()
+    return None if row is None else _user(row, departments_of(conn, user_id))
 
 
 def list_users(conn: Reader) -> list[User]:
@@ -130,6 +150,20 @@ def set_role(tx: Transaction, user_id: int, role: Role) -> None:
     close_sessions_of(tx, user_id)
 
 
+def set_display_name(tx: Transaction, user_id: int, display_name: str) -> None:
+    _require(tx, user_id)
+    tx.execute(_SET_DISPLAY_NAME, {"sought": user_id, "shown": _display_name(display_name)})
+
+
+def require_other_administrator(tx: Transaction, user_id: int) -> None:
+    """Conflict unless somebody else can sign in as a system administrator: nobody locks all of them out."""
+    if tx.execute(_OTHER_ADMINISTRATOR, {"sought": user_id}).first() is None:
+        raise Conflict(
+            "This is the last system administrator who can sign in. Make another one first.",
+            code="last-administrator",
+        )
+
+
 def set_departments(tx: Transaction, user_id: int, departments: frozenset[int]) -> None:
     """Effective on the next request: principals read their departments anew each time."""
     _require(tx, user_id)
@@ -153,6 +187,11 @@ def enable_user(tx: Transaction, user_id: int) -> None:
 def close_sessions_of(tx: Transaction, user_id: int) -> int:
     """Sign the user out everywhere. Returns how many sessions that ended."""
     return tx.execute(_CLOSE_SESSIONS, {"sought": user_id}).rowcount
+
+
+def open_sessions(conn: Reader, user_id: int, now: int) -> int:
+    """How many sessions have not reached their end; some of them may have been idle too long."""
+    return int(conn.execute(_OPEN_SESSIONS, {"sought": user_id, "at": now}).scalar_one())
 
 
 def principal_of(conn: Reader, user_id: int, credential: str) -> Principal | None:
@@ -200,6 +239,16 @@ def _user(row: Any, departments: Iterable[int]) -> User:
         created=row.created,
         has_password=row.password_hash is not None,
     )
+
+
+def _display_name(text: str) -> str:
+    try:
+        return label(text, _LONGEST_DISPLAY_NAME, "user")
+    except Violation as error:
+        raise Violation(
+            f"A name that people read has 1 to {_LONGEST_DISPLAY_NAME} characters, none of them invisible.",
+            code="display-name",
+        ) from error
 
 
 def _require(tx: Transaction, user_id: int) -> None:

@@ -162,11 +162,18 @@ class Accounts:
         return password
 
     def disable_user(self, actor: Principal, name: str, context: Context) -> None:
-        """The account, its sessions and its tokens end with the next request."""
+        """The account, its sessions and its tokens end with the next request. Conflict for the last system
+        administrator."""
         self._doorkeeper.require(actor, Action.USER_MANAGE, context)
         user = self._user(name)
         entry = self._doorkeeper.entry(actor, "user.disable", context, detail={"user": user.name})
-        self._write(entry, context, lambda tx: users.disable_user(tx, user.id, context.now))
+
+        def unit(tx: Transaction) -> None:
+            if user.role is Role.SYSTEM_ADMINISTRATOR:
+                users.require_other_administrator(tx, user.id)
+            users.disable_user(tx, user.id, context.now)
+
+        self._write(entry, context, unit)
 
     def list_users(self, actor: Principal, context: Context) -> list[users.User]:
         self._doorkeeper.require(actor, Action.USER_MANAGE, context)

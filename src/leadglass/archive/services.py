@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from leadglass.archive.accounts import Accounts
+from leadglass.archive.administration import Administration
 from leadglass.archive.aside import Aside
 from leadglass.archive.commitment import Commitments
 from leadglass.archive.delivery import Deliveries
@@ -30,6 +31,7 @@ class Services:
     doorkeeper: Doorkeeper
     ledger: Ledger
     accounts: Accounts
+    administration: Administration
     peers: Peers
     listeners: Listeners
     commitments: Commitments

@@ -26,7 +26,7 @@ from leadglass.web.settings import WebSettings
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_FIELDS = 32
+_FIELDS = 128  # a user may belong to many departments
 _FORM = "application/x-www-form-urlencoded"
 _ID_DIGITS = 15  # keeps an id within 64 bits and away from Python's slow conversions
 

@@ -23,6 +23,8 @@ NAVIGATION: Final = (
     (Action.EXPOSURE_READ, "/exposure", "Exposure"),
     (Action.RECORD_READ, "/record", "Record"),
     (Action.SYSTEM_STATUS, "/status", "Status"),
+    (Action.USER_MANAGE, "/users", "Users"),
+    (Action.USER_MANAGE, "/departments", "Departments"),
 )
 ROLES: Final[Mapping[str, str]] = {
     Role.RADIOLOGIST: "Radiologist",
@@ -51,6 +53,12 @@ ACTIONS: Final[Mapping[str, str]] = {
     "user.add": "added a user",
     "user.reset": "reset a password",
     "user.disable": "disabled a user",
+    "user.enable": "enabled a user again",
+    "user.rename": "changed a user's displayed name",
+    "user.role": "changed a user's role",
+    "user.departments": "changed a user's departments",
+    "department.add": "added a department",
+    "department.rename": "renamed a department",
     "user.manage": "managed users",
     "token.create": "made an API token",
     "token.revoke": "revoked an API token",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from leadglass.access.policy import Action
-from leadglass.web import auth, exposure, operations, portal, quicklook, storing, studies
+from leadglass.web import auth, exposure, operations, people, portal, quicklook, storing, studies
 from leadglass.web.calls import Endpoint
 from leadglass.web.gate import Door, Needs, Route
 
@@ -35,6 +35,7 @@ _STUDY = "/studies/{study}"
 _SERIES = _STUDY + "/series/{series}"
 _INSTANCE = _SERIES + "/instances/{instance}"
 _IMAGES, _FRAME = "/series/{series}/images", "/instances/{instance}/frames/{frame}"
+_USERS, _USER = Action.USER_MANAGE, "/users/{user}"
 _SEARCH, _VIEW, _RETRIEVE = Action.STUDY_SEARCH, Action.STUDY_VIEW, Action.STUDY_RETRIEVE
 
 ROUTES: Final = (
@@ -61,6 +62,23 @@ ROUTES: Final = (
     _page("/status", _GET, portal.status, Action.SYSTEM_STATUS, "status", "how the system is doing"),
     _store("/studies", "stow", "store instances"),
     _store(_STUDY, "stow-study", "store instances of a study"),
+    _page("/users", _GET, people.users, _USERS, "users", "the users"),
+    _page("/users", _POST, people.add_user, _USERS, "add-user", "add a user; the password is shown once"),
+    _page(_USER, _GET, people.user, _USERS, "user", "one user, with their tokens"),
+    _page(_USER, _POST, people.change_user, _USERS, "change-user", "change name, role, departments"),
+    _page(_USER + "/password", _POST, people.reset_user, _USERS, "reset-user", "make a new password"),
+    _page(_USER + "/disable", _POST, people.disable_user, _USERS, "disable-user", "disable the account"),
+    _page(_USER + "/enable", _POST, people.enable_user, _USERS, "enable-user", "enable the account again"),
+    _page(
+        _USER + "/tokens/{token}/revoke", _POST, people.revoke_token, Action.TOKEN_CREATE, "revoke-token",
+        "revoke a token",
+    ),
+    _page("/departments", _GET, people.departments, _USERS, "departments", "the departments"),
+    _page("/departments", _POST, people.add_department, _USERS, "add-department", "add a department"),
+    _page(
+        "/departments/{department}", _POST, people.rename_department, _USERS, "rename-department",
+        "rename a department",
+    ),
     _dicomweb("/studies", studies.search_for_studies, _SEARCH, "qido-studies", "search for studies"),
     _dicomweb("/series", studies.search_for_series, _SEARCH, "qido-series", "search for series"),
     _dicomweb("/instances", studies.search_for_instances, _SEARCH, "qido-instances", "search for instances"),
