@@ -15,6 +15,7 @@ from leadglass.archive.accounts import Accounts
 from leadglass.archive.administration import Administration
 from leadglass.archive.aside import Aside
 from leadglass.archive.commitment import Commitments
+from leadglass.archive.deletion import Deletion
 from leadglass.archive.delivery import Deliveries
 from leadglass.archive.doorkeeper import Doorkeeper
 from leadglass.archive.exposure import Exposure
@@ -180,6 +181,7 @@ def _services(
         renderer=Renderer(doorkeeper, ledger, objects, sandbox),
         ingest=ingest,
         deliveries=Deliveries(ingest, settings.limits.object_mib * _MIB),
+        deletion=Deletion(doorkeeper, ledger, keys, blobs),
         trail=Trail(doorkeeper),
         aside=Aside(doorkeeper),
         exposure=Exposure(doorkeeper),

@@ -29,6 +29,7 @@ study.search       D           D            D                  .       .        
 study.view         D           D            D                  .       .                    .        .
 study.retrieve     D           D            D                  .       .                    .        D
 study.send         D           D            D                  .       .                    .        D
+study.delete       .           .            D                  .       .                    .        .
 object.ingest      .           D            D                  .       .                    A        D
 commitment.request .           D            D                  .       .                    .        D
 aside.review       .           .            D                  .       .                    .        .
@@ -43,7 +44,7 @@ ae.manage          .           .            .                  .       A        
 """
 OWN, FOREIGN = 1, 2
 IMAGES = (
-    Action.STUDY_SEARCH, Action.STUDY_VIEW, Action.STUDY_RETRIEVE, Action.STUDY_SEND, Action.ASIDE_REVIEW,
+    Action.STUDY_SEARCH, Action.STUDY_VIEW, Action.STUDY_RETRIEVE, Action.STUDY_SEND, Action.STUDY_DELETE, Action.ASIDE_REVIEW,
 )  # fmt: skip
 KINDS = {Role.OPERATOR: Kind.OPERATOR, Role.APPLICATION_ENTITY: Kind.AE}
 DOORS = {Kind.OPERATOR: Via.COMMAND, Kind.AE: Via.DIMSE, Kind.JWT: Via.DIMSE}

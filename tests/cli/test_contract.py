@@ -68,6 +68,7 @@ PROMISED = {
     "scan watch": {"--scope", "--every", "--times", "--vantage", "--out", "--json"},
     "scan list": {"--constituency", "--json"},
     "scan inside": {"--json"},
+    "delete": {"--reason", "--series", "--instance", "--yes", "--home", "--as", "--json"},
     "status": {"--home", "--json"},
     "check": {"--deep", "--collect-orphans", "--home", "--json"},
     "log show": {"--patient", "--home", "--json"},

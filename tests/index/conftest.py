@@ -18,7 +18,8 @@ import leadglass.access.schema
 import leadglass.store.schema  # noqa: F401 - study_keys refers to studies
 from leadglass.access.schema import departments
 from leadglass.db.engine import Transaction, metadata, migration_engine
-from leadglass.index import records, schema
+from leadglass.db.numbers import numbers
+from leadglass.index import records, schema, upkeep
 from leadglass.index.records import Misfit, ObjectFacts, Place
 from leadglass.index.rows import Sealed
 
@@ -26,7 +27,8 @@ NOW = 1_760_000_000_000
 DEPARTMENTS = (1, 2, 3)
 TABLES = [
     departments, schema.patients, schema.studies, schema.study_words, schema.study_modalities,
-    schema.series, schema.series_requests, schema.instances, schema.kept_aside,
+    schema.series, schema.series_requests, schema.instances, schema.kept_aside, numbers,
+    upkeep.lost, upkeep.damage, upkeep.rounds, upkeep.intake,
 ]  # fmt: skip
 
 

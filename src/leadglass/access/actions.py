@@ -13,6 +13,7 @@ class Action(StrEnum):
     STUDY_VIEW = "study.view"
     STUDY_RETRIEVE = "study.retrieve"
     STUDY_SEND = "study.send"
+    STUDY_DELETE = "study.delete"
     OBJECT_INGEST = "object.ingest"
     COMMITMENT_REQUEST = "commitment.request"
     ASIDE_REVIEW = "aside.review"

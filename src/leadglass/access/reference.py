@@ -18,6 +18,7 @@ _ACTIONS: Final[Mapping[Action, str]] = {
     Action.STUDY_VIEW: "open a study: its series, previews and images",
     Action.STUDY_RETRIEVE: "retrieve objects and metadata as DICOM",
     Action.STUDY_SEND: "have objects sent to another AE",
+    Action.STUDY_DELETE: "delete a study, or a part of it, for good",
     Action.OBJECT_INGEST: "put objects in",
     Action.COMMITMENT_REQUEST: "ask for storage commitment",
     Action.ASIDE_REVIEW: "work on what was kept aside",

@@ -26,6 +26,7 @@ _FIND_ALL = sa.select(study_keys.c.study_id, study_keys.c.wrapped).where(
     study_keys.c.study_id.in_(sa.bindparam("studies", expanding=True))
 )
 _ADD = sa.insert(study_keys)
+_REMOVE = sa.delete(study_keys).where(study_keys.c.study_id == sa.bindparam("study"))
 _STATE = "archive.study_keys"
 _PEEK: Final = 512  # bytes in which File Meta Information ends as a rule
 _NO_KEY = "The key of a study is missing."
@@ -71,6 +72,11 @@ class StudyKeys:
         key = new_key()
         tx.execute(_ADD, {"study_id": study_id, "wrapped": self._keyring.wrap_study_key(key), "created": now})
         tx.state.setdefault(_STATE, {})[study_id] = key
+
+    def destroy(self, tx: Transaction, study_id: int) -> None:
+        """The study's crypto-shred: when this is committed, nothing in the home opens its objects."""
+        tx.execute(_REMOVE, {"study": study_id})
+        tx.state.get(_STATE, {}).pop(study_id, None)
 
 
 class Objects:

@@ -8,6 +8,7 @@ from leadglass.archive.accounts import Accounts
 from leadglass.archive.administration import Administration
 from leadglass.archive.aside import Aside
 from leadglass.archive.commitment import Commitments
+from leadglass.archive.deletion import Deletion
 from leadglass.archive.delivery import Deliveries
 from leadglass.archive.doorkeeper import Doorkeeper
 from leadglass.archive.exposure import Exposure
@@ -41,6 +42,7 @@ class Services:
     renderer: Renderer
     ingest: Ingest
     deliveries: Deliveries
+    deletion: Deletion
     trail: Trail
     aside: Aside
     exposure: Exposure

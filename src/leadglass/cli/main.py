@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from leadglass.cli import (
     ae,
     connect,
+    delete,
     demo,
     echo,
     find,
@@ -93,6 +94,7 @@ app.command("send")(send.send)
 app.command("store")(send.send)
 app.command("migrate")(migrate.migrate)
 app.command("connect")(connect.connect)
+app.command("delete")(delete.delete)
 app.command("status")(homes.status)
 app.command("check")(homes.check)
 app.add_typer(record.app, name="log")

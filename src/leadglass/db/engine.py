@@ -43,6 +43,7 @@ _PRAGMAS = (
     "PRAGMA case_sensitive_like = ON",  # as PostgreSQL's, and prefixes can use an index
     "PRAGMA wal_autocheckpoint = 0",
     "PRAGMA busy_timeout = 30000",
+    "PRAGMA secure_delete = ON",  # what is deleted is overwritten with zeros: a wrapped key, above all
 )
 
 
@@ -82,6 +83,12 @@ class Database:
     def write(self, unit: Unit, *, may_use_reserve: bool = False) -> Future[Any]:
         """Queue `unit`. With `may_use_reserve` a full disk gives up the space kept back for the record."""
         return self._writer.submit(unit, may_use_reserve=may_use_reserve)
+
+    def overwrite_deleted(self) -> bool:
+        """Have nothing of what was deleted left in the database's files: its pages are overwritten already,
+        and this cuts off the log that holds their older forms. False when that has to wait, for a reader
+        or for room on the disk. When the last process closes the database, the log goes in any case."""
+        return self._writer.empty_log()
 
     def data_version(self) -> int:
         """Changes when anybody has committed. Asked of one connection, as its numbers are its own."""

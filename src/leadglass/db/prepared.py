@@ -35,7 +35,10 @@ class Prepared:
     def compile(self, dialect: sa.Dialect) -> None:
         """For SQLite, once: there is one dialect of it in the program."""
         columns = list(self._columns) if self._columns is not None else None
-        compiled = self.statement.compile(dialect=dialect, column_keys=columns)
+        statement = self.statement
+        if isinstance(statement, sa.Insert):
+            statement = statement.inline()  # a column's default is part of it
+        compiled = statement.compile(dialect=dialect, column_keys=columns)
         assert isinstance(compiled, sa.sql.compiler.SQLCompiler)
         names = compiled.positiontup or ()
         self._fixed = {name: compiled.params[name] for name in names if not compiled.binds[name].required}

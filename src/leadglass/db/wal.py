@@ -81,6 +81,19 @@ class Checkpointer:
                 self._thread = started(self._run, "leadglass-checkpoint")
             self._due.set()
 
+    def empty(self) -> bool:
+        """Copy the whole log and cut it off, so that it holds no older form of a page. False when somebody
+        still reads one, or the disk does not let us."""
+        turnstile = Turnstile(self._wal.parent)  # of this call: the thread may be at work with its own
+        try:
+            with turnstile.passed():
+                busy, _, _ = self._checkpoint("TRUNCATE")
+        except (sa.exc.SQLAlchemyError, sqlcipher.Error, Unavailable):
+            return False
+        finally:
+            turnstile.close()
+        return not busy
+
     def close(self) -> None:
         self._closed = True
         self._due.set()

@@ -76,6 +76,9 @@ class Writer:
             self._jobs.put(job)
         return job.future
 
+    def empty_log(self) -> bool:
+        return self._checkpointer.empty()
+
     def close(self) -> None:
         with self._lock:
             if self._closed:

@@ -156,7 +156,8 @@ _find_patient = sa.select(schema.patients.c.id).where(
     schema.patients.c.anchor == bindparam("anchor"),
 )
 _insert_instance = Prepared(
-    sa.insert(schema.instances), [column.name for column in schema.instances.columns if column.name != "id"]
+    sa.insert(schema.instances),
+    [column.name for column in schema.instances.columns if column.name != "id"],
 )
 _insert_words = sa.insert(schema.study_words)
 _insert_modality = sa.insert(schema.study_modalities)
@@ -236,6 +237,19 @@ def add_instance(tx: Transaction, facts: ObjectFacts, series_id: int, sealed: Se
     )
 
 
+def forget(tx: Transaction, study_id: int) -> None:
+    """The study is about to be changed or removed by other means: what the group knows of it counts no more.
+
+    Its growth so far is written now.
+    """
+    if _KEY not in tx.state:
+        return
+    _flush(tx)
+    group: _Group = tx.state[_KEY]
+    group.studies = {uid: study for uid, study in group.studies.items() if study.id != study_id}
+    group.series = {uid: of for uid, of in group.series.items() if of[1] != study_id}
+
+
 def _group(tx: Transaction) -> _Group:
     group = tx.state.get(_KEY)
     if group is None:
@@ -254,6 +268,8 @@ def _flush(tx: Transaction) -> None:
         )
     if group.series_growth:
         tx.change(_grow_series, [{"series": s, "more": n} for s, n in group.series_growth.items()])
+    for grown in (group.study_growth, group.series_growth, group.new_series):
+        grown.clear()
 
 
 def _study(tx: Transaction, group: _Group, uid: str) -> _Study | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from leadglass.db.engine import metadata
+from leadglass.db.numbers import unused
 
 
 def _string(length: int) -> sa.types.TypeEngine[str]:
@@ -65,7 +66,7 @@ STUDY_LIST = (
 studies = sa.Table(
     "studies",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", sa.Integer, primary_key=True, default=unused("studies")),
     sa.Column("study_instance_uid", _UID, nullable=False, unique=True),
     sa.Column("patient", sa.Integer, sa.ForeignKey("patients.id"), nullable=False),
     sa.Column("department_id", sa.Integer, sa.ForeignKey("departments.id"), nullable=False),
@@ -124,7 +125,7 @@ study_modalities = sa.Table(
 series = sa.Table(
     "series",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", sa.Integer, primary_key=True, default=unused("series")),
     sa.Column("series_instance_uid", _UID, nullable=False, unique=True),
     sa.Column("study_id", sa.Integer, sa.ForeignKey("studies.id"), nullable=False, index=True),
     _text("modality", 16),
@@ -152,20 +153,28 @@ series_requests = sa.Table(
     sqlite_with_rowid=False,
 )
 
+
+def instance_columns(*, unique: bool = False) -> list[sa.Column]:  # type: ignore[type-arg]
+    """Of a table of instances. `unique`: a SOP Instance UID stands in it once."""
+    return [
+        sa.Column("sop_instance_uid", _UID, nullable=False, unique=unique or None),
+        sa.Column("series_id", sa.Integer, sa.ForeignKey("series.id"), nullable=False),
+        sa.Column("sop_class_uid", _UID, nullable=False),
+        sa.Column("number", sa.Integer),
+        sa.Column("rows", sa.Integer),
+        sa.Column("columns", sa.Integer),
+        sa.Column("bits_allocated", sa.Integer),
+        sa.Column("frames", sa.Integer, nullable=False, server_default="1"),
+        sa.Column("received", sa.BigInteger, nullable=False),
+        *_object_columns(),
+    ]
+
+
 instances = sa.Table(
     "instances",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("sop_instance_uid", _UID, nullable=False, unique=True),
-    sa.Column("series_id", sa.Integer, sa.ForeignKey("series.id"), nullable=False),
-    sa.Column("sop_class_uid", _UID, nullable=False),
-    sa.Column("number", sa.Integer),
-    sa.Column("rows", sa.Integer),
-    sa.Column("columns", sa.Integer),
-    sa.Column("bits_allocated", sa.Integer),
-    sa.Column("frames", sa.Integer, nullable=False, server_default="1"),
-    sa.Column("received", sa.BigInteger, nullable=False),
-    *_object_columns(),
+    sa.Column("id", sa.Integer, primary_key=True, default=unused("instances")),
+    *instance_columns(unique=True),
     sa.Index("ix_instances_in_order", "series_id", "number", "id"),
 )
 
@@ -174,7 +183,7 @@ instances = sa.Table(
 kept_aside = sa.Table(
     "kept_aside",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", sa.Integer, primary_key=True, default=unused("kept_aside")),
     sa.Column("reason", sa.String(32), nullable=False),
     sa.Column("study_id", sa.Integer, sa.ForeignKey("studies.id"), index=True),
     sa.Column("own_key", sa.Boolean, nullable=False, server_default=sa.false()),  # not the study's, as once

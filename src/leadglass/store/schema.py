@@ -13,3 +13,13 @@ study_keys = sa.Table(
     sa.Column("wrapped", sa.LargeBinary, nullable=False),  # AES-KWP under the home's study-key-wrapping key
     sa.Column("created", sa.BigInteger, nullable=False),  # ms since the epoch, UTC
 )
+
+# Every sealed object that was destroyed on purpose. What a back-up brings back that stands here is to be
+# destroyed again: see leadglass.store.shreds.
+shreds = sa.Table(
+    "shreds",
+    metadata,
+    sa.Column("blob", sa.String(32), primary_key=True),
+    sa.Column("entry", sa.BigInteger, nullable=False, index=True),  # on the record: who and why
+    sa.Column("at", sa.BigInteger, nullable=False),  # ms since the epoch, UTC
+)

@@ -42,6 +42,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "study.view": "looked at a study",
     "study.retrieve": "retrieved a study",
     "study.send": "had a study sent",
+    "study.delete": "deleted a study",
     "object.ingest": "put images in",
     "commitment.request": "asked whether images are safe",
     "aside.review": "looked at what was kept aside",
@@ -71,6 +72,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "setup.offer": "made a set-up link",
     "setup.redeem": "used the set-up link",
     "store.collect": "removed orphans",
+    "store.replay": "deleted again what a back-up brought back",
     "listener.shut": "shut a listener that answered strangers",
     "listener.open": "opened a listener again that refuses strangers",
 }

@@ -14,6 +14,7 @@ from leadglass.access.policy import Action, narrow
 from leadglass.archive.render import Rendered
 from leadglass.errors import NotFound, Violation
 from leadglass.web.calls import Call, in_thread
+from leadglass.web.deletion import may_delete
 from leadglass.web.pages import age_at
 from leadglass.web.portal import frame
 from leadglass.web.streaming import Pump, Streamed
@@ -35,6 +36,7 @@ async def study(call: Call) -> Response:
         all_series=view.series,
         series=series,
         may_download=not narrow(call.who, Action.STUDY_RETRIEVE, call.context).nothing,
+        may_delete=may_delete(call, view.study.department_id),
         **frame(call),
     )
 

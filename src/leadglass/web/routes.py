@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from leadglass.access.policy import Action
-from leadglass.web import auth, exposure, operations, people, portal, quicklook, storing, studies
+from leadglass.web import auth, deletion, exposure, operations, people, portal, quicklook, storing, studies
 from leadglass.web.calls import Endpoint
 from leadglass.web.gate import Door, Needs, Route
 
@@ -37,6 +37,7 @@ _INSTANCE = _SERIES + "/instances/{instance}"
 _IMAGES, _FRAME = "/series/{series}/images", "/instances/{instance}/frames/{frame}"
 _USERS, _USER = Action.USER_MANAGE, "/users/{user}"
 _SEARCH, _VIEW, _RETRIEVE = Action.STUDY_SEARCH, Action.STUDY_VIEW, Action.STUDY_RETRIEVE
+_DELETE = Action.STUDY_DELETE
 
 ROUTES: Final = (
     _page("/", _GET, portal.landing, Needs.SIGNED_IN, "start", "to the first page of one's role"),
@@ -52,6 +53,8 @@ ROUTES: Final = (
         "/studies/{study}/zip", _GET, quicklook.download, _RETRIEVE, "download",
         "the study as a zip with a DICOMDIR",
     ),
+    _page("/studies/{study}/delete", _GET, deletion.ask, _DELETE, "delete-page", "what deleting takes"),
+    _page("/studies/{study}/delete", _POST, deletion.delete, _DELETE, "delete", "delete a study for good"),
     Route(_IMAGES, _GET, quicklook.images, _VIEW, Door.DATA, "images", "the images of a series, in order"),
     Route(_FRAME, _GET, quicklook.image, _VIEW, Door.DATA, "image", "one frame as JPEG"),
     _page("/aside", _GET, portal.aside, Action.ASIDE_REVIEW, "aside", "what was kept aside"),
