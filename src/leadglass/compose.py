@@ -18,6 +18,7 @@ from leadglass.archive.commitment import Commitments
 from leadglass.archive.deletion import Deletion
 from leadglass.archive.delivery import Deliveries
 from leadglass.archive.doorkeeper import Doorkeeper
+from leadglass.archive.export import Export
 from leadglass.archive.exposure import Exposure
 from leadglass.archive.ingest import Ingest
 from leadglass.archive.ledger import Ledger
@@ -166,6 +167,7 @@ def _services(
         presence=presence,
         limits=limits,
     )
+    retrieve = Retrieve(doorkeeper, ledger, objects, limits)
     return Services(
         db=doorkeeper.db,
         doorkeeper=doorkeeper,
@@ -177,7 +179,8 @@ def _services(
         commitments=Commitments(doorkeeper),
         migrations=Migrations(doorkeeper),
         search=Search(doorkeeper),
-        retrieve=Retrieve(doorkeeper, ledger, objects, limits),
+        retrieve=retrieve,
+        export=Export(doorkeeper, retrieve, limits),
         renderer=Renderer(doorkeeper, ledger, objects, sandbox),
         ingest=ingest,
         deliveries=Deliveries(ingest, settings.limits.object_mib * _MIB),

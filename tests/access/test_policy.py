@@ -30,6 +30,7 @@ study.view         D           D            D                  .       .        
 study.retrieve     D           D            D                  .       .                    .        D
 study.send         D           D            D                  .       .                    .        D
 study.delete       .           .            D                  .       .                    .        .
+study.export       .           .            D                  .       .                    A        .
 object.ingest      .           D            D                  .       .                    A        D
 commitment.request .           D            D                  .       .                    .        D
 aside.review       .           .            D                  .       .                    .        .

@@ -45,6 +45,7 @@ PROMISED = {
     "ae renew": {"--issue-certificate", "--certificate", "--home", "--json"},
     "ae remove": {"--home", "--json"},
     "ae authority": {"--home", "--json"},
+    "export": {"--all", "--home", "--as", "--json"},
     "echo": {*CALLING, "--home", "--json"},
     "find": {*CALLING, "--level", "--patient", "--limit", "--home", "--json"},
     "retrieve": {*CALLING, "--study", "--move", "--rate", "--department", "--home", "--as", "--json"},

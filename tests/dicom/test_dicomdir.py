@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from typing import Any
 
 import pydicom
@@ -12,7 +13,7 @@ from pydicom.dataset import Dataset
 
 from leadglass.dicom import dicomdir
 from leadglass.dicom.dataset import Bulk, Element, parse
-from leadglass.dicom.dicomdir import Directory, Entry
+from leadglass.dicom.dicomdir import Directory, Entry, write_link
 from leadglass.dicom.dicomdir_records import (
     KEYS,
     RECORD_TYPES,
@@ -43,10 +44,23 @@ def path(patient: str, study: str, series: str, number: int) -> list[Entry]:
 
 
 def written(*paths: list[Entry]) -> Any:
-    directory = Directory("LEADGLASS", "2.25.1")
+    return pydicom.dcmread(io.BytesIO(made(Directory("LEADGLASS", "2.25.1"), paths)))
+
+
+def made(directory: Directory, paths: Iterable[list[Entry]]) -> bytes:
+    """The file, as whoever writes one puts it together."""
+    whole = bytearray(directory.head())
+
+    def put(place: int, data: bytes) -> None:
+        whole[place : place + len(data)] = data
+
     for each in paths:
-        directory.add(each)
-    return pydicom.dcmread(io.BytesIO(b"".join(directory.finish())))
+        piece = directory.add(each)
+        whole.extend(piece.data)
+        for place, to in piece.links:
+            write_link(place, to, put)
+    put(0, directory.head())
+    return bytes(whole)
 
 
 def tree(found: Any) -> list[Any]:
@@ -102,11 +116,12 @@ def test_nothing_in_it_is_a_dicomdir_too() -> None:
 
 def test_it_never_grows_beyond_what_an_offset_can_say(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dicomdir, "MOST_BYTES", 2000)
-    directory = Directory("LEADGLASS", "2.25.1")
+    directory, size = Directory("LEADGLASS", "2.25.1"), 0
     with pytest.raises(LimitExceeded):
         for number in range(20):
-            directory.add(path("P1", "1.1", "1.1.1", number))
-    assert sum(map(len, directory.finish())) <= 2000
+            size += len(directory.add(path("P1", "1.1", "1.1.1", number)).data)
+    assert 1000 < len(directory.head()) + size <= 2000
+    assert directory.count > 1
 
 
 def test_a_path_has_four_levels() -> None:

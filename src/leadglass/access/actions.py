@@ -14,6 +14,7 @@ class Action(StrEnum):
     STUDY_RETRIEVE = "study.retrieve"
     STUDY_SEND = "study.send"
     STUDY_DELETE = "study.delete"
+    STUDY_EXPORT = "study.export"
     OBJECT_INGEST = "object.ingest"
     COMMITMENT_REQUEST = "commitment.request"
     ASIDE_REVIEW = "aside.review"

@@ -90,6 +90,7 @@ _MATRIX: Final = {
     Action.STUDY_RETRIEVE:     (_D,         _D,           _D,        _N,      _N,          _N,       _D),
     Action.STUDY_SEND:         (_D,         _D,           _D,        _N,      _N,          _N,       _D),
     Action.STUDY_DELETE:       (_N,         _N,           _D,        _N,      _N,          _N,       _N),
+    Action.STUDY_EXPORT:       (_N,         _N,           _D,        _N,      _N,          _A,       _N),
     Action.OBJECT_INGEST:      (_N,         _D,           _D,        _N,      _N,          _A,       _D),
     Action.COMMITMENT_REQUEST: (_N,         _D,           _D,        _N,      _N,          _N,       _D),
     Action.ASIDE_REVIEW:       (_N,         _N,           _D,        _N,      _N,          _N,       _N),
@@ -136,6 +137,7 @@ SHOWS_PATIENTS: Final = frozenset(
         Action.STUDY_RETRIEVE,
         Action.STUDY_SEND,
         Action.STUDY_DELETE,
+        Action.STUDY_EXPORT,
         Action.ASIDE_REVIEW,
         Action.RECORD_READ,
     }

@@ -19,6 +19,7 @@ _ACTIONS: Final[Mapping[Action, str]] = {
     Action.STUDY_RETRIEVE: "retrieve objects and metadata as DICOM",
     Action.STUDY_SEND: "have objects sent to another AE",
     Action.STUDY_DELETE: "delete a study, or a part of it, for good",
+    Action.STUDY_EXPORT: "write studies to files that are sealed no more (`leadglass export`)",
     Action.OBJECT_INGEST: "put objects in",
     Action.COMMITMENT_REQUEST: "ask for storage commitment",
     Action.ASIDE_REVIEW: "work on what was kept aside",

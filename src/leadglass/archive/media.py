@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Final
+from typing import Final, Protocol
 from uuid import uuid4
 
-from leadglass.dicom.dicomdir import Directory, Entry
+from leadglass.dicom.dicomdir import Directory, Entry, write_link
 from leadglass.dicom.dicomdir_records import WANTED, leaf_record, patient_record, upper_record
 from leadglass.dicom.elements import DataSet, Limits
 from leadglass.dicom.part10 import Part10Parser
@@ -56,11 +56,20 @@ class Header:
         return self._parser.dataset is not None and self._parser.dataset.pixel_data is not None
 
 
+class Target(Protocol):
+    """Where a DICOMDIR is put together: in memory, or in a file."""
+
+    def append(self, data: bytes) -> None: ...
+    def put(self, place: int, data: bytes) -> None: ...
+
+
 class FileSet:
     """The DICOMDIR of files that are written one after the other, a study's together, a patient's too."""
 
-    def __init__(self) -> None:
+    def __init__(self, target: Target) -> None:
         self._directory = Directory(FILE_SET_ID, f"2.25.{uuid4().int}")
+        self._target = target
+        target.append(self._directory.head())
 
     @property
     def count(self) -> int:
@@ -79,7 +88,7 @@ class FileSet:
             pixels=header.has_pixels,
         )
         series_uid = row.series.series_instance_uid
-        self._directory.add(
+        piece = self._directory.add(
             (
                 Entry(patient_key(study), patient_record(elements, otherwise=_nobody(study))),
                 Entry(
@@ -90,10 +99,13 @@ class FileSet:
                 Entry(row.sop_instance_uid, leaf),
             )
         )
+        self._target.append(piece.data)
+        for place, to in piece.links:
+            write_link(place, to, self._target.put)
 
-    def finish(self) -> tuple[bytes, bytearray]:
-        """The DICOMDIR, in two pieces."""
-        return self._directory.finish()
+    def finish(self) -> None:
+        """All that there is was added."""
+        self._target.put(0, self._directory.head())
 
 
 def patient_key(study: StudyRow) -> str:

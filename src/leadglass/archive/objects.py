@@ -96,6 +96,14 @@ class Objects:
             study_key = self._keys.of(connection, sealed.study_id)
         return self.open_sealed(sealed, study_key)
 
+    def digest(self, instance_id: int) -> bytes:
+        """SHA-256 over the data set of an instance as it was received."""
+        with self._db.read() as connection:
+            sealed = lookup.sealed(connection, instance_id)
+        if sealed is None:
+            raise NotFound("There is no such image.")
+        return sealed.digest
+
     def page(self, ids: Sequence[int]) -> list[tuple[Located, Callable[[], BlobReader]]]:
         """These instances, each with what opens it: two questions for all of them.
 

@@ -5,7 +5,7 @@ Each call asks the policy, then has the access on the record, and only then retu
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,7 +22,7 @@ from leadglass.archive.zipped import MOST_INSTANCES, zipped
 from leadglass.dicom.dataset import Limits
 from leadglass.dicom.json import dumps
 from leadglass.dicom.part10 import Part10Parser
-from leadglass.errors import LimitExceeded, NotFound
+from leadglass.errors import LeadglassError, LimitExceeded, NotFound, StorageFailed, Tampered
 from leadglass.index import lookup
 from leadglass.index.matching import Level, Match, Query, Single
 from leadglass.index.rows import InstanceRow, SeriesRow, StudyRow
@@ -46,6 +46,20 @@ class StoredObject:
 
 
 @dataclass(frozen=True, slots=True)
+class Exported:
+    """An object that leaves for good.
+
+    `digest`: SHA-256 over its data set as received; None when it leaves with another identity than that.
+    `stored` is None when it is there already, or when `error` says what is wrong with it.
+    """
+
+    row: InstanceRow
+    digest: bytes | None
+    stored: StoredObject | None = None
+    error: LeadglassError | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Selected:
     """What may be served to whom: decided, and on the record."""
 
@@ -53,6 +67,7 @@ class _Selected:
     study: StudyRow
     context: Context
     pages: Iterator[list[InstanceRow]]
+    action: Action
 
     def rows(self) -> Iterator[InstanceRow]:
         return (row for page in self.pages for row in page)
@@ -133,6 +148,36 @@ class Retrieve:
             raise LimitExceeded("The study has more images than one zip is made of.", code="zip-members")
         return zipped(self._stored(selected), self._limits, context.now)
 
+    def exported(
+        self,
+        who: Principal,
+        study_id: int,
+        context: Context,
+        is_there: Callable[[InstanceRow, bytes | None], bool],
+    ) -> Iterator[Exported]:
+        """Every object of a study, for `leadglass export`; opened where it is not there yet. NotFound.
+
+        One that cannot be opened does not keep the others back.
+        """
+        with self._doorkeeper.db.read() as connection:
+            study = lookup.study(connection, study_id)
+        return self._exported(self._of_study(who, context, study, (), Action.STUDY_EXPORT), is_there)
+
+    def _exported(
+        self, selected: _Selected, is_there: Callable[[InstanceRow, bytes | None], bool]
+    ) -> Iterator[Exported]:
+        with self._serving(selected):
+            for row in selected.rows():
+                digest = self._objects.digest(row.id)
+                if is_there(row, digest):
+                    yield Exported(row, digest)
+                    continue
+                try:
+                    for stored in self._stored(replace(selected, pages=iter(([row],)))):
+                        yield Exported(row, digest, stored)
+                except (Tampered, StorageFailed, NotFound) as error:
+                    yield Exported(row, digest, error=error)
+
     def _selected(
         self,
         who: Principal,
@@ -156,15 +201,16 @@ class Retrieve:
         context: Context,
         study: StudyRow | None,
         match: Sequence[tuple[str, Match]],
+        action: Action = Action.STUDY_RETRIEVE,
     ) -> _Selected:
-        study = self._doorkeeper.require_study(who, Action.STUDY_RETRIEVE, context, study)
+        study = self._doorkeeper.require_study(who, action, context, study)
         pages = self._pages(Query(Level.INSTANCE, tuple(match), study_id=study.id), study)
         first = next(pages, None)
         if first is None:
-            self._doorkeeper.require_study(who, Action.STUDY_RETRIEVE, context, None)
+            self._doorkeeper.require_study(who, action, context, None)
             raise NotFound(ABSENT)
-        self._enter(who, Action.STUDY_RETRIEVE, study, context)
-        return _Selected(who, study, context, _chained(first, pages))
+        self._enter(who, action, study, context)
+        return _Selected(who, study, context, _chained(first, pages), action)
 
     def _enter(self, who: Principal, action: Action, study: StudyRow, context: Context) -> None:
         """Have the access on the record before anything is returned; serving joins it later."""
@@ -173,7 +219,7 @@ class Retrieve:
     @contextmanager
     def _serving(self, selected: _Selected) -> Iterator[Access]:
         """Entered by the iteration itself: an iterator that nobody starts must not hold the access open."""
-        access = self._ledger.enter(selected.who, Action.STUDY_RETRIEVE, selected.study, selected.context)
+        access = self._ledger.enter(selected.who, selected.action, selected.study, selected.context)
         try:
             yield access
         finally:

@@ -11,6 +11,7 @@ from leadglass.archive.commitment import Commitments
 from leadglass.archive.deletion import Deletion
 from leadglass.archive.delivery import Deliveries
 from leadglass.archive.doorkeeper import Doorkeeper
+from leadglass.archive.export import Export
 from leadglass.archive.exposure import Exposure
 from leadglass.archive.ingest import Ingest
 from leadglass.archive.ledger import Ledger
@@ -39,6 +40,7 @@ class Services:
     migrations: Migrations
     search: Search
     retrieve: Retrieve
+    export: Export
     renderer: Renderer
     ingest: Ingest
     deliveries: Deliveries

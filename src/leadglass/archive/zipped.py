@@ -27,7 +27,8 @@ _FIRST_YEAR: Final = 1980  # of the clock of zips (APPNOTE 4.4.6)
 
 def zipped(objects: Generator[StoredObject, None, None], limits: Limits, now: int) -> Iterator[bytes]:
     """The zip in pieces of about 256 KiB. `now`: ms since the epoch, the date of its members."""
-    sink, files = _Sink(), FileSet()
+    sink, directory = _Sink(), _Directory()
+    files = FileSet(directory)
     series: dict[int, int] = {}
     date = _date(now)
     with closing(objects), ZipFile(sink, "w", ZIP_STORED) as archive:  # type: ignore[call-overload]
@@ -41,11 +42,10 @@ def zipped(objects: Generator[StoredObject, None, None], limits: Limits, now: in
                     if sink.size >= _PIECE:
                         yield sink.take()
             files.add(one.row, header, file_id)
-        head, records = files.finish()
-        with archive.open(_member(FILE_NAME, len(head) + len(records), date), "w") as file:
-            file.write(head)
-            for start in range(0, len(records), _PIECE):
-                file.write(bytes(records[start : start + _PIECE]))
+        files.finish()
+        with archive.open(_member(FILE_NAME, len(directory.data), date), "w") as file:
+            for start in range(0, len(directory.data), _PIECE):
+                file.write(bytes(directory.data[start : start + _PIECE]))
                 yield sink.take()
     yield sink.take()
 
@@ -61,6 +61,19 @@ def _member(name: str, size: int, date: tuple[int, int, int, int, int, int]) -> 
 def _date(now: int) -> tuple[int, int, int, int, int, int]:
     at = datetime.fromtimestamp(now / 1000, UTC)
     return max(at.year, _FIRST_YEAR), at.month, at.day, at.hour, at.minute, at.second
+
+
+class _Directory:
+    """The DICOMDIR, which waits in memory for its end."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def append(self, data: bytes) -> None:
+        self.data += data
+
+    def put(self, place: int, data: bytes) -> None:
+        self.data[place : place + len(data)] = data
 
 
 class _Sink:

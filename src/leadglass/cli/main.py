@@ -19,6 +19,7 @@ from leadglass.cli import (
     delete,
     demo,
     echo,
+    export,
     find,
     homes,
     intake,
@@ -84,6 +85,7 @@ app.command("demo")(demo.demo)
 app.command("init")(homes.init)
 app.command("serve")(homes.serve)
 app.command("import")(intake.import_paths)
+app.command("export")(export.export)
 app.add_typer(users.app, name="user")
 app.add_typer(tokens.app, name="token")
 app.add_typer(ae.app, name="ae")

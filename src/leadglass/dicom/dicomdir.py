@@ -10,7 +10,7 @@ that they lead to: they are filled in then, and so one pass is enough.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from leadglass.dicom.dictionary import EXPLICIT_VR_LITTLE_ENDIAN, ITEM
@@ -42,54 +42,60 @@ class Entry(NamedTuple):
     record: bytes  # without its links
 
 
+class Piece(NamedTuple):
+    """What comes to the end of the file, and which of its offsets (place, value) are known now."""
+
+    data: bytes
+    links: list[tuple[int, int]]
+
+
 class Directory:
-    """Records in the order of their tree: what belongs to one patient, study or series comes together."""
+    """Records in the order of their tree: what belongs to one patient, study or series comes together.
+
+    The file begins with `head()`, goes on with the pieces, and has its head written over at the end.
+    """
 
     def __init__(self, file_set_id: str, sop_instance_uid: str) -> None:
         """`file_set_id`: up to 16 characters A-Z, 0-9 and _ (PS3.10 8.5)."""
         self._file_set_id = file_set_id
         self._uid = sop_instance_uid
-        self._base = len(self._head(0, 0, 0))
-        self._records = bytearray()
+        self._first = self._last = self._base = 0
+        self._base = self._end = len(self.head())
         self._keys: list[str] = []
-        self._open: list[int] = []  # the newest record of each level, by its place among the records
-        self._first = self._last = 0
+        self._open: list[int] = []  # the newest record of each level, by its place in the file
         self.count = 0  # objects
 
-    def add(self, path: Sequence[Entry]) -> None:
+    def add(self, path: Sequence[Entry]) -> Piece:
         """An object: its patient, study, series, and itself. LimitExceeded when the file became too long."""
         if len(path) != LEVELS:
             raise BrokenInvariant("An object stands below a patient, a study and a series.")
         same = 0
         while same < min(len(self._keys), LEVELS - 1) and self._keys[same] == path[same].key:
             same += 1
-        size = sum(len(entry.record) + 64 for entry in path[same:])
-        if self._base + len(self._records) + size > MOST_BYTES:
+        size = sum(len(entry.record) + _ITEM_HEAD + _LINKS.size for entry in path[same:])
+        if self._end + size > MOST_BYTES:
             raise LimitExceeded("There are more objects than a DICOMDIR can name.", code="dicomdir")
+        piece = Piece(b"".join(_item(entry.record) for entry in path[same:]), [])
         for level in range(same, LEVELS):
-            self._put(level, path[level].record, is_sibling=level == same and level < len(self._open))
+            self._put(level, path[level].record, piece.links, is_sibling=level == same < len(self._open))
         self._keys = [entry.key for entry in path]
         self.count += 1
+        return piece
 
-    def _put(self, level: int, record: bytes, *, is_sibling: bool) -> None:
-        place = len(self._records)
-        at = self._base + place
+    def _put(self, level: int, record: bytes, links: list[tuple[int, int]], *, is_sibling: bool) -> None:
+        at = self._end
         if is_sibling:
-            self._link(self._open[level] + _NEXT, at)
+            links.append((self._open[level] + _NEXT, at))
         elif level:
-            self._link(self._open[level - 1] + _BELOW, at)
+            links.append((self._open[level - 1] + _BELOW, at))
         if not level:
             self._first, self._last = self._first or at, at
-        links = _LINKS.pack(4, 0x1400, b"UL", 4, 0, 4, 0x1410, b"US", 2, _IN_USE, 4, 0x1420, b"UL", 4, 0)
-        self._records += _EXPLICIT.head(ITEM, "", len(links) + len(record)) + links + record
-        self._open[level:] = [place]
+        self._open[level:] = [at]
+        self._end += _ITEM_HEAD + _LINKS.size + len(record)
 
-    def _link(self, place: int, to: int) -> None:
-        _OFFSET.pack_into(self._records, place, to)
-
-    def finish(self) -> tuple[bytes, bytearray]:
-        """The file in two pieces."""
-        return self._head(self._first, self._last, len(self._records)), self._records
+    def head(self) -> bytes:
+        """As it is to be now; always of one size."""
+        return self._head(self._first, self._last, self._end - self._base if self._base else 0)
 
     def _head(self, first: int, last: int, length: int) -> bytes:
         meta = write_file_meta(
@@ -107,3 +113,13 @@ class Directory:
         )
         head = encode_dataset(elements, EXPLICIT_VR_LITTLE_ENDIAN)
         return meta + head + _EXPLICIT.head(_SEQUENCE, "SQ", length)
+
+
+def write_link(place: int, to: int, write: Callable[[int, bytes], object]) -> None:
+    """Put one link of a piece where it belongs: `write` takes a place in the file and bytes."""
+    write(place, _OFFSET.pack(to))
+
+
+def _item(record: bytes) -> bytes:
+    links = _LINKS.pack(4, 0x1400, b"UL", 4, 0, 4, 0x1410, b"US", 2, _IN_USE, 4, 0x1420, b"UL", 4, 0)
+    return _EXPLICIT.head(ITEM, "", len(links) + len(record)) + links + record

@@ -46,6 +46,12 @@ def is_kept(
     return connection.execute(_find, key).first() is not None
 
 
+def count(connection: sa.Connection, *, everything: bool, departments: frozenset[int]) -> int:
+    """How many objects wait in these departments."""
+    where = [] if everything else [_aside.c.department_id.in_(sorted(departments))]
+    return int(connection.execute(sa.select(sa.func.count()).select_from(_aside).where(*where)).scalar_one())
+
+
 def keep(
     tx: Transaction,
     uid: str,

@@ -67,6 +67,24 @@ def studies(connection: sa.Connection, keys: Keys, *, limit: int) -> list[StudyR
     return [_study_row(row) for row in connection.execute(statement)]
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A study with no more than a list of all of them needs."""
+
+    id: int
+    uid: str
+    instance_count: int
+
+
+def by_patient(connection: sa.Connection, narrowed: Sequence[sa.ColumnElement[bool]]) -> Iterator[Listed]:
+    """All studies that the policy leaves, a patient's together."""
+    columns = _studies.c.id, _studies.c.study_instance_uid, _studies.c.instance_count
+    rows = connection.execute(
+        sa.select(*columns).where(*narrowed).order_by(_studies.c.patient_id, _studies.c.id)
+    )
+    return (Listed(*row) for row in rows)
+
+
 def numbered(connection: sa.Connection, keys: Keys, study_ids: Sequence[int]) -> Iterator[Numbered]:
     """The instances in these studies that `keys` ask for: by study, series, and in their order."""
     rows = connection.execute(

@@ -43,6 +43,8 @@ ACTIONS: Final[Mapping[str, str]] = {
     "study.retrieve": "retrieved a study",
     "study.send": "had a study sent",
     "study.delete": "deleted a study",
+    "study.export": "wrote a study to files",
+    "archive.export": "began to write studies to files",
     "object.ingest": "put images in",
     "commitment.request": "asked whether images are safe",
     "aside.review": "looked at what was kept aside",

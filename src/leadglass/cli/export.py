@@ -1,0 +1,126 @@
+"""leadglass export: its options, its progress and its report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from leadglass.cli import show
+from leadglass.cli.work import AsOption, HomeOption, JsonOption, Work, at_home
+
+if TYPE_CHECKING:
+    from leadglass.archive.export import Report
+
+NICENESS = 19  # a server beside us stays quick
+MOST_SHOWN = 200
+_UNSEALED = "These files are sealed no more: whoever can read {} sees the patients in them."
+_LACKING = "There is no such study, or it is not yours to export: {}"
+
+
+def export(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[STUDY_UID]... FOLDER", help="Which studies, and where to.", show_default=False
+        ),
+    ],
+    everything: Annotated[bool, typer.Option("--all", help="Every study.")] = False,
+    home: HomeOption = None,
+    as_user: AsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Write studies as plain DICOM files with a DICOMDIR, each read back. Goes on where it was stopped. Exit
+    status 1 when anything is missing from the folder."""
+    *uids, folder = words
+    _require_sense(uids, everything)
+    os.nice(NICENESS)
+    with at_home(home, as_user) as work:
+        began = monotonic()
+        report = _run(work, None if everything else uids, Path(folder), quiet=json)
+        seconds = monotonic() - began
+    if json:
+        show.as_json(_as_json(report, seconds))
+    else:
+        _show(report, folder, seconds)
+    if report.stopped:
+        show.complain(f"{report.stopped} The same command goes on from there.")
+    if report.interrupted:
+        show.complain("Stopped on request. The same command goes on from there.")
+    if not report.clean:
+        raise typer.Exit(1)
+
+
+def _require_sense(uids: list[str], everything: bool) -> None:
+    from leadglass.dicom.dictionary import is_valid_uid
+
+    if everything and uids:
+        raise typer.BadParameter("Either --all or the studies that are meant.", param_hint="STUDY_UID")
+    if not everything and not uids:
+        raise typer.BadParameter("Say which studies by their UIDs, or --all.", param_hint="STUDY_UID")
+    if wrong := [uid for uid in uids if not is_valid_uid(uid)]:
+        raise typer.BadParameter(f"{show.printable(wrong[0])} is no UID.", param_hint="STUDY_UID")
+
+
+def _run(work: Work, uids: list[str] | None, target: Path, *, quiet: bool) -> Report:
+    from leadglass.archive.export_folder import ExportFolder
+    from leadglass.dicom.elements import Limits
+
+    home = work.opened.home
+    if target.resolve().is_relative_to(home.root.resolve()):
+        raise typer.BadParameter("The home itself is no place for files in the clear.", param_hint="FOLDER")
+    export = work.services.export
+    export.require(work.who, work.context())
+    with closing(ExportFolder(target.absolute(), home.id, Limits())) as folder:
+        scope = export.scope(work.who, work.context(), uids, folder.studies if uids else ())
+        with _progress(scope.instances, quiet=quiet) as tick:
+            return export.run(work.who, work.context, scope, folder, tick)
+
+
+@contextmanager
+def _progress(total: int, *, quiet: bool) -> Iterator[Callable[[Report], None]]:
+    with show.progress("Exporting images", quiet=quiet) as bar:
+        yield lambda report: bar(report.done, total)
+
+
+def _as_json(report: Report, seconds: float) -> dict[str, Any]:
+    found = asdict(report) | {"seconds": round(seconds, 3)}
+    found["stopped"] = report.stopped or None
+    return found
+
+
+def _show(report: Report, folder: str, seconds: float) -> None:
+    if report.failed:
+        rows = [(each.uid, each.sentence) for each in report.failed[:MOST_SHOWN]]
+        show.table(("SOP Instance UID", "Why it is not in the folder"), rows)
+        show.out().print()
+    for uid in report.lacking:
+        show.complain(_LACKING.format(uid))
+    for sentence in _sentences(report, folder, seconds):
+        show.out().print(sentence, soft_wrap=True)
+
+
+def _sentences(report: Report, folder: str, seconds: float) -> Iterator[str]:
+    there = f", {report.there:,} there already" if report.there else ""
+    failed = f", {report.failures:,} failed" if report.failures else ""
+    studies = show.count(report.studies, "study", "studies")
+    written = show.count(report.written, "image")
+    yield f"{studies}: {written} written ({show.size(report.bytes)} in {seconds:.1f} s){there}{failed}."
+    if report.agree:
+        yield f"{show.count(report.agree, 'image')} read back: as received, by the digest taken then."
+    if report.corrected:
+        yield f"{show.count(report.corrected, 'image')} left with a corrected identity, read back as written."
+    if report.in_directory:
+        yield f"The DICOMDIR names {show.count(report.in_directory, 'image')}."
+    elif report.in_directory is None and not (report.stopped or report.interrupted):
+        yield "There is no DICOMDIR: it cannot name so many. Export the studies in several folders."
+    aside = f"{show.count(report.kept_aside, 'object')} kept aside; " if report.kept_aside else ""
+    yield (f"Not in it: {aside}the access record (leadglass log export), accounts, devices and settings.")
+    if report.written or report.there:
+        yield _UNSEALED.format(show.printable(folder))

@@ -1,0 +1,229 @@
+"""export: everything leaves, is read back, goes on where it stopped, and goes into another home as it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pydicom
+import pytest
+import sqlalchemy as sa
+from pydicom.fileset import FileSet
+
+from leadglass.archive.export_folder import MANIFEST, ExportFolder
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def filled(home: Any, run: Run, dicom: Any, inbox: Path) -> Any:
+    """Two patients and somebody without a number; four studies, nine images."""
+    for study, patient, count in (
+        ("1.2.3", "P-1", 4),
+        ("1.2.4", "P-2", 2),
+        ("1.2.5", "P-1", 2),
+        ("1.2.6", "", 1),
+    ):
+        for number in range(1, count + 1):
+            uid = f"{study}.1.{number}"
+            data = dicom.data_set(
+                study=study, series=f"{study}.1", instance=uid, patient_id=patient, fill=number
+            )
+            (inbox / f"{uid}.dcm").write_bytes(dicom.part10(data, instance=uid))
+    assert run("import", inbox).code == 0
+    return home
+
+
+def digests(root: Path) -> dict[str, bytes]:
+    """What a home has of each object."""
+    from leadglass.compose import open_home
+    from leadglass.home import clock
+
+    with open_home(root, os.environ, clock) as opened, opened.services.db.read() as connection:
+        rows = connection.execute(sa.text("SELECT sop_instance_uid, digest FROM instances"))
+        return {row[0]: row[1] for row in rows}
+
+
+def images(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("I*") if path.is_file())
+
+
+def manifest(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / MANIFEST).read_text().splitlines()]
+
+
+def test_everything_goes_into_a_new_home_as_it_was(filled: Any, run: Run, tmp_path: Path) -> None:
+    ran = run("export", "--all", "--json", tmp_path / "out")
+    assert (ran.code, ran.json["written"], ran.json["agree"], ran.json["in_directory"]) == (0, 9, 9, 9)
+    found = FileSet(pydicom.dcmread(tmp_path / "out" / "DICOMDIR"))
+    assert sorted(each.SOPInstanceUID for each in found) == sorted(digests(filled.root))
+    assert found.find_values("PatientID") == ["NO-ID-4", "P-1", "P-2"]
+    assert run("init", "--home", tmp_path / "new", "--json").code == 0
+    again = run("import", "--home", tmp_path / "new", "--json", tmp_path / "out")
+    assert (again.json["stored"], again.json["kept_aside"]) == (9, 0)
+    assert digests(tmp_path / "new") == digests(filled.root)
+
+
+def test_names_and_manifest_tell_nothing_and_are_the_owners_alone(
+    filled: Any, run: Run, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    ran = run("export", "--all", out)
+    assert "sealed no more" in ran.out
+    assert "9 images read back: as received" in ran.out
+    names = " ".join(str(path.relative_to(out)) for path in out.rglob("*"))
+    for text in (names, (out / MANIFEST).read_text(), ran.out, ran.err):
+        assert "Anna" not in text and "P-1" not in text
+    assert all(stat.S_IMODE(path.stat().st_mode) & 0o077 == 0 for path in out.rglob("*"))
+    lines = manifest(out)[1:]
+    assert [(out / line["file"]).stat().st_size for line in lines] == [line["size"] for line in lines]
+
+
+def test_it_is_on_the_record(filled: Any, run: Run, tmp_path: Path) -> None:
+    run("export", "--json", "1.2.3", tmp_path / "out")
+    entries = run("log", "show", "--json").json
+    [begun] = [each for each in entries if each["action"] == "archive.export"]
+    [study] = [each for each in entries if each["action"] == "study.export"]
+    assert begun["counts"] == {"studies": 1, "instances": 4}
+    assert (study["studies"], study["counts"]["instances"], study["at_least"]) == (["1.2.3"], 4, False)
+
+
+def test_studies_by_their_uids_and_more_of_them_later(filled: Any, run: Run, tmp_path: Path) -> None:
+    first = run("export", "--json", "1.2.3", tmp_path / "out")
+    assert (first.code, first.json["studies"], first.json["written"]) == (0, 1, 4)
+    second = run("export", "--json", "1.2.5", tmp_path / "out")
+    assert (second.json["written"], second.json["there"], second.json["in_directory"]) == (2, 4, 6)
+    missing = run("export", "1.2.99", tmp_path / "out")
+    assert missing.code == 1
+    assert "There is no such study" in missing.err
+
+
+@pytest.mark.parametrize("counted", [True, False], ids=["stopped", "crashed"])
+def test_it_goes_on_where_it_stopped(
+    filled: Any, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counted: bool
+) -> None:
+    out, write, calls = tmp_path / "out", ExportFolder.write, []
+
+    def stops(*given: Any) -> Any:
+        calls.append(given)
+        if len(calls) == 6:
+            raise KeyboardInterrupt
+        return write(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ExportFolder, "write", stops)
+        if not counted:
+            patch.setattr(ExportFolder, "settle", lambda self: None)
+        stopped = run("export", "--all", "--json", out)
+    assert (stopped.code, stopped.json["interrupted"], stopped.json["in_directory"]) == (1, True, None)
+    assert not (out / "DICOMDIR").exists()
+    again = run("export", "--all", "--json", out)
+    assert (again.code, again.json["there"], again.json["written"]) == ((0, 5, 4) if counted else (0, 0, 9))
+    assert len(images(out)) == again.json["in_directory"] == 9
+
+
+def test_a_killed_run_leaves_no_half_file(
+    filled: Any, run: Run, start: Any, dicom: Any, tmp_path: Path
+) -> None:
+    more = tmp_path / "more"
+    more.mkdir()
+    for number in range(10, 130):
+        (more / f"{number}.dcm").write_bytes(dicom.file(number, rows=512))
+    run("import", more)
+    out = tmp_path / "out"
+    process = start("export", "--all", out)
+    while not images(out) and process._process.poll() is None:
+        time.sleep(0.01)
+    process.kill()
+    whole = {path: path.read_bytes() for path in images(out)}
+    assert all(len(content) == len(pydicom_bytes(content)) for content in whole.values())
+    again = run("export", "--all", "--json", out)
+    assert (again.code, again.json["in_directory"], again.json["agree"]) == (0, 129, 129)
+    assert {each.name for each in out.iterdir() if not each.is_dir()} == {MANIFEST, "DICOMDIR"}
+
+
+def pydicom_bytes(content: bytes) -> bytes:
+    """A file that ends where its pixels end."""
+    from io import BytesIO
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ds = pydicom.dcmread(BytesIO(content))
+    assert len(ds.PixelData) == 2 * ds.Rows * ds.Columns
+    return content
+
+
+def test_what_was_altered_outside_is_written_again(filled: Any, run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run("export", "--all", out)
+    first, second, *_ = images(out)
+    first.unlink()
+    second.write_bytes(b"short")
+    with (out / MANIFEST).open("ab") as lines:
+        lines.write(b'{"file":"T0000001/S00')  # a line that a crash cut short
+    again = run("export", "--all", "--json", out)
+    assert (again.code, again.json["written"], again.json["there"]) == (0, 2, 7)
+    assert len(manifest(out)) == 12
+
+
+def test_what_cannot_be_read_is_told_and_the_others_go_on(filled: Any, run: Run, tmp_path: Path) -> None:
+    blobs = [path for path in (filled.root / "objects").rglob("*") if path.is_file() and path.stat().st_size]
+    from leadglass.compose import open_home
+    from leadglass.home import clock
+
+    for victim in blobs[:2]:
+        victim.write_bytes(bytes(len(victim.read_bytes())))
+    with open_home(filled.root, os.environ, clock) as opened:
+        change = sa.text("UPDATE instances SET digest = zeroblob(32) WHERE sop_instance_uid = '1.2.4.1.1'")
+        opened.services.db.write(lambda tx: tx.execute(change, {})).result(30)
+    ran = run("export", "--all", "--json", tmp_path / "out")
+    codes = sorted(each["code"] for each in ran.json["failed"])
+    assert codes in (["digest", "tampered", "tampered"], ["tampered", "tampered"])
+    assert (ran.code, ran.json["written"], ran.json["in_directory"]) == (1, 9 - len(codes), 9 - len(codes))
+    assert len(images(tmp_path / "out")) == 9 - len(codes)
+
+
+WRONG: tuple[tuple[list[str], int, str], ...] = (
+    (["--all", "1.2.3", "OUT"], 2, "Either --all"),
+    (["OUT"], 2, "which studies"),
+    (["no-uid", "OUT"], 2, "no UID"),
+    (["--all", "HOME/out"], 2, "home itself"),
+    (["--all", "FULL"], 1, "not empty"),
+    (["--all", "OTHER"], 1, "another home"),
+    (["--all", "ALTERED"], 1, "was altered"),
+)
+
+
+def test_wrong_use_is_told_and_nothing_is_written(home: Any, run: Run, tmp_path: Path) -> None:
+    contents = {"FULL": ("else.txt", "x"), "OTHER": (MANIFEST, "{}\n"), "ALTERED": (MANIFEST, "[]\n")}
+    for name, (file, text) in contents.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / file).write_text(text)
+    places = {name: str(tmp_path / name) for name in (*contents, "OUT")} | {
+        "HOME/out": str(home.root / "out")
+    }
+    for arguments, code, words in WRONG:
+        ran = run("export", *(places.get(each, each) for each in arguments))
+        assert ran.code == code, arguments
+        assert words in " ".join((ran.out + ran.err).replace("│", " ").split())
+    assert not images(tmp_path)
+    assert not (home.root / "out").exists()
+
+
+def test_a_user_exports_what_is_theirs_and_not_everybody_may(filled: Any, run: Run, tmp_path: Path) -> None:
+    for name, role in (("pacs", "pacs_administrator"), ("doc", "radiologist")):
+        run("user", "add", name, "--role", role, "--department", "Elsewhere", "--password-stdin",
+            stdin="lusab-babad-gutih-tugad-mohis\n")  # fmt: skip
+    nothing = run("export", "--all", "--json", "--as", "pacs", tmp_path / "out")
+    assert (nothing.code, nothing.json["studies"]) == (0, 0)
+    foreign = run("export", "1.2.3", "--json", "--as", "pacs", tmp_path / "out")
+    assert (foreign.code, foreign.json["lacking"]) == (1, ["1.2.3"])
+    denied = run("export", "--all", "--as", "doc", tmp_path / "no")
+    assert denied.code == 1
+    assert not (tmp_path / "no").exists()
