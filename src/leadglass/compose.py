@@ -33,6 +33,7 @@ from leadglass.archive.search import Search
 from leadglass.archive.services import Services
 from leadglass.archive.trail import Trail
 from leadglass.archive.upkeep import Upkeep
+from leadglass.archive.watched import Watched
 from leadglass.config import FILE_NAME, Settings, load_settings, template
 from leadglass.db.engine import Database, Transaction
 from leadglass.db.migrations import upgrade
@@ -185,6 +186,7 @@ def _services(
         ingest=ingest,
         deliveries=Deliveries(ingest, settings.limits.object_mib * _MIB),
         deletion=Deletion(doorkeeper, ledger, keys, blobs),
+        watched=Watched(doorkeeper, keyring.hashing_key("watched files")),
         trail=Trail(doorkeeper),
         aside=Aside(doorkeeper),
         exposure=Exposure(doorkeeper),

@@ -38,9 +38,10 @@ class Ran:
 class Process:
     """`leadglass …` as a process of its own; `line()` is the next line it prints, "" at the end."""
 
-    def __init__(self, arguments: tuple[str, ...], **more: Any) -> None:
+    def __init__(self, arguments: tuple[str, ...], code: str = "", **more: Any) -> None:
+        """`code` runs before the command."""
         self._process = subprocess.Popen(
-            [sys.executable, "-c", "from leadglass.cli.main import main; main()", *arguments],
+            [sys.executable, "-c", f"{code}from leadglass.cli.main import main; main()", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -22,7 +22,7 @@ PROMISED = {
     "demo": {"--home", "--http", "--old-pacs"},
     "init": {"--home", "--recover", "--json"},
     "serve": {"--home", "--http"},
-    "import": {"--home", "--department", "--as", "--json"},
+    "import": {"--watch", "--home", "--department", "--as", "--json"},
     "user add": {"--role", "--department", "--password-stdin", "--home", "--json"},
     "user list": {"--home", "--json"},
     "user disable": {"--home", "--json"},

@@ -24,6 +24,7 @@ from leadglass.archive.retrieve import Retrieve
 from leadglass.archive.search import Search
 from leadglass.archive.trail import Trail
 from leadglass.archive.upkeep import Upkeep
+from leadglass.archive.watched import Watched
 from leadglass.db.engine import Database
 
 
@@ -43,6 +44,7 @@ class Services:
     export: Export
     renderer: Renderer
     ingest: Ingest
+    watched: Watched
     deliveries: Deliveries
     deletion: Deletion
     trail: Trail

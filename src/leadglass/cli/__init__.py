@@ -10,6 +10,7 @@ record    log show, verify, export
 intake    import: its options and its report
 sources   files, folders and zips as streams
 pipeline  streams into the archive, several at a time
+watch     import --watch: folders looked at again and again
 export    studies, or everything, to plain files
 reach     another application entity: the options that say where and how
 echo, find, retrieve, send, migrate, connect   the commands of those names

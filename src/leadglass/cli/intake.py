@@ -29,16 +29,23 @@ def import_paths(
         list[Path],
         typer.Argument(metavar="PATH", help="Files, folders, zips, DICOMDIR media.", show_default=False),
     ],
+    *,
     department: Annotated[
         str | None,
         typer.Option("--department", metavar="D", help="To which the images belong; else the default one."),
     ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on: take in what appears in these folders, until stopped.")
+    ] = False,
     home: HomeOption = None,
     as_user: AsOption = None,
     json: JsonOption = False,
 ) -> None:
     """Take images in: sealed, indexed, recorded. Exit status 1 when something was refused or kept aside."""
     os.nice(NICENESS)
+    if watch:
+        _watch(paths, department, home, as_user, json=json)
+        return
     with at_home(home, as_user) as work:
         began = monotonic()
         report = take_in(work, paths, department, quiet=json)
@@ -53,6 +60,21 @@ def import_paths(
         show.complain("Stopped on request; what it counts as stored is safe. The same command goes on.")
     if not report.clean:
         raise typer.Exit(1)
+
+
+def _watch(
+    paths: list[Path], department: str | None, home: Path | None, as_user: str | None, *, json: bool
+) -> None:
+    from leadglass.cli.watch import watch
+
+    folders = [path.absolute() for path in paths]
+    if any(path.exists() and not path.is_dir() for path in folders):
+        raise typer.BadParameter("Only folders are watched.", param_hint="PATH")
+    with at_home(home, as_user) as work:
+        root = work.opened.home.root.resolve()
+        if any(path.resolve().is_relative_to(root) for path in folders):
+            raise typer.BadParameter("The home itself holds nothing to take in.", param_hint="PATH")
+        watch(work, folders, department, json=json)
 
 
 def take_in(work: Work, paths: list[Path], department: str | None, *, quiet: bool) -> Report:
@@ -177,12 +199,17 @@ def _common_folder(names: list[str]) -> str:
     return first[: first.rfind("/", 0, same) + 1]
 
 
-def _summary(report: Report, seconds: float) -> str:
+def counted(report: Report, refusals: int) -> str:
+    """What became of it, in one line."""
     counts = (
         f"{show.count(report.stored, 'image')} stored",
         f"{report.duplicates:,} already here" if report.duplicates else "",
         f"{report.kept_aside:,} kept aside" if report.kept_aside else "",
-        f"{report.refusals:,} refused" if report.refusals else "",
+        f"{refusals:,} refused" if refusals else "",
     )
+    return ", ".join(filter(None, counts))
+
+
+def _summary(report: Report, seconds: float) -> str:
     rate = f"{show.size(report.bytes)} in {seconds:.1f} s" if seconds >= 0.05 else show.size(report.bytes)
-    return f"{', '.join(filter(None, counts))} ({rate})."
+    return f"{counted(report, report.refusals)} ({rate})."

@@ -125,6 +125,10 @@ class Keyring:
         """The secret. Tampered when it was wrapped under another label or by another home."""
         return _unwrap(_derive(self._secret_wrapping_key, f"secret {label}"), wrapped, f"secret “{label}”")
 
+    def hashing_key(self, label: str) -> bytes:
+        """32 bytes for keyed hashes of what must not be told from them."""
+        return _derive(self._secret_wrapping_key, f"hashes {label}")
+
 
 def _derive(key: bytes, label: str, size: int = KEY) -> bytes:
     """HKDF-SHA256 without its extract step: every key that comes in is uniformly random already."""

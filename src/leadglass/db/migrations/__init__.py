@@ -36,7 +36,7 @@ class History:
 
 
 # A test compares them with the folders.
-ARCHIVE: Final = History("versions", ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008"))
+ARCHIVE: Final = History("versions", ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009"))
 REGISTER: Final = History("register", ("0001",))
 
 _HAS_VERSION = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'"
