@@ -14,6 +14,7 @@ from leadglass.access.sessions import MINUTE, SessionLimits
 from leadglass.archive.accounts import Accounts
 from leadglass.archive.administration import Administration
 from leadglass.archive.aside import Aside
+from leadglass.archive.backup import MAX_KEPT, Backups, HomeFiles, is_plain
 from leadglass.archive.commitment import Commitments
 from leadglass.archive.deletion import Deletion
 from leadglass.archive.delivery import Deliveries
@@ -46,6 +47,7 @@ from leadglass.record.keys import load_signer, store_key
 from leadglass.record.log import Log, read_head
 from leadglass.record.published import Publisher
 from leadglass.store.blobs import Blobs
+from leadglass.store.files import storage_errors
 from leadglass.store.keys import Keyring, new_key
 
 if TYPE_CHECKING:
@@ -104,7 +106,15 @@ def open_home(
     """
     home = read_home(root)
     settings = load_settings(root, **overrides)
-    keyring = Keyring.from_master(open_master(home, environ))
+    with opened_with(home, settings, Keyring.from_master(open_master(home, environ)), clock) as opened:
+        yield opened
+
+
+@contextmanager
+def opened_with(
+    home: Home, settings: Settings, keyring: Keyring, clock: Callable[[], int]
+) -> Iterator[Opened]:
+    """The same for who has read the home and its keys already."""
     _require_database(home)
     upgrade(home.database, keyring.database_key)
     db = Database(home.database, keyring.database_key, reserve=_reserve(home, settings))
@@ -191,8 +201,23 @@ def _services(
         aside=Aside(doorkeeper),
         exposure=Exposure(doorkeeper),
         upkeep=upkeep,
+        backups=Backups(doorkeeper, _home_files(home, settings, keyring)),
         sandbox=sandbox,
     )
+
+
+def _home_files(home: Home, settings: Settings, keyring: Keyring) -> HomeFiles:
+    """The settings, and what they name inside the home, go into a back-up as they are at that moment."""
+    names = (FILE_NAME, settings.http.tls_certificate, settings.http.tls_key, settings.identity.keys)
+
+    def kept() -> Iterator[tuple[str, bytes]]:
+        for name in filter(None, dict.fromkeys(names)):
+            path = home.root / name
+            if is_plain(name) and path.is_file() and not path.is_symlink():
+                with storage_errors("A file of the home"), path.open("rb") as file:
+                    yield name, file.read(MAX_KEPT)
+
+    return HomeFiles(home.root, home.id, home.text, home.database, home.objects, keyring, kept)
 
 
 def _require_loadable(certificate: str) -> None:

@@ -45,8 +45,10 @@ from leadglass.store.recovery import new_recovery_key
 
 FORMAT = 1
 FILE_NAME = "home.json"
+HALF = f"{FILE_NAME}.half"  # what it is called until all that belongs to the home is there again
 _FOLDERS = ("db", "objects", "record")
 _LONGEST = 4096  # bytes of home.json
+_RESTORING = "Another restore is at work"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,18 @@ class Home:
     def record_name(self) -> str:
         """What the record's checkpoints call this log (C2SP origin and key name)."""
         return f"leadglass/record/{self.id}"
+
+    @property
+    def text(self) -> str:
+        """Of `home.json`."""
+        members = {
+            "format": FORMAT,
+            "id": self.id,
+            "created": self.created,
+            "key_check": self.key_check.hex(),
+            "recovery": base64.b64encode(self.recovery).decode("ascii"),
+        }
+        return json.dumps(members, indent=2) + "\n"
 
 
 def clock() -> int:
@@ -131,7 +145,7 @@ def founding(root: Path, environ: Mapping[str, str], now: int) -> Iterator[Found
     Without `home.json` there is no home, so whatever fails in between leaves nothing behind. Conflict when
     there is something at `root` already.
     """
-    _require_vacant(root)
+    require_vacant(root)
     made = not root.exists()
     home, master, recovery_key = _new_home(root, now)
     key_file = master_key_path(home.id, environ)
@@ -139,14 +153,71 @@ def founding(root: Path, environ: Mapping[str, str], now: int) -> Iterator[Found
     try:
         _make_folders(root)
         yield Founding(home, master, recovery_key, key_file)
-        _write_home(home)
+        _write(root / FILE_NAME, home.text)
     except BaseException:
         key_file.unlink(missing_ok=True)
         _clear(root, also_root=made)
         raise
 
 
-def _require_vacant(root: Path) -> None:
+@contextmanager
+def refounding(home: Home, *, lasting: bool = True) -> Iterator[None]:
+    """Make `home` at its root again; the caller fills it. One that is not `lasting` is cleared away at the
+    end.
+
+    Until then `home.json` has another name, so that what a crash leaves is no home; the next attempt clears
+    it away. Conflict, and nothing touched, when there is anything else at the root.
+    """
+    _discard_abandoned(home)
+    require_vacant(home.root)
+    made = not home.root.exists()
+    half = -1
+    try:
+        with storage_errors("The home"):
+            home.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _write(home.root / HALF, home.text)
+            half = os.open(home.root / HALF, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        _lock(half, home, _RESTORING)
+        _make_folders(home.root)
+        yield
+        if not lasting:
+            _clear(home.root, also_root=made)
+            return
+        with storage_errors("The home"):
+            (home.root / HALF).rename(home.root / FILE_NAME)
+            # COMMIT POINT: from here on it is a home.
+            for folder in (home.root, home.root.parent):
+                _sync_directory(folder)
+    except BaseException:
+        _clear(home.root, also_root=made)
+        raise
+    finally:
+        if half >= 0:
+            os.close(half)
+
+
+def _discard_abandoned(home: Home) -> None:
+    """What a restore has left that was killed. HomeBusy when it is not dead."""
+    path = home.root / HALF
+    if (home.root / FILE_NAME).exists() or path.is_symlink() or not path.is_file():
+        return
+    with storage_errors("The home"):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        _lock(descriptor, home, _RESTORING)
+        _clear(home.root, also_root=False)
+    finally:
+        os.close(descriptor)
+
+
+def require_restorable(root: Path) -> None:
+    """Conflict when there is anything at `root` that `refounding` would not clear away."""
+    if not (root / HALF).is_file():
+        require_vacant(root)
+
+
+def require_vacant(root: Path) -> None:
+    """Conflict when there is anything at `root`."""
     if (root / FILE_NAME).exists():
         raise Conflict(f"There is a home at {root} already; nothing was changed.", code="home-exists")
     with storage_errors("The home"):
@@ -180,22 +251,14 @@ def _make_folders(root: Path) -> None:
             (root / name).mkdir(mode=0o700)
 
 
-def _write_home(home: Home) -> None:
-    members = {
-        "format": FORMAT,
-        "id": home.id,
-        "created": home.created,
-        "key_check": home.key_check.hex(),
-        "recovery": base64.b64encode(home.recovery).decode("ascii"),
-    }
-    path = home.root / FILE_NAME
+def _write(path: Path, text: str) -> None:
     with storage_errors("The home"):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(json.dumps(members, indent=2) + "\n")
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        for folder in (home.root, home.root.parent):
+        for folder in (path.parent, path.parent.parent):
             _sync_directory(folder)
 
 
@@ -234,6 +297,11 @@ def read_home(root: Path) -> Home:
         ) from None
     except OSError as error:
         raise StorageFailed(f"{path} cannot be read: {error.strerror}.") from None
+    return parse_home(root, text)
+
+
+def parse_home(root: Path, text: str | bytes) -> Home:
+    """The home at `root` as its own file describes it. HomeNewer, Tampered."""
     try:
         members = json.loads(text)
         version = int(members["format"])
@@ -244,7 +312,8 @@ def read_home(root: Path) -> Home:
             )
         return _home(root, members)
     except (ValueError, KeyError, TypeError, binascii.Error):
-        raise Tampered(f"{path} is damaged. Put an intact copy of it back.", code="home-file") from None
+        text = f"{root / FILE_NAME} is damaged. Put an intact copy of it back."
+        raise Tampered(text, code="home-file") from None
 
 
 def _home(root: Path, members: dict[str, str]) -> Home:
@@ -279,12 +348,18 @@ def open_master(home: Home, environ: Mapping[str, str]) -> bytes:
 
 def recover(home: Home, recovery_key: str, environ: Mapping[str, str]) -> Path:
     """Write the master key file anew from the recovery key; returns where. Conflict when there is one."""
-    master = unwrap_master(home.recovery, recovery_key)
-    if not _is_master_of(home, master):
-        raise KeyWrong("The recovery key opens a key that is not the one of this home.")
+    master = recovered_master(home, recovery_key)
     path = master_key_path(home.id, environ)
     write_master_key(path, master, home.id)
     return path
+
+
+def recovered_master(home: Home, recovery_key: str) -> bytes:
+    """The master key, out of the home's own file. KeyWrong for a recovery key that is not its own."""
+    master = unwrap_master(home.recovery, recovery_key)
+    if not _is_master_of(home, master):
+        raise KeyWrong("The recovery key opens a key that is not the one of this home.")
+    return master
 
 
 @contextmanager
@@ -300,11 +375,11 @@ def server_lock(home: Home) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, home: Home) -> None:
+def _lock(descriptor: int, home: Home, who: str = "Another server runs") -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise HomeBusy(f"Another server runs on the home at {home.root}. Nothing was touched.") from None
+        raise HomeBusy(f"{who} on the home at {home.root}. Nothing was touched.") from None
 
 
 def is_served(home: Home) -> bool:

@@ -37,6 +37,7 @@ aside.review       .           .            D                  .       .        
 record.read        .           .            .                  A       .                    A        .
 record.verify      .           .            .                  A       A                    A        .
 system.status      .           .            .                  .       A                    A        .
+system.backup      .           .            .                  .       A                    A        .
 exposure.read      .           .            A                  .       .                    .        .
 exposure.retest    .           .            A                  .       .                    .        .
 user.manage        .           .            .                  .       A                    A        .

@@ -21,6 +21,7 @@ class Action(StrEnum):
     RECORD_READ = "record.read"
     RECORD_VERIFY = "record.verify"
     SYSTEM_STATUS = "system.status"
+    SYSTEM_BACKUP = "system.backup"
     EXPOSURE_READ = "exposure.read"
     EXPOSURE_RETEST = "exposure.retest"
     USER_MANAGE = "user.manage"

@@ -97,6 +97,7 @@ _MATRIX: Final = {
     Action.RECORD_READ:        (_N,         _N,           _N,        _A,      _N,          _A,       _N),
     Action.RECORD_VERIFY:      (_N,         _N,           _N,        _A,      _A,          _A,       _N),
     Action.SYSTEM_STATUS:      (_N,         _N,           _N,        _N,      _A,          _A,       _N),
+    Action.SYSTEM_BACKUP:      (_N,         _N,           _N,        _N,      _A,          _A,       _N),
     Action.EXPOSURE_READ:      (_N,         _N,           _A,        _N,      _N,          _N,       _N),
     Action.EXPOSURE_RETEST:    (_N,         _N,           _A,        _N,      _N,          _N,       _N),
     Action.USER_MANAGE:        (_N,         _N,           _N,        _N,      _A,          _A,       _N),

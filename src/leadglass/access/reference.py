@@ -26,6 +26,7 @@ _ACTIONS: Final[Mapping[Action, str]] = {
     Action.RECORD_READ: "read the access record",
     Action.RECORD_VERIFY: "verify the access record",
     Action.SYSTEM_STATUS: "see how the system is doing",
+    Action.SYSTEM_BACKUP: "back the home up, check a back-up, restore one",
     Action.EXPOSURE_READ: "see what strangers get on the networks that were surveyed",
     Action.EXPOSURE_RETEST: "have a port asked again that a survey found open",
     Action.USER_MANAGE: "add, change and disable users",

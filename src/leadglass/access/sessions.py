@@ -132,6 +132,11 @@ def close_session(tx: Transaction, token: str) -> bool:
     return tx.execute(_CLOSE, {"sought": digest(token)}).rowcount > 0
 
 
+def close_all_sessions(tx: Transaction) -> int:
+    """Everybody signs in again. Returns how many there were."""
+    return tx.execute(sessions.delete()).rowcount
+
+
 def sweep_sessions(tx: Transaction, now: int, limits: SessionLimits = DEFAULT_LIMITS) -> int:
     """Remove the rows of dead sessions. Returns how many."""
     return tx.execute(_SWEEP, {"now": now, "idle_since": now - limits.idle}).rowcount

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from leadglass.archive.accounts import Accounts
 from leadglass.archive.administration import Administration
 from leadglass.archive.aside import Aside
+from leadglass.archive.backup import Backups
 from leadglass.archive.commitment import Commitments
 from leadglass.archive.deletion import Deletion
 from leadglass.archive.delivery import Deliveries
@@ -51,6 +52,7 @@ class Services:
     aside: Aside
     exposure: Exposure
     upkeep: Upkeep
+    backups: Backups
     sandbox: Sandbox
 
     def close(self, now: int) -> None:

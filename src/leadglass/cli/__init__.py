@@ -4,6 +4,7 @@ main      the command line, and how errors end
 work      a home opened for one command, and who asks
 show      what reaches the terminal: sentences, tables, JSON; nothing that steers it
 homes     init, serve, status, check
+backup    backup, restore
 users     user add, list, disable, reset
 tokens    token create, list, revoke
 record    log show, verify, export

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from leadglass.cli import (
     ae,
+    backup,
     connect,
     delete,
     demo,
@@ -99,6 +100,8 @@ app.command("connect")(connect.connect)
 app.command("delete")(delete.delete)
 app.command("status")(homes.status)
 app.command("check")(homes.check)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.add_typer(record.app, name="log")
 app.add_typer(scan.app, name="scan")
 

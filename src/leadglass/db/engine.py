@@ -120,7 +120,7 @@ def migration_engine(path: Path, key: bytes) -> sa.Engine:
 def _probe(path: Path, key: bytes) -> None:
     """A wrong key shows on the first page read, before anything else is opened or written."""
     try:
-        connection = _connect(path, key, cache_kib=64)
+        connection = connect(path, key, cache_kib=64)
         try:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         finally:
@@ -129,8 +129,9 @@ def _probe(path: Path, key: bytes) -> None:
         raise not_opened(error) from error
 
 
-def _connect(path: Path, key: bytes, *, cache_kib: int) -> Any:
-    connection = sqlcipher.connect(str(path), check_same_thread=False, isolation_level=None)
+def connect(path: Path | str, key: bytes, *, cache_kib: int, uri: bool = False) -> Any:
+    """A connection of its own to a database, opened by its raw key."""
+    connection = sqlcipher.connect(str(path), check_same_thread=False, isolation_level=None, uri=uri)
     try:
         connection.execute("PRAGMA cipher_log_level = NONE")  # its own log lines would reach the terminal
         connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
@@ -147,7 +148,7 @@ def _engine(
     """`syncs`: whether SQLite makes each commit durable; if not, whoever commits has to."""
 
     def create() -> Any:
-        connection = _connect(path, key, cache_kib=cache_kib)
+        connection = connect(path, key, cache_kib=cache_kib)
         connection.execute("PRAGMA journal_mode = WAL").fetchone()
         for pragma in _PRAGMAS:
             connection.execute(pragma)

@@ -63,6 +63,16 @@ HOLDINGS = {
 }
 
 
+_BLOBS = (
+    sa.union_all(
+        *(sa.select(t.c.blob, t.c.size).where(t.c.blob > bindparam("after")) for t in (_instances, _aside))
+    )
+    .order_by("blob")
+    .limit(bindparam("limit"))
+)
+_NAMED = sa.union_all(*(sa.select(t.c.id).where(t.c.blob == bindparam("blob")) for t in (_instances, _aside)))
+
+
 def page(
     connection: sa.Connection,
     query: Query,
@@ -194,6 +204,16 @@ def holdings(connection: sa.Connection, kind: str, *, after: int, limit: int) ->
     """Up to `limit` objects of one table of HOLDINGS, in order of their numbers."""
     rows = connection.execute(HOLDINGS[kind], {"after": after, "limit": limit})
     return [Holding(row[0], Sealed(*row[1:])) for row in rows]
+
+
+def blobs(connection: sa.Connection, *, after: str, limit: int) -> list[tuple[str, int]]:
+    """Up to `limit` of all objects' (blob, size), in order of the blobs' names, behind the name `after`."""
+    return [(row[0], row[1]) for row in connection.execute(_BLOBS, {"after": after, "limit": limit})]
+
+
+def is_named(connection: sa.Connection, blob: str) -> bool:
+    """Whether some row answers for this blob."""
+    return connection.execute(_NAMED, {"blob": blob}).first() is not None
 
 
 def totals(connection: sa.Connection) -> dict[str, int]:

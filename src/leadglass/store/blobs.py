@@ -32,8 +32,8 @@ from leadglass.store.sealed import SealedReader, SealingWriter
 PER_DIRECTORY = 512  # objects an instance puts into one directory before it moves on
 WRITEBACK = 8 * 1024 * 1024  # bytes after which the kernel is asked to start writing
 
-_NAME = re.compile(r"[0-9a-f]{32}", re.ASCII)
-_DIRECTORY = re.compile(r"[0-9a-f]{2}", re.ASCII)
+NAME = re.compile(r"[0-9a-f]{32}", re.ASCII)
+PREFIX = re.compile(r"[0-9a-f]{2}", re.ASCII)
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _WRITE = os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a planted FIFO must not block
@@ -117,7 +117,7 @@ class Blobs:
     def names(self) -> Iterator[StoredBlob]:
         """Every blob, in no particular order; files that are no blobs are passed over."""
         for directory in _entries(self._root):
-            if _DIRECTORY.fullmatch(directory.name) and directory.is_dir(follow_symlinks=False):
+            if PREFIX.fullmatch(directory.name) and directory.is_dir(follow_symlinks=False):
                 yield from _blobs_in(directory)
 
     def sync_directories(self, names: Iterable[str]) -> None:
@@ -204,7 +204,7 @@ class Blobs:
             raise storage_error("The object", error) from error
 
     def _path(self, name: str) -> str:
-        if not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             raise BrokenInvariant("A blob's name is 32 lowercase hexadecimal digits.")
         return f"{self._root}/{name[:2]}/{name}"
 
@@ -371,7 +371,7 @@ def _entries(path: str) -> Iterator[os.DirEntry[str]]:
 
 def _blobs_in(directory: os.DirEntry[str]) -> Iterator[StoredBlob]:
     for entry in _entries(directory.path):
-        if _NAME.fullmatch(entry.name) and entry.name.startswith(directory.name):
+        if NAME.fullmatch(entry.name) and entry.name.startswith(directory.name):
             with suppress(FileNotFoundError):  # deleted since it was listed
                 status = entry.stat(follow_symlinks=False)
                 yield StoredBlob(entry.name, status.st_size, status.st_mtime_ns // 1_000_000)

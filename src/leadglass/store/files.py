@@ -14,7 +14,7 @@ from typing import Protocol
 
 from leadglass.errors import StorageFailed, StorageFull
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class System(Protocol):
@@ -33,7 +33,7 @@ class System(Protocol):
 
 def storage_error(what: str, error: OSError) -> StorageFull | StorageFailed:
     """What the operating system's refusal means to us; the text carries no path."""
-    if error.errno in _FULL:
+    if error.errno in FULL:
         return StorageFull(f"{what} cannot be written: the disk is full.")
     name = errno.errorcode.get(error.errno or 0, "an unknown error")
     return StorageFailed(f"{what} cannot be written or read: the disk answered {name}.")

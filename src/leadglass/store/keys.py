@@ -5,6 +5,7 @@
     ├── study-key-wrapping key    wraps one random key per study
     │   └── study key             wraps one random key per object
     ├── aside-wrapping key        wraps the random key of each object that is kept aside
+    ├── back-up key               seals the manifests of back-ups
     ├── secret-wrapping key       wraps what must outlive a restart, e.g. the record's signing seed
     └── key check                 8 bytes in the home: is this the home's master key?
     recovery key (on paper)       wraps the master key itself
@@ -75,7 +76,13 @@ def unwrap_master(wrapped: bytes, recovery_key: str) -> bytes:
 class Keyring:
     """The keys of one home, derived from its master key."""
 
-    __slots__ = ("_aside_wrapping_key", "_database_key", "_secret_wrapping_key", "_study_wrapping_key")
+    __slots__ = (
+        "_aside_wrapping_key",
+        "_backup_key",
+        "_database_key",
+        "_secret_wrapping_key",
+        "_study_wrapping_key",
+    )
 
     def __init__(
         self,
@@ -83,11 +90,13 @@ class Keyring:
         study_wrapping_key: bytes,
         aside_wrapping_key: bytes,
         secret_wrapping_key: bytes,
+        backup_key: bytes,
     ) -> None:
         self._database_key = database_key
         self._aside_wrapping_key = aside_wrapping_key
         self._study_wrapping_key = study_wrapping_key
         self._secret_wrapping_key = secret_wrapping_key
+        self._backup_key = backup_key
 
     @classmethod
     def from_master(cls, master: bytes) -> Keyring:
@@ -96,12 +105,18 @@ class Keyring:
             study_wrapping_key=_derive(master, "study keys"),
             aside_wrapping_key=_derive(master, "kept aside"),
             secret_wrapping_key=_derive(master, "secrets"),
+            backup_key=_derive(master, "back-ups"),
         )
 
     @property
     def database_key(self) -> bytes:
         """32 bytes, raw, for SQLCipher."""
         return self._database_key
+
+    @property
+    def backup_key(self) -> bytes:
+        """32 bytes that seal what a back-up says of itself."""
+        return self._backup_key
 
     @property
     def aside_wrapping_key(self) -> bytes:
