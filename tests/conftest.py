@@ -106,7 +106,7 @@ def log_as_it_was() -> Iterator[None]:
     logging.root.handlers[:], logging.root.level = handlers, level
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def dicom() -> Dicom:
     return Dicom()
 

@@ -90,7 +90,7 @@ class Vault:
 
         Conflict, and nothing touched, when something else lies there.
         """
-        with at_backup(), suppress(FileExistsError):
+        with at_backup(), suppress(FileExistsError, FileNotFoundError):
             root.mkdir(mode=0o700)
         descriptor = _opened_folder(root)
         try:

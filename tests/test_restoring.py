@@ -1,0 +1,448 @@
+"""The machine is lost: a home out of its back-up and the recovery key, or a plain sentence and nothing at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from leadglass.access.principal import Context, Via, operator
+from leadglass.compose import found_home, open_home
+from leadglass.errors import (
+    Conflict,
+    HomeBusy,
+    HomeNewer,
+    KeyWrong,
+    LeadglassError,
+    NotFound,
+    StorageFull,
+    Tampered,
+)
+from leadglass.home import HALF, clock, parse_home, read_home, refounding
+from leadglass.record.reader import entries
+from leadglass.restoring import Drilled, Hand, Restored, drill, restore
+from leadglass.store.recovery import new_recovery_key
+from leadglass.store.vault import LABEL, Vault
+
+OPERATOR = operator(1000, "op")
+
+
+def context() -> Context:
+    return Context("", Via.COMMAND, clock())
+
+
+HAND = Hand(OPERATOR, context, clock)
+
+
+@dataclass
+class Loss:
+    """A machine with a home and its back-ups, and a blank one. `paper` is the recovery key."""
+
+    folder: Path
+    paper: str
+    root: Path
+    machine: dict[str, str]
+    blank: Path
+    objects: dict[str, bytes]
+
+    @property
+    def target(self) -> Path:
+        return self.blank / "home"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {"HOME": str(self.blank), "LEADGLASS_STORAGE_RESERVE_MIB": "1"}
+
+    def restore(self, **options: Any) -> Restored:
+        paper = options.pop("paper", self.paper)
+        return restore(self.folder, self.target, self.environ, lambda: paper, HAND, **options)
+
+    def at_work(self, work: Callable[[Any], Any]) -> Any:
+        """On the machine that is to be lost."""
+        with open_home(self.root, self.machine, clock) as opened:
+            return work(opened)
+
+    def backup(self, **options: Any) -> Any:
+        return self.at_work(
+            lambda opened: opened.services.backups.make(OPERATOR, context(), self.folder, clock, **options)
+        )
+
+    def drill(self, **options: Any) -> Drilled:
+        return self.at_work(lambda opened: drill(opened, self.folder, self.blank, HAND, **options))
+
+    def nothing_was_left(self) -> bool:
+        return not self.target.exists() and not (self.blank / ".config").is_dir() or not list(
+            (self.blank / ".config" / "leadglass").iterdir()
+        )
+
+
+def store(opened: Any, *files: bytes) -> None:
+    with_ingest = opened.services.ingest
+    for file in files:
+        incoming = with_ingest.open(OPERATOR, 1, "test", context())
+        incoming.write(file)
+        incoming.finish().result(60)
+    with_ingest.close()
+
+
+def held(opened: Any) -> dict[str, bytes]:
+    """Every object by its UID, opened with its key."""
+    rows = sa.text("SELECT id, sop_instance_uid FROM instances")
+    with opened.services.db.read() as connection:
+        found = connection.execute(rows).all()
+    objects = {}
+    for number, uid in found:
+        with opened.services.retrieve._objects.open(number) as reader:
+            objects[uid] = b"".join(reader.chunks())
+    return objects
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, dicom: Any) -> Path:
+    """A machine with a home of four images and one back-up of it."""
+    from leadglass.access.passwords import Cost
+
+    user = tmp_path_factory.mktemp("machine")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("leadglass.compose.HASH_COST", Cost(memory=8, passes=1, lanes=1))
+        patch.setenv("LEADGLASS_STORAGE_RESERVE_MIB", "1")
+        environ = {"HOME": str(user)}
+        founded = found_home(user / "home", environ, clock())
+        (user / "paper").write_text(founded.recovery_key)
+        with open_home(user / "home", environ, clock) as opened:
+            store(opened, *(dicom.file(number) for number in (1, 2, 3, 4)))
+            opened.services.backups.make(OPERATOR, context(), user / "backups", clock)
+    return user
+
+
+@pytest.fixture
+def loss(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dicom: Any) -> Loss:
+    monkeypatch.setenv("LEADGLASS_STORAGE_RESERVE_MIB", "1")
+    user, blank = tmp_path / "machine", tmp_path / "blank"
+    shutil.copytree(made, user)
+    blank.mkdir()
+    objects = {f"1.2.3.1.{number}": dicom.file(number) for number in (1, 2, 3, 4)}
+    paper = (user / "paper").read_text()
+    return Loss(user / "backups", paper, user / "home", {"HOME": str(user)}, blank, objects)
+
+
+def files_of(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path.stat().st_size)
+
+
+def flip(path: Path, at: int = -1) -> None:
+    content = bytearray(path.read_bytes())
+    content[at if at >= 0 else len(content) // 2] ^= 0x40
+    path.write_bytes(content)
+
+
+# --- all is well ------------------------------------------------------------------------------------------
+
+
+def test_a_lost_machine_comes_back(loss: Loss) -> None:
+    shutil.rmtree(loss.root)
+    done = loss.restore()
+    assert (done.objects, done.missing, done.key_was_there) == (4, 0, False)
+    assert done.key_file.stat().st_mode & 0o077 == 0
+    with open_home(loss.target, loss.environ, clock) as opened:
+        assert held(opened) == loss.objects
+        report = opened.services.upkeep.check(OPERATOR, context(), deep=True)
+        assert report.ok and report.objects == 4
+        assert opened.services.db.reserve.intact()
+        with opened.services.db.read() as connection:
+            last = entries(connection, limit=1)[0]
+        assert last.entry is not None and last.entry.action == "system.restore"
+        assert last.seq == done.heading.record_size
+        assert last.entry.detail == {
+            "generation": done.heading.generation,
+            "size": done.heading.record_size,
+            "root": done.heading.record_root,
+        }
+        store(opened, loss.objects["1.2.3.1.1"])
+    with open_home(loss.target, loss.environ, clock) as opened:
+        assert opened.services.upkeep.verify_record(OPERATOR, context()).ok
+    assert {path.name for path in loss.target.iterdir()} >= {"home.json", "config.toml", "db", "objects"}
+    assert HALF not in {path.name for path in loss.target.iterdir()}
+
+
+def test_settings_and_what_they_name_come_along(loss: Loss) -> None:
+    (loss.root / "config.toml").write_text('[http]\ntls_certificate = "tls/a.pem"\ntls_key = "tls/a.key"\n')
+    (loss.root / "tls").mkdir()
+    (loss.root / "tls" / "a.key").write_text("A PRIVATE KEY")
+    loss.backup()
+    assert not any(b"PRIVATE" in path.read_bytes() for path in files_of(loss.folder))
+    loss.restore()
+    assert (loss.target / "tls" / "a.key").read_text() == "A PRIVATE KEY"
+    assert (loss.target / "config.toml").read_text() == (loss.root / "config.toml").read_text()
+
+
+def test_sessions_end(loss: Loss) -> None:
+    sql = (
+        "INSERT INTO users (id, name, full_name, role, created) VALUES (1, 'x', 'X', 'auditor', 1)",
+        "INSERT INTO sessions (digest, user_id, created, last_seen, expires) VALUES (x'00', 1, 1, 1, 9)",
+    )
+    try:
+        loss.at_work(
+            lambda opened: opened.services.db.write(lambda tx: [tx.execute(sa.text(each)) for each in sql]).result()
+        )
+    except Exception:
+        pytest.skip("the tables of accounts are others by now")
+    loss.backup()
+    loss.restore()
+    with open_home(loss.target, loss.environ, clock) as opened, opened.services.db.read() as connection:
+        assert connection.execute(sa.text("SELECT count(*) FROM sessions")).scalar_one() == 0
+        assert connection.execute(sa.text("SELECT count(*) FROM users")).scalar_one() == 1
+
+
+def test_with_the_key_file_there_the_paper_is_not_asked_for(loss: Loss) -> None:
+    keys = loss.blank / ".config" / "leadglass"
+    keys.mkdir(parents=True)
+    shutil.copy2(next((loss.root.parent / ".config" / "leadglass").iterdir()), keys)
+    assert loss.restore(paper="").key_was_there
+
+
+def test_an_older_one_can_be_asked_for(loss: Loss, dicom: Any) -> None:
+    first = Vault.open(loss.folder).generations()[0][0]
+    loss.at_work(lambda opened: store(opened, dicom.file(5)))
+    second = loss.backup()
+    done = loss.restore(generation=first)
+    assert done.objects == 4
+    assert any(second.generation in note and "more entries" in note for note in done.notes)
+    with pytest.raises(NotFound, match="no finished"):
+        loss.restore(generation="000009-20260131T030000Z")
+
+
+def test_a_drill_compares_everything_and_leaves_nothing(loss: Loss) -> None:
+    before = files_of(loss.folder)
+    found = loss.drill()
+    assert (found.ok, found.objects) == (True, 4)
+    assert found.rows > 20 and found.tables > 20 and found.record_size > 4
+    assert list(loss.blank.iterdir()) == []
+    assert files_of(loss.folder) == before
+    with open_home(loss.root, loss.machine, clock) as opened, opened.services.db.read() as connection:
+        (one,) = entries(connection, action="system.drill")
+        assert one.closing is not None and one.closing.counts["objects"] == 4
+
+
+# --- a record that went on --------------------------------------------------------------------------------
+
+
+def test_a_checkpoint_says_what_is_lost(loss: Loss, dicom: Any) -> None:
+    loss.at_work(lambda opened: store(opened, dicom.file(5)))
+    newer = (loss.root / "record" / "checkpoint").read_bytes()
+    done = loss.restore(checkpoint=newer)
+    size = int(newer.split(b"\n")[1])
+    lost = size - done.heading.record_size
+    assert lost > 0 and any(f"{lost} of them are lost" in note for note in done.notes)
+
+
+def test_a_checkpoint_of_before_agrees_and_one_of_another_history_does_not(loss: Loss, dicom: Any) -> None:
+    older = (loss.root / "record" / "checkpoint").read_bytes()
+    loss.at_work(lambda opened: store(opened, dicom.file(5)))
+    loss.backup()
+    assert any("agrees" in note for note in loss.restore(checkpoint=older).notes)
+    with open_home(loss.target, loss.environ, clock) as opened:
+        for _ in range(9):
+            opened.services.trail.page(OPERATOR, context())
+    fork = (loss.target / "record" / "checkpoint").read_bytes()
+    for _ in range(20):
+        loss.at_work(lambda opened: opened.services.trail.page(OPERATOR, context()))
+    loss.backup()
+    shutil.rmtree(loss.target)
+    with pytest.raises(Tampered, match="another history"):
+        loss.restore(checkpoint=fork)
+    with pytest.raises(LeadglassError):
+        loss.restore(checkpoint=b"no checkpoint")
+    assert not loss.target.exists()
+
+
+# --- what is bad ------------------------------------------------------------------------------------------
+
+
+def test_no_byte_of_any_file_can_be_altered(loss: Loss) -> None:
+    for path in files_of(loss.folder):
+        whole = path.read_bytes()
+        for at in {0, len(whole) // 3, len(whole) - 2}:
+            flip(path, at)
+            with pytest.raises((Tampered, KeyWrong)) as found:
+                loss.restore()
+            assert not loss.target.exists(), path
+            assert not list((loss.blank / ".config" / "leadglass").glob("*")), path
+            assert str(found.value).endswith((".", "?"))
+            path.write_bytes(whole)
+    assert loss.restore().objects == 4
+
+
+def test_a_drill_finds_it(loss: Loss) -> None:
+    for path in files_of(loss.folder):
+        if path.name == LABEL:
+            continue
+        whole = path.read_bytes()
+        flip(path)
+        found = loss.drill()
+        assert not found.ok, path
+        assert list(loss.blank.iterdir()) == []
+        path.write_bytes(whole)
+
+
+def test_a_missing_file_is_named(loss: Loss) -> None:
+    for path in files_of(loss.folder):
+        whole = path.read_bytes()
+        path.unlink()
+        with pytest.raises((Tampered, NotFound)) as found:
+            loss.restore()
+        assert path.name in str(found.value) or path.name in ("manifest", LABEL)
+        assert not loss.target.exists()
+        path.write_bytes(whole)
+
+
+def test_a_folder_without_back_ups(loss: Loss, tmp_path: Path) -> None:
+    loss.folder = tmp_path / "nothing"
+    with pytest.raises(NotFound, match="disk"):
+        loss.restore()
+    loss.folder.mkdir()
+    with pytest.raises(NotFound, match="no back-ups"):
+        loss.restore()
+
+
+def test_an_unfinished_one_is_passed_over_and_told(loss: Loss) -> None:
+    (loss.folder / "generations" / "000007-20260131T030000Z").mkdir()
+    done = loss.restore()
+    assert any("000007" in note and "never finished" in note for note in done.notes)
+
+
+def test_a_wrong_recovery_key(loss: Loss) -> None:
+    for paper, said in ((new_recovery_key(), "does not open"), ("7K2MQ", "groups"), ("", "groups")):
+        with pytest.raises(KeyWrong, match=said):
+            loss.restore(paper=paper)
+        assert not loss.target.exists() and not (loss.blank / ".config").exists()
+
+
+def test_another_homes_key_file_is_in_the_way(loss: Loss) -> None:
+    keys = loss.blank / ".config" / "leadglass"
+    keys.mkdir(parents=True)
+    name = read_home(loss.root).id
+    (keys / f"{name}.key").write_text("something")
+    (keys / f"{name}.key").chmod(0o600)
+    with pytest.raises(KeyWrong):
+        loss.restore()
+    assert (keys / f"{name}.key").read_text() == "something"
+    assert not loss.target.exists()
+
+
+def test_a_home_that_is_not_empty_is_left_alone(loss: Loss) -> None:
+    loss.target.mkdir()
+    (loss.target / "letters.txt").write_text("mine")
+    with pytest.raises(Conflict, match="not empty"):
+        loss.restore()
+    assert [path.name for path in loss.target.iterdir()] == ["letters.txt"]
+    (loss.target / "letters.txt").unlink()
+    loss.restore()
+    with pytest.raises(Conflict, match="a home at"):
+        loss.restore()
+    with pytest.raises(Conflict, match="lie in each other"):
+        restore(loss.folder, loss.folder / "home", loss.environ, lambda: loss.paper, HAND)
+
+
+def test_a_killed_restore_is_no_home_and_the_next_begins_anew(loss: Loss) -> None:
+    home = parse_home(loss.target, (loss.root / "home.json").read_text())
+    with pytest.raises(KeyboardInterrupt), refounding(home):
+        (home.objects / "ab").mkdir()
+        (home.objects / "ab" / "half").write_bytes(b"x")
+        shutil.copytree(loss.target, loss.blank / "left")
+        with pytest.raises(HomeBusy):
+            loss.restore()
+        raise KeyboardInterrupt
+    assert not loss.target.exists()
+    (loss.blank / "left").rename(loss.target)  # as kill -9 leaves it
+    with pytest.raises(NotFound, match="leadglass init"):
+        read_home(loss.target)
+    assert loss.restore().objects == 4
+    assert not list(loss.target.rglob("half"))
+
+
+def test_a_later_program_wrote_it(loss: Loss, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leadglass.db.snapshot.revision", lambda _: "9999")
+    loss.backup()
+    with pytest.raises(HomeNewer, match="later version"):
+        loss.restore()
+    assert not loss.target.exists()
+    assert "later version" in loss.drill().problems[0]
+
+
+def test_an_older_schema_is_brought_up_to_date(loss: Loss, monkeypatch: pytest.MonkeyPatch) -> None:
+    from leadglass.db.migrations import ARCHIVE, current, migrate
+    from leadglass.home import open_master
+    from leadglass.store.keys import Keyring
+
+    home = read_home(loss.root)
+    key = Keyring.from_master(open_master(home, loss.machine)).database_key
+    with monkeypatch.context() as patch:
+        loss_files = loss.at_work(lambda opened: opened.services.backups)
+        assert loss_files is not None
+        migrate(home.database, key, ARCHIVE.revisions[-2])
+        patch.setattr("leadglass.compose.upgrade", lambda *_: None)
+        loss.backup()
+    assert loss.restore().objects == 4
+    assert current(loss.target / "db" / "index.db", key) == ARCHIVE.head
+
+
+def test_rows_that_are_not_those_of_the_manifest(loss: Loss, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is the matter with the copy of a database that is byte by byte as it was."""
+    from leadglass.db import snapshot
+
+    sums = snapshot.table_sums
+
+    def others(connection: Any) -> Any:
+        found = sums(connection)
+        return found | {"studies": snapshot.TableSum(found["studies"].rows, "00")}
+
+    monkeypatch.setattr("leadglass.db.snapshot.table_sums", others)
+    with pytest.raises(Tampered, match="rows"):
+        loss.restore()
+    assert not loss.target.exists()
+
+
+def test_a_small_disk_is_named_before_anything_is_written(loss: Loss, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(loss.blank)
+    monkeypatch.setattr("leadglass.restoring.shutil.disk_usage", lambda _: usage._replace(free=10))
+    with pytest.raises(StorageFull, match="free"):
+        loss.restore()
+    assert not loss.target.exists()
+
+
+def test_a_name_that_leads_out_of_the_home_is_refused(loss: Loss) -> None:
+    from leadglass.archive.backup import is_plain
+
+    for name in ("../x", "/etc/x", "", "db/index.db", "objects/ab", "home.json", "a/../../b", "record/x"):
+        assert not is_plain(name)
+    assert is_plain("config.toml") and is_plain("tls/a.key")
+
+
+def test_a_read_only_back_up_will_do(loss: Loss) -> None:
+    if os.geteuid() == 0:
+        (loss.folder / "lock").unlink()  # for root nothing is read-only: no lock file is all that shows
+    else:
+        for path in (loss.folder, *loss.folder.rglob("*")):
+            path.chmod(0o500 if path.is_dir() else 0o400)
+    assert loss.restore().objects == 4
+    assert not (loss.folder / "lock").exists() or os.geteuid()
+
+
+def test_the_label_is_vouched_for_by_the_key(loss: Loss) -> None:
+    """Another home's recovery field or id in it does not open anything."""
+    label = loss.folder / LABEL
+    members = json.loads(label.read_text())
+    home = json.loads(members["home"])
+    for change in ({"id": "0" * 16}, {"created": 1}, {"key_check": "00" * 8}, {"recovery": "AAAA" * 10}):
+        label.write_text(json.dumps(members | {"home": json.dumps(home | change)}))
+        with pytest.raises((KeyWrong, Tampered)):
+            loss.restore()
+        assert not loss.target.exists()
