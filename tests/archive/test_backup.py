@@ -149,9 +149,7 @@ def test_what_comes_in_while_it_is_made_is_in_the_next(
 def test_what_is_deleted_and_what_is_missing_is_told_apart(
     filled: Any, folder: Path, make: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lost, gone = (
-        filled.scalar(f"SELECT {which}(blob) FROM instances") for which in ("min", "max")
-    )
+    lost, gone = (filled.scalar(f"SELECT {which}(blob) FROM instances") for which in ("min", "max"))
     take = snapshot.take
 
     def then_delete(*arguments: Any) -> None:
@@ -215,7 +213,9 @@ def test_one_that_was_interrupted_goes_on(
     assert len(list((folder / "generations").iterdir())) == 2
 
 
-def test_what_an_interrupted_one_left_is_not_believed(filled: Any, folder: Path, make: Any, read: Any) -> None:
+def test_what_an_interrupted_one_left_is_not_believed(
+    filled: Any, folder: Path, make: Any, read: Any
+) -> None:
     """Nobody vouches for a file that no manifest lists: it is compared, and written again."""
     make()
     filled.take_in(4)

@@ -186,7 +186,7 @@ def test_no_symbolic_link_is_followed(folder: Path, tmp_path: Path, what: str) -
     }.get(what, folder / what)
     path.rename(tmp_path / "elsewhere")
     path.symlink_to(tmp_path / "elsewhere")
-    with Vault.open(folder) as vault, pytest.raises(Tampered, match="symbolic link|no folder"):
+    with Vault.open(folder) as vault, pytest.raises(Tampered, match=r"symbolic link|no folder"):
         vault.digest_object(name)
         manifest.heading(vault, KEY, HOME, vault.generations()[0][0])
 

@@ -13,6 +13,7 @@ from leadglass.access import listeners
 from leadglass.access.listeners import Looked
 from leadglass.access.policy import Action
 from leadglass.access.principal import Context, Principal
+from leadglass.archive.backup import Last, last_backup
 from leadglass.archive.doorkeeper import Doorkeeper
 from leadglass.archive.objects import Objects, StudyKeys
 from leadglass.archive.presence import Presence
@@ -45,6 +46,7 @@ class Status:
     record_entries: int
     reserve_intact: bool
     listeners: tuple[Looked, ...]  # what strangers met there when it was last looked
+    backup: Last | None  # the last that was finished
 
 
 @dataclass(slots=True)
@@ -97,6 +99,7 @@ class Upkeep:
             totals = lookup.totals(connection)
             head = read_head(connection)
             looked = tuple(listeners.looked(connection).values())
+            backup = last_backup(connection)
         disk = os.statvfs(self._tiles)
         return Status(
             patients=totals["patients"],
@@ -109,6 +112,7 @@ class Upkeep:
             record_entries=head.size if head else 0,
             reserve_intact=self._db.reserve.intact(),
             listeners=looked,
+            backup=backup,
         )
 
     def verify_record(self, who: Principal, context: Context, progress: Progress | None = None) -> Verdict:

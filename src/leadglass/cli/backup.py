@@ -27,9 +27,13 @@ from leadglass.cli.work import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from leadglass.archive.backup import Generation, Made
+    from leadglass.archive.backup import Generation, Last, Made
     from leadglass.archive.backup_check import Verified
     from leadglass.restoring import Drilled, Restored
+
+OLD_DAYS = 7
+_HOUR = 3_600_000  # ms
+_LONG_HOURS = 72
 
 FolderArgument = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of the back-ups.")]
 GenerationOption = Annotated[
@@ -116,13 +120,10 @@ def _show_made(folder: Path, made: Made, seconds: float) -> None:
         ("In", folder),
         ("Objects", f"{made.end.objects:,} ({show.size(made.end.bytes)})"),
         ("New", f"{made.copied:,} ({show.size(made.copied_bytes)})"),
+        *((("Deleted", f"{made.deleted:,} while it was made"),) if made.deleted else ()),
+        *((("Removed", _removed(made)),) if made.removed or made.removed_objects else ()),
         ("Took", _duration(seconds)),
     ))  # fmt: skip
-    if made.removed:
-        removed = show.count(len(made.removed), "older back-up")
-        show.note(f"Removed: {removed}, {show.count(made.removed_objects, 'object')}.")
-    if made.deleted:
-        show.note(f"Deleted while it was made: {show.count(made.deleted, 'object')}.")
     for note in made.notes:
         show.note(f"! {note}", style="yellow")
     if made.missing:
@@ -131,6 +132,10 @@ def _show_made(folder: Path, made: Made, seconds: float) -> None:
             "See: leadglass check",
             style="bold red",
         )
+
+
+def _removed(made: Made) -> str:
+    return f"{show.count(len(made.removed), 'older back-up')}, {show.count(made.removed_objects, 'object')}"
 
 
 def _list(work: Work, folder: Path, json: bool) -> None:
@@ -337,6 +342,31 @@ def _show_restored(done: Restored) -> None:
             "(leadglass user list, token list, ae list). Everybody has to sign in again.",
         ),
     )
+
+
+def backup_age(last: Last | None, now: int) -> str:
+    """How long ago the last back-up was finished, and where it lies."""
+    if last is None:
+        return "never"
+    hours = max(0, now - last.at) // _HOUR
+    age = "less than an hour" if not hours else show.count(hours, "hour")
+    if hours >= _LONG_HOURS:
+        age = show.count(hours // 24, "day")
+    return f"{age} ago, {show.minute(last.at)} UTC, in {last.folder}"
+
+
+def backup_warnings(last: Last | None, now: int, instances: int) -> list[str]:
+    """What `status` says about it when there is something to keep."""
+    if last is None:
+        return ["There is no back-up. Make one with: leadglass backup FOLDER"] if instances else []
+    warnings = []
+    if now - last.at > OLD_DAYS * 24 * _HOUR:
+        warnings.append(f"The last back-up is more than {OLD_DAYS} days old.")
+    if last.missing:
+        warnings.append(
+            f"The last back-up could not find {show.count(last.missing, 'object')}. See: leadglass check"
+        )
+    return warnings
 
 
 def _duration(seconds: float) -> str:

@@ -173,7 +173,8 @@ def listener_overrides(
 
 def status(home: HomeOption = None, json: JsonOption = False) -> None:
     """What is in the home, what it takes, and what to look after."""
-    from leadglass.home import is_served
+    from leadglass.cli.backup import backup_age
+    from leadglass.home import clock, is_served
 
     with at_home(home) as work:
         found = work.services.upkeep.status(work.who, work.context())
@@ -195,6 +196,7 @@ def status(home: HomeOption = None, json: JsonOption = False) -> None:
         ("Objects take", f"{show.size(found.object_bytes)}; {show.size(found.free_bytes)} are free"),
         ("Record", show.count(found.record_entries, "entry", "entries")),
         ("Record's key", record_key),
+        ("Last back-up", backup_age(found.backup, clock())),
         *map(_met, found.listeners),
     ))  # fmt: skip
     for warning in warnings:
@@ -211,7 +213,8 @@ def _met(looked: Looked) -> tuple[str, str]:
 
 def _warnings(home: Home, found: Status) -> list[str]:
     from leadglass.archive.listeners import NAMES, sentence
-    from leadglass.home import key_beside_home
+    from leadglass.cli.backup import backup_warnings
+    from leadglass.home import clock, key_beside_home
 
     checks = (
         (
@@ -226,6 +229,7 @@ def _warnings(home: Home, found: Status) -> list[str]:
             "The space kept back for the record has been used: the disk was full. Free some space.",
         ),
         (found.free_bytes < 1 << 30, "Less than 1 GB is free. Ingest stops before the disk is full."),
+        *((True, sentence) for sentence in backup_warnings(found.backup, clock(), found.instances)),
         (found.kept_aside > 0, "Objects were kept aside. A PACS administrator finds them in the portal."),
         *((not each.is_well, f"{NAMES[each.look.listener]}: {sentence(each)}") for each in found.listeners),
     )
