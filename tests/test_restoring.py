@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from leadglass.access.principal import Context, Via, operator
+from leadglass.access.principal import Context, Kind, Principal, Role, Via, operator
 from leadglass.compose import found_home, open_home
 from leadglass.errors import (
     Conflict,
@@ -257,6 +257,80 @@ def test_a_checkpoint_of_before_agrees_and_one_of_another_history_does_not(loss:
     with pytest.raises(LeadglassError):
         loss.restore(checkpoint=b"no checkpoint")
     assert not loss.target.exists()
+
+
+# --- what was deleted -------------------------------------------------------------------------------------
+
+
+def delete(opened: Any, study: str) -> None:
+    who = Principal(Kind.USER, 5, 5, "pacs", "PACS", Role.PACS_ADMINISTRATOR, frozenset({1}), "session:5")
+    at = Context("192.0.2.7", Via.WEB, clock())
+    plan = opened.services.deletion.plan_of(who, study, at)
+    opened.services.deletion.delete(who, plan, at, reason="asked for by the patient")
+
+
+def of_another_study(dicom: Any) -> bytes:
+    return dicom.file(9, instance="1.2.4.1.9", series="1.2.4.1", study="1.2.4", patient_id="P-2")  # type: ignore[no-any-return]
+
+
+def test_what_was_deleted_does_not_come_back_from_an_older_one(loss: Loss, dicom: Any) -> None:
+    loss.at_work(lambda opened: store(opened, of_another_study(dicom)))
+    older = loss.backup()
+    blobs = {path.name for path in (loss.folder / "objects").rglob("*") if path.is_file()}
+    loss.at_work(lambda opened: delete(opened, "1.2.3"))
+    newer = loss.backup()
+    drilled = loss.drill(generation=older.generation)
+    assert (drilled.ok, drilled.objects) == (True, 1)
+    done = loss.restore(generation=older.generation)
+    assert (done.objects, done.destroyed) == (1, 4)
+    with open_home(loss.target, loss.environ, clock) as opened:
+        assert list(held(opened)) == ["1.2.4.1.9"]
+        assert opened.services.upkeep.check(OPERATOR, context(), deep=True).ok
+        with opened.services.db.read() as connection:
+            count = sa.text("SELECT (SELECT count(*) FROM study_keys), (SELECT count(*) FROM studies)")
+            assert connection.execute(count).one() == (1, 1)
+            (again,) = entries(connection, action="study.delete")
+        assert again.entry is not None and again.entry.studies == ("1.2.3",)
+        assert again.entry.detail["again"] < again.seq
+    copied = {
+        path.name for path in (loss.target / "objects").rglob("*") if path.stat().st_size and path.is_file()
+    }
+    assert copied < blobs and len(copied) == 1
+    assert newer.generation > older.generation
+
+
+def test_what_is_deleted_while_a_back_up_is_made_does_not_come_back_from_it(
+    loss: Loss, dicom: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from leadglass.db import snapshot
+
+    take = snapshot.take
+
+    def then_delete(*arguments: Any) -> None:
+        take(*arguments)
+        delete(opened, "1.2.3")
+
+    with open_home(loss.root, loss.machine, clock) as opened:
+        store(opened, of_another_study(dicom))
+        monkeypatch.setattr("leadglass.db.snapshot.take", then_delete)
+        made = opened.services.backups.make(OPERATOR, context(), loss.blank / "new", clock)
+    assert (made.end.objects, made.deleted, made.missing) == (1, 4, 0)
+    loss.folder = loss.blank / "new"
+    loss.restore()
+    with open_home(loss.target, loss.environ, clock) as opened:
+        assert list(held(opened)) == ["1.2.4.1.9"]
+        assert opened.services.upkeep.check(OPERATOR, context()).ok
+
+
+def test_keeping_fewer_lets_go_of_what_was_deleted(loss: Loss, dicom: Any) -> None:
+    loss.at_work(lambda opened: store(opened, of_another_study(dicom)))
+    loss.backup()
+    loss.at_work(lambda opened: delete(opened, "1.2.3"))
+    made = loss.backup(keep=9)
+    assert (made.removed, made.removed_objects) == ((), 4)
+    older = Vault.open(loss.folder).generations()[0][1]
+    assert loss.drill(generation=older).ok
+    assert loss.restore(generation=older).objects == 1
 
 
 # --- what is bad ------------------------------------------------------------------------------------------

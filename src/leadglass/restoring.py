@@ -22,7 +22,7 @@ from typing import Final
 from leadglass.access.principal import Context, Principal
 from leadglass.access.sessions import close_all_sessions
 from leadglass.archive.backup import DRILL, Progress, require_apart
-from leadglass.archive.backup_check import chosen_of
+from leadglass.archive.backup_check import chosen_of, destroyed_in
 from leadglass.compose import Opened, opened_with
 from leadglass.config import load_settings
 from leadglass.errors import (
@@ -123,19 +123,22 @@ def restore(
         keyring = Keyring.from_master(master)
         heading = _heading(vault, keyring, home, chosen)
         notes += _later(vault, keyring, home, heading)
+        destroyed, unread = destroyed_in(vault, keyring, home.id)
+        notes += unread
         with refounding(home), _key_file(key_file, master, home, was_there=was_there):
-            filled = Refill(vault, keyring, chosen, home).run(frozenset(), by.progress)
+            filled = Refill(vault, keyring, chosen, home).run(destroyed, by.progress)
             require_rows(home, keyring, heading)
             with opened_with(home, load_settings(root), keyring, by.clock) as opened:
                 require_record(opened, by, heading)
                 notes += _continuity(opened, checkpoint, heading)
                 _settle(opened, by, heading)
+                opened.services.deletion.replay(by.who, by.context(), destroyed.values())
     return Restored(
         home,
         heading,
         filled.objects,
         filled.bytes,
-        0,
+        filled.skipped,
         filled.missing,
         key_file,
         was_there,
@@ -171,12 +174,14 @@ def _drilled(opened: Opened, vault: Vault, chosen: str, scratch: Path, by: Hand)
     try:
         heading = _heading(vault, keyring, opened.home, chosen)
         with _scratch_home(opened.home, scratch) as home, refounding(home, lasting=False):
-            filled = Refill(vault, keyring, chosen, home).run(frozenset(), by.progress)
+            destroyed, _ = destroyed_in(vault, keyring, home.id)
+            filled = Refill(vault, keyring, chosen, home).run(destroyed, by.progress)
             found.objects, found.bytes = filled.objects, filled.bytes
             found.rows = require_rows(home, keyring, heading)
             found.tables, found.record_size = len(heading.tables), heading.record_size
             with opened_with(home, load_settings(home.root), keyring, by.clock) as tried:
                 require_record(tried, by, heading)
+                tried.services.deletion.replay(by.who, by.context(), destroyed.values())
                 _read_all(tried, by, found, filled.missing)
     except (Tampered, HomeNewer) as error:
         found.problems.append(str(error))

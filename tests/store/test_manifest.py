@@ -9,7 +9,8 @@ import pytest
 
 from leadglass.errors import Conflict, HomeBusy, HomeNewer, NotFound, Tampered
 from leadglass.store import manifest
-from leadglass.store.manifest import Absent, End, File, Heading, Kept, ManifestWriter, Object, Shredded
+from leadglass.store.manifest import Absent, End, File, Heading, Kept, ManifestWriter, Object
+from leadglass.store.shreds import Shred
 from leadglass.store.vault import LABEL, Digested, Vault
 
 KEY, HOME, STAMP = bytes(range(32)), "0123456789abcdef", "20260131T030000Z"
@@ -21,7 +22,7 @@ LINES: tuple[manifest.Line, ...] = (
     Object("00" * 16, DIGEST),
     Object("ff" * 16, DIGEST),
     Absent("ab" * 16, manifest.MISSING),
-    Shredded("cd" * 16, 7, 1_800_000_000_000),
+    Shred("cd" * 16, 7, 1_800_000_000_000),
 )
 
 

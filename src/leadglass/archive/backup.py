@@ -3,6 +3,7 @@
     entry        on the record, before anything is written
     database     one moment of it (`db.snapshot`), then durable
     objects      those that its rows name and the folder has not got
+    destroyed    what was destroyed on purpose by then (`store.shreds`)
     directories  durable
     manifest     names every file with its size and digest; COMMIT POINT of the generation
     entry        closed with the counts
@@ -33,7 +34,7 @@ from leadglass.errors import Conflict, LeadglassError, Unavailable
 from leadglass.index import lookup
 from leadglass.record import reader
 from leadglass.record.log import read_head
-from leadglass.store import manifest
+from leadglass.store import manifest, shreds
 from leadglass.store.keys import Keyring
 from leadglass.store.manifest import (
     DELETED,
@@ -47,6 +48,7 @@ from leadglass.store.manifest import (
     Object,
 )
 from leadglass.store.sealed import sealed_size
+from leadglass.store.shreds import Shred
 from leadglass.store.vault import DATABASE, Vault, is_object
 
 _OWN: Final = frozenset({"db", "objects", "record", "home.json", "home.json.half", "serve.lock"})
@@ -232,6 +234,8 @@ class _Making:
             for name, content in self._files.kept():
                 writer.add(Kept(name, content))
             made = self._bring(writer, connection, self._listed_before(finished))
+            for shred in self._destroyed():
+                writer.add(shred)
             self._vault.sync_objects()
             end = writer.finish()
         return Made(generation, end, *made, notes=tuple(self._notes))
@@ -257,6 +261,17 @@ class _Making:
                 self._progress(number, in_all)
         return copied, copied_bytes, deleted, missing
 
+    def _destroyed(self) -> Iterator[Shred]:
+        """As it is by now: no back-up brings back what was destroyed while it was made."""
+        after = ""
+        while batch := self._page(after):
+            yield from batch
+            after = batch[-1].blob
+
+    def _page(self, after: str) -> list[Shred]:
+        with self._doorkeeper.db.read() as connection:
+            return shreds.page(connection, after, _BATCH)
+
     def _is_named(self, name: str) -> bool:
         with self._doorkeeper.db.read() as connection:
             return lookup.is_named(connection, name)
@@ -276,7 +291,8 @@ class _Making:
 
 
 class Pruning:
-    """Removes generations beyond the newest few, and objects that none of those left names."""
+    """Removes generations beyond the newest few, and objects that none of those left names, or that were
+    destroyed on purpose whoever names them."""
 
     def __init__(self, vault: Vault, files: HomeFiles) -> None:
         self._vault = vault
@@ -295,13 +311,17 @@ class Pruning:
         return replace(made, removed=tuple(old), removed_objects=self._sweep(named))
 
     def _named(self, generations: Sequence[str]) -> set[bytes]:
+        """What must stay: what they name, unless it was destroyed since."""
         key, home = self._files.keyring.backup_key, self._files.id
-        return {
-            bytes.fromhex(line.name)
-            for generation in generations
-            for line in manifest.lines(self._vault, key, home, generation)
-            if isinstance(line, Object)
-        }
+        named: set[bytes] = set()
+        destroyed: set[bytes] = set()
+        for generation in generations:
+            for line in manifest.lines(self._vault, key, home, generation):
+                if isinstance(line, Object):
+                    named.add(bytes.fromhex(line.name))
+                elif isinstance(line, Shred):
+                    destroyed.add(bytes.fromhex(line.blob))
+        return named - destroyed
 
     def _sweep(self, named: set[bytes]) -> int:
         removed = 0

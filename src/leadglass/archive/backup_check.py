@@ -12,7 +12,9 @@ from leadglass.access.principal import Context, Principal
 from leadglass.archive.backup import VERIFY, Backups, Clock, HomeFiles, Progress
 from leadglass.errors import LeadglassError, NotFound
 from leadglass.store import manifest
-from leadglass.store.manifest import Absent, File, Object, Shredded
+from leadglass.store.keys import Keyring
+from leadglass.store.manifest import Absent, File, Object
+from leadglass.store.shreds import Shred
 from leadglass.store.vault import Digested, Vault, digested, pieces_of
 
 MAX_PROBLEMS: Final = 100
@@ -71,16 +73,19 @@ def chosen_of(vault: Vault, generation: str | None) -> list[str]:
     return finished if generation is None else [generation]
 
 
-def shredded_in(vault: Vault, files: HomeFiles, generations: Sequence[str]) -> dict[str, Shredded]:
-    """All that any of these says was destroyed on purpose. A manifest that cannot be read says nothing."""
-    found: dict[str, Shredded] = {}
-    for generation in generations:
+def destroyed_in(vault: Vault, keyring: Keyring, home: str) -> tuple[dict[str, Shred], list[str]]:
+    """All that any generation says was destroyed on purpose, by blob; sentences about those that cannot be
+    read."""
+    found: dict[str, Shred] = {}
+    unread: list[str] = []
+    for generation in vault.generations()[0]:
         try:
-            lines = manifest.lines(vault, files.keyring.backup_key, files.id, generation)
-            found |= {line.blob: line for line in lines if isinstance(line, Shredded)}
+            for line in manifest.lines(vault, keyring.backup_key, home, generation):
+                if isinstance(line, Shred):
+                    found[line.blob] = line
         except LeadglassError:
-            continue
-    return found
+            unread.append(f"The back-up {generation} cannot say what was deleted until then: it is damaged.")
+    return found, unread
 
 
 class Verifier:
@@ -88,11 +93,11 @@ class Verifier:
         self._vault = vault
         self._files = files
         self._seen: dict[str, Digested] = {}
-        self._shredded: dict[str, Shredded] = {}
+        self._destroyed: dict[str, Shred] = {}
 
     def run(self, generations: Sequence[str], progress: Progress | None) -> Verified:
         found = Verified()
-        self._shredded = shredded_in(self._vault, self._files, self._vault.generations()[0])
+        self._destroyed, _ = destroyed_in(self._vault, self._files.keyring, self._files.id)
         for generation in generations:
             found.generations.append(generation)
             try:
@@ -123,7 +128,7 @@ class Verifier:
             return digested(pieces_of(descriptor))
 
     def _object(self, found: Verified, name: str, digest: Digested) -> None:
-        if name in self._shredded and name not in self._vault.object_sizes(name[:2]):
+        if name in self._destroyed and name not in self._vault.object_sizes(name[:2]):
             return
         where = f"objects/{name[:2]}/{name}"
         if name in self._seen:

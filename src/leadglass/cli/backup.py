@@ -321,6 +321,7 @@ def _show_restored(done: Restored) -> None:
         ("Home", done.home.root),
         ("Back-up", f"{done.heading.generation}, made {moment} UTC"),
         ("Objects", f"{done.objects:,} ({show.size(done.bytes)})"),
+        *((("Deleted", f"{done.destroyed:,} that were deleted since, again"),) if done.destroyed else ()),
         ("Record", f"{done.heading.record_size:,} entries, root {done.heading.record_root[:16]}…, verified"),
         ("Master key", f"{done.key_file}{' (it was there)' if done.key_was_there else ''}"),
         ("Took", _duration(done.seconds)),

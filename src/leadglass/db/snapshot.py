@@ -1,9 +1,8 @@
 """A consistent copy of the sealed database while others write, and what is in one.
 
 `VACUUM INTO` reads in one transaction, so nobody waits for it and it sees one moment. What it writes is
-sealed under the same key, page by page, and holds no pages that were freed: the key of a study that was
-deleted may still stand in a freed page of the database, and does not get into a copy. SQLite's back-up API
-would copy those pages, too.
+sealed under the same key, page by page, and holds no pages that were freed, and so nothing that was deleted.
+SQLite's back-up API would copy those pages, too.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
     {"kept": "config.toml", "content": "…"}         small files of the home, hexadecimal
     {"object": "…", "size": …, "sha256": "…"}       in the order of the names
     {"absent": "…", "why": "deleted" | "missing"}   named by a row, but not there when it was to be copied
-    {"shredded": {…}}                               what had been destroyed on purpose when this was finished
+    {"shred": {…}}                                  what had been destroyed on purpose when this was finished
     {"end": {"objects": …, "bytes": …}}
 
 Sealed and not only authenticated, because it says how many rows each table has and holds settings; in the
@@ -25,6 +25,7 @@ import orjson
 
 from leadglass.errors import HomeNewer, Tampered
 from leadglass.store.sealed import SealedReader, SealingWriter
+from leadglass.store.shreds import Shred
 from leadglass.store.vault import Digested, Vault, at_backup
 
 FORMAT: Final = 1
@@ -74,21 +75,12 @@ class Absent:
 
 
 @dataclass(frozen=True, slots=True)
-class Shredded:
-    """An object that was destroyed on purpose: `entry` on the record says who and why; `at`: ms, UTC."""
-
-    blob: str
-    entry: int
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
 class End:
     objects: int
     bytes: int
 
 
-Line = Heading | File | Kept | Object | Absent | Shredded | End
+Line = Heading | File | Kept | Object | Absent | Shred | End
 
 
 class ManifestWriter:
@@ -224,6 +216,6 @@ _DECODERS: Final[Mapping[str, Callable[[Any, dict[str, Any]], Line]]] = {
     "object": lambda value, members: Object(value, _done(members)),
     "kept": lambda value, members: Kept(value, bytes.fromhex(members["content"])),
     "absent": lambda value, members: Absent(value, members["why"]),
-    "shredded": lambda value, _: Shredded(**value),
+    "shred": lambda value, _: Shred(**value),
     "end": lambda value, _: End(**value),
 }
