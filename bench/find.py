@@ -37,8 +37,8 @@ from leadglass.access.peers import Ae
 from leadglass.access.principal import Via
 from leadglass.archive.doorkeeper import Doorkeeper
 from leadglass.archive.search import Search
-from leadglass.db.engine import Database, migration_engine
 from leadglass.db.migrations import upgrade
+from leadglass.db.sqlcipher import SealedFile
 from leadglass.dicom.dictionary import EXPLICIT_VR_LITTLE_ENDIAN, TAG_BY_KEYWORD, VR_BY_TAG
 from leadglass.dicom.implementation import IMPLEMENTATION_CLASS_UID
 from leadglass.dicom.writer import encode_dataset
@@ -79,7 +79,7 @@ def ae(department: int) -> Ae:
 
 
 async def serving(path: Path) -> None:
-    db, workers = Database(path, KEY), Workers(4)
+    db, workers = SealedFile(path, KEY).open(), Workers(4)
     search = Search(Doorkeeper(db, Log(Signer.from_seed("leadglass.bench/record", os.urandom(32)))))
 
     async def admit(request: AssociateRQ, peer: Peer) -> Admission:
@@ -256,8 +256,8 @@ _AS_TIME_PASSES = (
 
 def index(path: Path, count: int, *, in_order: bool = False) -> Path:
     if not path.exists():
-        upgrade(path, KEY)
-        engine = migration_engine(path, KEY)
+        upgrade(SealedFile(path, KEY))
+        engine = SealedFile(path, KEY).engine()
         fill(engine, count)
         with engine.begin() as connection:
             for statement in _AS_TIME_PASSES if in_order else ():

@@ -18,7 +18,8 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from search import CACHE_KIB, CHECKPOINT_PAGES, NOW, fill
 
 from leadglass.compose import Opened, open_home
-from leadglass.db.engine import Transaction, migration_engine
+from leadglass.db.engine import Transaction
+from leadglass.db.sqlcipher import SealedFile
 from leadglass.home import open_master, read_home
 from leadglass.index import schema
 from leadglass.record.entry import Entry
@@ -31,7 +32,7 @@ BATCH = 10_000
 
 def engine_of(root: Path, env: dict[str, str]) -> sa.Engine:
     place = read_home(root)
-    return migration_engine(place.database, Keyring.from_master(open_master(place, env)).database_key)
+    return SealedFile(place.database, Keyring.from_master(open_master(place, env)).database_key).engine()
 
 
 def with_studies(root: Path, env: dict[str, str], studies: int) -> None:

@@ -16,7 +16,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from leadglass.db.engine import Database, metadata, migration_engine
+from leadglass.db.engine import Database, metadata
+from leadglass.db.sqlcipher import SealedFile
 from leadglass.note import Signer
 from leadglass.record import schema
 from leadglass.record.entry import Entry
@@ -45,10 +46,10 @@ def entry(number: int) -> Entry:
 
 def home(directory: Path) -> Database:
     key = os.urandom(32)
-    engine = migration_engine(directory / "index.db", key)
+    engine = SealedFile(directory / "index.db", key).engine()
     metadata.create_all(engine, tables=[schema.log_entries, schema.log_subjects, schema.log_head])
     engine.dispose()
-    return Database(directory / "index.db", key)
+    return SealedFile(directory / "index.db", key).open()
 
 
 def append(database: Database, log: Log, number: int) -> int:

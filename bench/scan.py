@@ -29,7 +29,7 @@ from estate.starting import Playing, playing
 from estate.surveying import Surveyor, scope
 
 from leadglass.db import migrations
-from leadglass.db.engine import Database
+from leadglass.db.sqlcipher import SealedFile
 from leadglass.scan.asking import ASKS
 from leadglass.scan.clocks import now
 from leadglass.scan.conclusions import Network, conclude
@@ -151,8 +151,8 @@ def associate(database: Path, addresses: list[str]) -> tuple[float, float]:
     planned = plan(
         asked.ranges, asked.ports, [(each.host, each.ports) for each in asked.hosts], asked.do_not_probe
     )
-    migrations.upgrade(database, bytes(32), migrations.REGISTER)
-    register = Register(Database(database, bytes(32), readers=1))
+    migrations.upgrade(SealedFile(database, bytes(32)), migrations.REGISTER)
+    register = Register(SealedFile(database, bytes(32)).open(readers=1))
     begun = register.begin(text, planned.to_json(), planned.blocks, "bench", now())
     manner = Manner(asked.contact, asked.max_level, secret=b"bench")
     engine = Engine(asked, begun, register, manner, {**ASKS, Language.DICOM: alone}, clock=now)

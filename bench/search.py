@@ -25,8 +25,8 @@ from leadglass.access.schema import departments
 from leadglass.archive.doorkeeper import Doorkeeper
 from leadglass.archive.queries import Query, portal_query, query_from_pairs
 from leadglass.archive.search import Search
-from leadglass.db.engine import Database, migration_engine
 from leadglass.db.migrations import upgrade
+from leadglass.db.sqlcipher import SealedFile
 from leadglass.index import schema
 from leadglass.index.matching import Level
 from leadglass.index.names import name_key, name_words
@@ -269,11 +269,11 @@ def main() -> int:
     clock = time.thread_time if asked.cpu else time.perf_counter
     with tempfile.TemporaryDirectory(dir=asked.dir) as folder:
         path = Path(folder) / "index.db"
-        upgrade(path, KEY)
-        engine = migration_engine(path, KEY)
+        upgrade(SealedFile(path, KEY))
+        engine = SealedFile(path, KEY).engine()
         fill(engine, asked.studies)
         engine.dispose()
-        db = Database(path, KEY)
+        db = SealedFile(path, KEY).open()
         try:
             signer = Signer.from_seed("leadglass.bench/record", os.urandom(32))
             worst = max(

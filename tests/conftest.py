@@ -12,6 +12,10 @@ from pathlib import Path
 import pytest
 import structlog
 
+from .databases import kind, only_where_marked, server
+
+__all__ = ["kind", "server"]
+
 EXPLICIT = "1.2.840.10008.1.2.1"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
@@ -97,6 +101,10 @@ class Place:
         return dict(os.environ)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = only_where_marked(items)
+
+
 @pytest.fixture(autouse=True)
 def log_as_it_was() -> Iterator[None]:
     """A command that is run inside of a test sets up the log of the whole process."""
@@ -128,19 +136,27 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
 
 
 @pytest.fixture
-def home(place: Place) -> Place:
+def site_of() -> object:
+    """Where the database of a home is, as `compose` asks for it: in the home."""
+    from leadglass.compose import embedded
+
+    return embedded
+
+
+@pytest.fixture
+def home(place: Place, site_of: object) -> Place:
     """A home that has just been made."""
     from leadglass.compose import found_home
 
-    found_home(place.root, os.environ, 1_800_000_000_000)
+    found_home(place.root, os.environ, 1_800_000_000_000, site=site_of)  # type: ignore[arg-type]
     return place
 
 
 @pytest.fixture
-def opened(home: Place) -> Iterator[object]:
+def opened(home: Place, site_of: object) -> Iterator[object]:
     """The home, open (`compose.Opened`)."""
     from leadglass.compose import open_home
     from leadglass.home import clock
 
-    with open_home(home.root, os.environ, clock) as ready:
+    with open_home(home.root, os.environ, clock, site_of) as ready:  # type: ignore[arg-type]
         yield ready

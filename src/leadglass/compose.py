@@ -36,9 +36,10 @@ from leadglass.archive.trail import Trail
 from leadglass.archive.upkeep import Upkeep
 from leadglass.archive.watched import Watched
 from leadglass.config import FILE_NAME, Settings, load_settings, template
-from leadglass.db.engine import Database, Transaction
+from leadglass.db.engine import Database, Site, Transaction
 from leadglass.db.migrations import upgrade
 from leadglass.db.reserve import Reserve
+from leadglass.db.sqlcipher import SealedFile
 from leadglass.dicom.dataset import Limits
 from leadglass.errors import StorageFailed, Unavailable, Violation
 from leadglass.home import Founding, Home, founding, open_master, read_home
@@ -78,7 +79,18 @@ class Opened:
             self._published = self.publisher.publish(self.services.db.read)
 
 
-def found_home(root: Path, environ: Mapping[str, str], now: int) -> Founding:
+def embedded(home: Home, keyring: Keyring) -> Site:
+    """The database of a home is a sealed file in it."""
+    return SealedFile(home.database, keyring.database_key)
+
+
+def found_home(
+    root: Path,
+    environ: Mapping[str, str],
+    now: int,
+    *,
+    site: Callable[[Home, Keyring], Site] = embedded,
+) -> Founding:
     """Make a home: keys, database, settings, space kept back for the record. All of it or nothing."""
     settings = load_settings(root)
     with founding(root, environ, now) as made:
@@ -86,8 +98,9 @@ def found_home(root: Path, environ: Mapping[str, str], now: int) -> Founding:
         (root / FILE_NAME).write_text(template(), encoding="utf-8")
         reserve = _reserve(made.home, settings)
         reserve.ensure()
-        upgrade(made.home.database, keyring.database_key)
-        db = Database(made.home.database, keyring.database_key, reserve=reserve)
+        database = site(made.home, keyring)
+        upgrade(database)
+        db = database.open(reserve=reserve)
         try:
             db.write(lambda tx: _furnish(tx, made.home, keyring, now)).result()
         finally:
@@ -97,7 +110,12 @@ def found_home(root: Path, environ: Mapping[str, str], now: int) -> Founding:
 
 @contextmanager
 def open_home(
-    root: Path, environ: Mapping[str, str], clock: Callable[[], int], **overrides: dict[str, Any]
+    root: Path,
+    environ: Mapping[str, str],
+    clock: Callable[[], int],
+    site: Callable[[Home, Keyring], Site] = embedded,
+    /,
+    **overrides: dict[str, Any],
 ) -> Iterator[Opened]:
     """Open the home at `root`, and close it properly afterwards: accesses under way are put on the record as
     ended, and what was recorded is published. `overrides` are settings by section, e.g. `http={...}`.
@@ -106,18 +124,24 @@ def open_home(
     """
     home = read_home(root)
     settings = load_settings(root, **overrides)
-    with opened_with(home, settings, Keyring.from_master(open_master(home, environ)), clock) as opened:
+    keyring = Keyring.from_master(open_master(home, environ))
+    with opened_with(home, settings, keyring, clock, site) as opened:
         yield opened
 
 
 @contextmanager
 def opened_with(
-    home: Home, settings: Settings, keyring: Keyring, clock: Callable[[], int]
+    home: Home,
+    settings: Settings,
+    keyring: Keyring,
+    clock: Callable[[], int],
+    site: Callable[[Home, Keyring], Site] = embedded,
 ) -> Iterator[Opened]:
     """The same for who has read the home and its keys already."""
-    _require_database(home)
-    upgrade(home.database, keyring.database_key)
-    db = Database(home.database, keyring.database_key, reserve=_reserve(home, settings))
+    database = site(home, keyring)
+    _require_database(home, database)
+    upgrade(database)
+    db = database.open(reserve=_reserve(home, settings))
     try:
         opened = _build(home, settings, keyring, db)
     except BaseException:
@@ -132,9 +156,9 @@ def opened_with(
         opened.services.close(clock())
 
 
-def _require_database(home: Home) -> None:
+def _require_database(home: Home, database: Site) -> None:
     """A home is never without one: making it anew would show an empty archive as if that were the truth."""
-    if not home.database.is_file() or not home.database.stat().st_size:
+    if not database.exists():
         raise StorageFailed(f"The index of the home at {home.root} is gone. Put it back from a backup.")
 
 

@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from leadglass.db.engine import Database
 from leadglass.db.migrations import REGISTER, upgrade
+from leadglass.db.sqlcipher import SealedFile
 from leadglass.errors import KeyWrong, Tampered
 from leadglass.home import default_root, master_key_path
 from leadglass.scan.register import Register
@@ -54,8 +54,8 @@ def open_register(environ: Mapping[str, str]) -> Iterator[Register]:
         _found(folder, environ)
     key = Keyring.from_master(_master(folder, environ)).database_key
     database = folder / "register.db"
-    upgrade(database, key, REGISTER)
-    register = Register(Database(database, key, readers=2))
+    upgrade(SealedFile(database, key), REGISTER)
+    register = Register(SealedFile(database, key).open(readers=2))
     try:
         yield register
     finally:

@@ -12,7 +12,8 @@ from leadglass.access.identity import Outcome, sign_in
 from leadglass.access.passwords import Cost, Hasher, PasswordHash
 from leadglass.access.principal import Role
 from leadglass.access.users import NewUser, add_user
-from leadglass.db.engine import Database, Transaction, metadata, migration_engine
+from leadglass.db.engine import Database, Transaction, metadata
+from leadglass.db.sqlcipher import SealedFile
 
 PASSWORD = "four quiet herons wade"
 TINY = Cost(memory=8, passes=1, lanes=1)
@@ -76,9 +77,9 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     path, key = tmp_path / "access.db", bytes(range(32))
-    engine = migration_engine(path, key)
+    engine = SealedFile(path, key).engine()
     metadata.create_all(engine, tables=TABLES)
     engine.dispose()
-    db = Database(path, key, readers=1)
+    db = SealedFile(path, key).open(readers=1)
     yield Desk(db)
     db.close()

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 from leadglass.access.principal import Context, Kind, Principal, Role, Via, operator
 from leadglass.archive.ingest import Outcome
-from leadglass.compose import Opened
-from leadglass.db.engine import Transaction
+from leadglass.compose import Opened, embedded
+from leadglass.db.engine import Site, Transaction
 from leadglass.errors import StorageFull
 from leadglass.record import reader
 from leadglass.record.reader import Recorded
@@ -25,9 +25,10 @@ OPERATOR = operator(1000, "op")
 class Clinic:
     """`own` and `foreign` are the departments; `people` belong to `own`, `stranger` is a doctor of `foreign`."""
 
-    def __init__(self, opened: Opened, dicom: Any) -> None:
+    def __init__(self, opened: Opened, site_of: Callable[..., Site], dicom: Any) -> None:
         self.opened = opened
         self.services = opened.services
+        self.site_of = site_of
         self.root = opened.home.root
         self.dicom = dicom
         self.now = NOW
@@ -98,8 +99,16 @@ class Clinic:
 
 
 @pytest.fixture
-def clinic(opened: Opened, dicom: Any) -> Clinic:
-    return Clinic(opened, dicom)
+def site_of(kind: str, request: pytest.FixtureRequest) -> Callable[..., Site]:
+    if kind == "sqlcipher":
+        return embedded
+    site: Site = request.getfixturevalue("server").fresh()
+    return lambda home, keyring: site
+
+
+@pytest.fixture
+def clinic(opened: Opened, site_of: Callable[..., Site], dicom: Any) -> Clinic:
+    return Clinic(opened, site_of, dicom)
 
 
 @pytest.fixture

@@ -181,12 +181,14 @@ def test_a_home_of_a_later_format_is_not_touched(home: Any, run: Run) -> None:
 
 
 def test_a_database_of_a_later_version_is_not_touched(home: Any, run: Run) -> None:
-    from leadglass.db.engine import migration_engine
+    from leadglass.db.sqlcipher import SealedFile
     from leadglass.home import open_master, read_home
     from leadglass.store.keys import Keyring
 
     here = read_home(home.root)
-    engine = migration_engine(here.database, Keyring.from_master(open_master(here, os.environ)).database_key)
+    engine = SealedFile(
+        here.database, Keyring.from_master(open_master(here, os.environ)).database_key
+    ).engine()
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     engine.dispose()

@@ -69,12 +69,14 @@ def test_verify(filled: Any, run: Run) -> None:
 
 
 def test_an_altered_entry_is_named(filled: Any, run: Run) -> None:
-    from leadglass.db.engine import migration_engine
+    from leadglass.db.sqlcipher import SealedFile
     from leadglass.home import open_master, read_home
     from leadglass.store.keys import Keyring
 
     here = read_home(filled.root)
-    engine = migration_engine(here.database, Keyring.from_master(open_master(here, os.environ)).database_key)
+    engine = SealedFile(
+        here.database, Keyring.from_master(open_master(here, os.environ)).database_key
+    ).engine()
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE log_entries SET body = replace(body, 'P-1', 'P-9') WHERE seq = 0")
     engine.dispose()

@@ -1,4 +1,4 @@
-"""A sealed database with one table of notes, and ways to fill the disk or fail it."""
+"""A database of either kind with one table of notes, and ways to fill the disk or fail it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 import sqlcipher3.dbapi2 as sqlcipher
 
-from leadglass.db.engine import Database, Transaction, migration_engine
+from leadglass.db.engine import Transaction
+from leadglass.db.postgresql import PostgreSQL, ServerDatabase
 from leadglass.db.reserve import Reserve
+from leadglass.db.sqlcipher import SealedDatabase, SealedFile
 
 KEY = bytes(range(32))
 NOTES = sa.Table(
@@ -22,15 +25,21 @@ NOTES = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("text", sa.String, unique=True),
 )
+Site = SealedFile | ServerDatabase
 _ADD, _ALL = sa.insert(NOTES), sa.select(NOTES.c.text).order_by(NOTES.c.id)
 
 
 class Desk:
     """One process's database with what tests do to it."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, site: Site, db: SealedDatabase | PostgreSQL) -> None:
+        self.site = site
         self.db = db
-        self.path = db.path
+
+    @property
+    def path(self) -> Path:
+        assert isinstance(self.site, SealedFile)
+        return self.site.path
 
     def note(self, text: str) -> Callable[[Transaction], str]:
         def unit(tx: Transaction) -> str:
@@ -48,7 +57,7 @@ class Desk:
 
     def notes_elsewhere(self) -> list[str]:
         """What a connection of nobody's sees: what is committed."""
-        engine = migration_engine(self.path, KEY)
+        engine = self.site.engine()
         try:
             with engine.connect() as connection:
                 return list(connection.execute(_ALL).scalars())
@@ -74,7 +83,7 @@ class Desk:
 
 
 class Held:
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: SealedDatabase | PostgreSQL) -> None:
         self._db = db
         self._go, self._there = threading.Event(), threading.Event()
 
@@ -91,34 +100,50 @@ class Held:
         self._go.set()
 
 
-def failing(step: str, message: str, *, times: int = 1) -> Callable[..., None]:
-    """A listener that fails `times` times as SQLite would."""
-    left = [times]
-
-    def listener(*_: object) -> None:
-        if left[0]:
-            left[0] -= 1
-            raise sa.exc.OperationalError(step, {}, sqlcipher.OperationalError(message))
-
-    return listener
+_SAID = {
+    ("sqlcipher", "full"): sqlcipher.OperationalError("database or disk is full"),
+    ("sqlcipher", "fails"): sqlcipher.OperationalError("disk I/O error"),
+    ("postgresql", "full"): psycopg.errors.DiskFull("could not extend file"),
+    ("postgresql", "fails"): psycopg.OperationalError("consuming input failed: server closed the connection"),
+}
 
 
 @pytest.fixture
-def faults() -> Callable[..., Callable[..., None]]:
+def faults(kind: str) -> Callable[..., Callable[..., None]]:
+    def failing(step: str, what: str, *, times: int = 1) -> Callable[..., None]:
+        """A listener that fails `times` times as the database would whose disk is "full" or "fails"."""
+        left = [times]
+
+        def listener(*_: object) -> None:
+            if left[0]:
+                left[0] -= 1
+                raise sa.exc.OperationalError(step, {}, _SAID[kind, what])
+
+        return listener
+
     return failing
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Iterator[Callable[..., Desk]]:
+def bare(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Site:
+    """Where a database is to be, without any table."""
+    if kind == "sqlcipher":
+        return SealedFile(tmp_path / "index.db", KEY)
+    site: ServerDatabase = request.getfixturevalue("server").bare()
+    return site
+
+
+@pytest.fixture
+def make(bare: Site) -> Iterator[Callable[..., Desk]]:
     """Opens the same database again and again, as several processes would."""
-    path, made = tmp_path / "index.db", []
-    engine = migration_engine(path, KEY)
+    made: list[SealedDatabase | PostgreSQL] = []
+    engine = bare.engine()
     NOTES.metadata.create_all(engine)
     engine.dispose()
 
     def build(reserve: Reserve | None = None, **options: Any) -> Desk:
-        made.append(Database(path, KEY, reserve=reserve, **options))
-        return Desk(made[-1])
+        made.append(bare.open(reserve=reserve, **options))
+        return Desk(bare, made[-1])
 
     yield build
     for db in made:

@@ -14,6 +14,8 @@ import sqlcipher3.dbapi2 as sqlcipher
 from leadglass.db import wal as log
 from leadglass.db.wal import Checkpointer
 
+pytestmark = pytest.mark.sqlcipher
+
 MIB = 1 << 20
 SMALL = 256 << 10
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from leadglass.db.engine import migration_engine
 from leadglass.db.prepared import Direct, Executor, Prepared, Usual
+from leadglass.db.prepared import executor as chosen
 
 CUPS = sa.Table(
     "cups",
@@ -33,18 +33,23 @@ SIP = Prepared(
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[sa.Connection]:
-    engine = migration_engine(tmp_path / "cups.db", bytes(32))
-    with engine.connect() as connection, connection.begin():
+def connection(bare: Any) -> Iterator[sa.Connection]:
+    engine = bare.engine()
+    with engine.connect() as connection, connection.begin() as begun:
         CUPS.create(connection)
         yield connection
+        begun.rollback()
     engine.dispose()
 
 
-@pytest.fixture(params=[Direct, Usual])
+@pytest.fixture(params=[pytest.param(Direct, marks=pytest.mark.sqlcipher), Usual])
 def executor(request: pytest.FixtureRequest, connection: sa.Connection) -> Executor:
     made: Executor = request.param(connection)
     return made
+
+
+def test_each_database_goes_its_way(kind: str, connection: sa.Connection) -> None:
+    assert type(chosen(connection)) is {"sqlcipher": Direct, "postgresql": Usual}[kind]
 
 
 def test_rows_and_numbers_are_the_same_either_way(executor: Executor) -> None:
@@ -72,6 +77,7 @@ def test_errors_are_sqlalchemy_s_and_hold_no_value(executor: Executor) -> None:
     assert "Roth" not in str(caught.value)
 
 
+@pytest.mark.sqlcipher
 def test_a_parameter_that_is_missing_is_an_error(connection: sa.Connection) -> None:
     with pytest.raises(KeyError):
         Direct(connection).fetch(FIND, {})

@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from leadglass.db import snapshot
-from leadglass.db.engine import Database
 from leadglass.db.migrations import ARCHIVE, upgrade
+from leadglass.db.sqlcipher import SealedDatabase, SealedFile
 from leadglass.errors import KeyWrong, StorageFailed
 
 KEY, OTHER = bytes(range(32)), bytes(32)
@@ -20,22 +20,22 @@ PAIRS = sa.table("pairs", sa.column("name", sa.Text), sa.column("number", sa.Int
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
+def db(tmp_path: Path) -> Iterator[SealedDatabase]:
     path = tmp_path / "index.db"
-    upgrade(path, KEY)
-    made = Database(path, KEY)
+    upgrade(SealedFile(path, KEY))
+    made = SealedFile(path, KEY).open()
     create = sa.text("CREATE TABLE pairs (id INTEGER PRIMARY KEY, name TEXT, number INTEGER)")
     made.write(lambda tx: tx.execute(create)).result()
     yield made
     made.close()
 
 
-def add(db: Database, *rows: tuple[str, int]) -> None:
+def add(db: SealedDatabase, *rows: tuple[str, int]) -> None:
     values = [{"name": name, "number": number} for name, number in rows]
     db.write(lambda tx: tx.execute(sa.insert(PAIRS), values)).result()
 
 
-def test_it_is_sealed_and_holds_what_was_there(db: Database, tmp_path: Path) -> None:
+def test_it_is_sealed_and_holds_what_was_there(db: SealedDatabase, tmp_path: Path) -> None:
     add(db, (SECRET, 1))
     target = tmp_path / "copy.db"
     snapshot.take(db.path, KEY, target)
@@ -52,7 +52,7 @@ def test_it_is_sealed_and_holds_what_was_there(db: Database, tmp_path: Path) -> 
     assert not list(tmp_path.glob("copy.db-*"))
 
 
-def test_it_is_of_one_moment_while_others_write(db: Database, tmp_path: Path) -> None:
+def test_it_is_of_one_moment_while_others_write(db: SealedDatabase, tmp_path: Path) -> None:
     """Whoever writes adds two rows at a time: no copy has an odd number of them."""
     done, count = threading.Event(), [0]
 
@@ -78,7 +78,7 @@ def test_it_is_of_one_moment_while_others_write(db: Database, tmp_path: Path) ->
     assert found == sorted(found) and found[-1] <= 2 * count[0]
 
 
-def test_what_was_deleted_is_not_in_it(db: Database, tmp_path: Path) -> None:
+def test_what_was_deleted_is_not_in_it(db: SealedDatabase, tmp_path: Path) -> None:
     """Freed pages are not copied. Read with the key, as who has it could."""
     add(db, *((f"{SECRET}-{number}" * 30, number) for number in range(200)))
     db.write(lambda tx: tx.execute(sa.delete(PAIRS))).result()
@@ -90,7 +90,7 @@ def test_what_was_deleted_is_not_in_it(db: Database, tmp_path: Path) -> None:
         assert connection.exec_driver_sql("PRAGMA freelist_count").scalar_one() > 0
 
 
-def test_the_sums_know_every_value(db: Database, tmp_path: Path) -> None:
+def test_the_sums_know_every_value(db: SealedDatabase, tmp_path: Path) -> None:
     add(db, ("x", 1), ("y", 2))
 
     def sums() -> dict[str, snapshot.TableSum]:
@@ -110,6 +110,6 @@ def test_the_sums_know_every_value(db: Database, tmp_path: Path) -> None:
     assert {name for name in first if first[name] != second[name]} == {"pairs"}
 
 
-def test_a_place_where_nothing_can_be_written(db: Database, tmp_path: Path) -> None:
+def test_a_place_where_nothing_can_be_written(db: SealedDatabase, tmp_path: Path) -> None:
     with pytest.raises(StorageFailed):
         snapshot.take(db.path, KEY, tmp_path / "no" / "such" / "folder.db")

@@ -164,7 +164,7 @@ def test_a_unit_under_way_can_no_longer_be_cancelled(desk: Any) -> None:
 
 
 def test_a_transaction_that_cannot_begin_fails_its_unit_and_only_that(desk: Any, faults: Any) -> None:
-    begin = faults("BEGIN", "disk I/O error")
+    begin = faults("BEGIN", "fails")
     sa.event.listen(desk.writing, "begin", begin)
     with pytest.raises(Unavailable):
         desk.write("never").result(30)
@@ -172,6 +172,7 @@ def test_a_transaction_that_cannot_begin_fails_its_unit_and_only_that(desk: Any,
     assert desk.notes_elsewhere() == ["again"]
 
 
+@pytest.mark.sqlcipher
 def test_a_lock_that_cannot_be_taken_fails_its_unit_and_only_that(
     desk: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,6 +197,7 @@ def test_a_thread_that_cannot_begin_is_begun_by_the_next(desk: Any, monkeypatch:
     assert desk.notes_elsewhere() == ["later"]
 
 
+@pytest.mark.sqlcipher
 def test_a_log_that_cannot_be_measured_does_not_end_the_writer(
     desk: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,10 +211,11 @@ def test_a_log_that_cannot_be_measured_does_not_end_the_writer(
         assert desk.write("two").result(30) == "two"
 
 
+@pytest.mark.sqlcipher
 def test_after_a_failed_commit_nothing_is_written_any_more(desk: Any, faults: Any) -> None:
     """A failed fsync leaves unknown what the disk has: nobody is told that it went well, then or later."""
     desk.write("safe").result(30)
-    sa.event.listen(desk.writing, "commit", faults("COMMIT", "disk I/O error"))
+    sa.event.listen(desk.writing, "commit", faults("COMMIT", "fails"))
     with desk.held():
         group = [desk.write("one"), desk.write("two")]
     for future in group:
@@ -222,6 +225,7 @@ def test_after_a_failed_commit_nothing_is_written_any_more(desk: Any, faults: An
     assert desk.notes() == ["safe"]
 
 
+@pytest.mark.sqlcipher
 def test_the_log_is_synced_with_the_floor_left_and_before_anybody_is_told(
     desk: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -250,6 +254,7 @@ def is_free(lock: int) -> bool:
     return True
 
 
+@pytest.mark.sqlcipher
 def test_after_a_failed_sync_nothing_is_written_any_more(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """COMMIT had done its part, the disk did not: nobody is told that it went well, then or later."""
 
@@ -269,6 +274,7 @@ def test_after_a_failed_sync_nothing_is_written_any_more(desk: Any, monkeypatch:
     assert "three" not in desk.notes()
 
 
+@pytest.mark.sqlcipher
 def test_a_log_that_cannot_be_opened_fails_its_unit_and_only_that(
     desk: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -284,13 +290,14 @@ def test_a_log_that_cannot_be_opened_fails_its_unit_and_only_that(
 
 
 def test_a_disk_that_is_full_at_commit_is_no_failed_disk(desk: Any, faults: Any) -> None:
-    sa.event.listen(desk.writing, "commit", faults("COMMIT", "database or disk is full"))
+    sa.event.listen(desk.writing, "commit", faults("COMMIT", "full"))
     with pytest.raises(StorageFull):
         desk.write("no room").result(30)
     assert desk.write("room again").result(30) == "room again"
     assert desk.notes_elsewhere() == ["room again"]
 
 
+@pytest.mark.sqlcipher
 def test_a_full_disk_refuses_the_large_unit_alone(desk: Any) -> None:
     desk.limit_pages(4)
     with desk.held():
@@ -304,7 +311,7 @@ def test_the_record_gets_the_space_kept_back_and_others_do_not(make: Any, tmp_pa
     reserve = Reserve(tmp_path / "reserve", 1 << 16)
     reserve.ensure()
     desk = make(reserve)
-    sa.event.listen(desk.writing, "commit", faults("COMMIT", "database or disk is full", times=2))
+    sa.event.listen(desk.writing, "commit", faults("COMMIT", "full", times=2))
     with pytest.raises(StorageFull):
         desk.write("an image").result(30)
     assert reserve.intact()
@@ -317,7 +324,7 @@ def test_the_space_kept_back_is_spent_once(make: Any, tmp_path: Any, faults: Any
     reserve = Reserve(tmp_path / "reserve", 1 << 16)
     reserve.ensure()
     desk = make(reserve)
-    sa.event.listen(desk.writing, "commit", faults("COMMIT", "database or disk is full", times=2))
+    sa.event.listen(desk.writing, "commit", faults("COMMIT", "full", times=2))
     with pytest.raises(StorageFull):
         desk.write("an entry", may_use_reserve=True).result(30)
     assert desk.write("when there is room", may_use_reserve=True).result(30)

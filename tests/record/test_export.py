@@ -131,7 +131,7 @@ def test_an_earlier_checkpoint_holds_the_export_to_its_past(records: Records, li
     newest = json.loads(later[-1])["checkpoint"]
     verdict = verify_export(lines, records.signer.key, checkpoint=newest)
     assert (verdict.ok, verdict.first_bad) == (False, 20)
-    other = Records(records.published)
+    other = records.beside()
     other.fill(25)
     verdict = verify_export(export(other), records.signer.key, checkpoint=earlier)
     assert verdict.problems == ("The first 20 entries are not those of the checkpoint given.",)

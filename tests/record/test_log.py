@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from leadglass.db.engine import Database, Transaction, metadata, migration_engine
+from leadglass.db import migrations
+from leadglass.db.engine import Database, Site, Transaction
+from leadglass.db.sqlcipher import SealedFile
 from leadglass.errors import LimitExceeded, Tampered
 from leadglass.note import Signer
 from leadglass.record.checkpoint import open_checkpoint
@@ -19,7 +22,7 @@ from leadglass.record.merkle import Frontier, leaf_hash, tree_root
 from leadglass.record.reader import rows
 from leadglass.record.verify import verify
 
-from .conftest import NOW, TABLES, Records
+from .conftest import NOW, Records
 
 
 def stored(records: Records) -> list[Any]:
@@ -137,7 +140,10 @@ TOUCHED = {
 
 
 @pytest.mark.parametrize("fresh", [False, True], ids=["same process", "new process"])
-@pytest.mark.parametrize("name", TOUCHED)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.sqlcipher] * (name == "frontier no bytes")) for name in TOUCHED],
+)
 def test_no_signature_is_laid_over_a_touched_head(records: Records, name: str, fresh: bool) -> None:
     records.fill(3)
     statement, sentence = TOUCHED[name]
@@ -167,13 +173,18 @@ def test_expiry_keeps_the_tree(records: Records) -> None:
     assert verdict.expired == 3
 
 
-def test_through_the_writer_a_failing_unit_leaves_no_gap(tmp_path: Path, records: Records) -> None:
-    key = os.urandom(32)
-    engine = migration_engine(tmp_path / "index.db", key)
-    metadata.create_all(engine, tables=TABLES)
-    engine.dispose()
-    database = Database(tmp_path / "index.db", key)
+@pytest.fixture
+def database(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    site: Site = SealedFile(tmp_path / "index.db", os.urandom(32))
+    if kind == "postgresql":
+        site = request.getfixturevalue("server").fresh(1)
+    migrations.upgrade(site)
+    opened = site.open()
+    yield opened
+    opened.close()
 
+
+def test_through_the_writer_a_failing_unit_leaves_no_gap(database: Database, records: Records) -> None:
     def fails(tx: Transaction) -> int:
         records.log.append(tx, records.entry(99), NOW)
         raise ZeroDivisionError
@@ -181,14 +192,11 @@ def test_through_the_writer_a_failing_unit_leaves_no_gap(tmp_path: Path, records
     def succeeds(tx: Transaction) -> int:
         return records.log.append(tx, records.entry(), NOW)
 
-    try:
-        futures = [database.write(fails if number % 10 == 4 else succeeds) for number in range(50)]
-        failed = [future.exception() for future in futures if future.exception()]
-        numbers = [future.result() for future in futures if not future.exception()]
-        assert numbers == list(range(45))
-        assert [type(error) for error in failed] == [ZeroDivisionError] * 5
-        verdict = verify(database.read, records.signer.key)
-        assert verdict.ok, verdict.problems
-        assert verdict.size == 45
-    finally:
-        database.close()
+    futures = [database.write(fails if number % 10 == 4 else succeeds) for number in range(50)]
+    failed = [future.exception() for future in futures if future.exception()]
+    numbers = [future.result() for future in futures if not future.exception()]
+    assert numbers == list(range(45))
+    assert [type(error) for error in failed] == [ZeroDivisionError] * 5
+    verdict = verify(database.read, records.signer.key)
+    assert verdict.ok, verdict.problems
+    assert verdict.size == 45

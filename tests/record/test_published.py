@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from leadglass.errors import LimitExceeded, StorageFailed, StorageFull, Tampered
@@ -19,7 +19,7 @@ from leadglass.record.merkle import leaf_hash, tree_root
 from leadglass.record.published import read_checkpoint, read_tile
 from leadglass.record.tiles import ENTRIES, Tile, partial_tiles
 
-from .conftest import Records
+from .conftest import Records, Shelf
 
 
 def files(records: Records) -> dict[str, bytes]:
@@ -57,26 +57,22 @@ def test_tiles_and_checkpoint(records: Records) -> None:
     assert (checkpoint.size, checkpoint.root) == (300, tree_root(leaves))
 
 
-@settings(deadline=None, max_examples=8)
-@given(st.lists(st.integers(1, 300), min_size=1, max_size=4))
-def test_published_bit_by_bit_is_published_at_once(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[int]
-) -> None:
-    records = Records(tmp_path_factory.mktemp("record") / "steps")
+@settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(st.integers(1, 300), min_size=1, max_size=4))
+def test_published_bit_by_bit_is_published_at_once(shelf: Shelf, steps: list[int]) -> None:
+    records = shelf.record(again=0)
     for step in steps:
         records.fill(step)
         records.publish()
-    step_by_step = files(records)
-    records.published = records.published.with_name("at-once")
+    step_by_step, in_steps = files(records), records.published
+    records.published = in_steps.with_name(f"{in_steps.name}-at-once")
     records.publish()
     size = sum(steps)
     extra = step_by_step.keys() - files(records).keys()
     assert {name: step_by_step[name] for name in files(records)} == files(records)
     # Partial tiles of earlier checkpoints stay until the full one is there, as tlog-tiles wants it.
     assert all(Path(name).parent.name.endswith(".p") for name in extra)
-    assert not any(
-        (records.published.with_name("steps") / Path(name).parent).with_suffix("").exists() for name in extra
-    )
+    assert not any((in_steps / Path(name).parent).with_suffix("").exists() for name in extra)
     assert all(read_tile(records.published, tile) for tile in partial_tiles(size))
 
 
@@ -109,12 +105,12 @@ def test_an_older_database_is_refused(records: Records) -> None:
     records.fill(5)
     records.publish()
     newer = files(records)
-    older = Records(records.published)
+    older = records.beside()
     older.fill(4)
     with pytest.raises(Tampered, match="5 entries were published, but the database has 4"):
         older.publish()
     with pytest.raises(Tampered, match="rolled back"):
-        Records(records.published).publish()
+        records.beside().publish()
     assert files(records) == newer
 
 
@@ -122,7 +118,7 @@ def test_an_older_database_is_refused(records: Records) -> None:
 def test_another_history_is_refused(records: Records, more: int) -> None:
     records.fill(5)
     records.publish()
-    other = Records(records.published)
+    other = records.beside()
     other.fill(5 + more)
     with pytest.raises(Tampered, match="first 5 entries"):
         other.publish()
@@ -197,17 +193,17 @@ class _Faults:
 
 @pytest.mark.parametrize(("number", "error"), [(errno.ENOSPC, StorageFull), (errno.EIO, StorageFailed)])
 def test_whatever_fails_the_old_checkpoint_or_the_new_one_stands(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, error: type[Exception]
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, number: int, error: type[Exception]
 ) -> None:
     """Each system call fails once; then verification finds a whole record, and the next attempt finishes."""
-    original = Records(tmp_path / "original")
+    original = shelf.record()
     original.fill(250)
     original.publish()
     original.fill(10)
     at, fired = 0, 0
     while True:
         at += 1
-        records = Records(tmp_path / f"{number}-{at}")
+        records = shelf.record(again=1)
         original.copy_to(records)
         with monkeypatch.context() as patched:
             faults = _Faults(patched, at, number)

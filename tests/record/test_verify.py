@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from leadglass.note import Signer
+from leadglass.record import schema
 from leadglass.record.checkpoint import Checkpoint, sign_checkpoint
 from leadglass.record.entry import commitment_of, encode_body
 from leadglass.record.log import expire
@@ -16,7 +18,7 @@ from leadglass.record.merkle import Frontier, leaf_hash
 from leadglass.record.published import Publisher
 from leadglass.record.verify import verify
 
-from .conftest import NOW, Records
+from .conftest import NOW, Records, Shelf
 
 SIZE, PUBLISHED = 600, 560  # tiles 0 and 1 full, 2 partial; forty entries not published yet
 ORIGIN = "leadglass.test/record"
@@ -126,7 +128,7 @@ def published_by_another_key(records: Records) -> None:
 def another_history(records: Records) -> None:
     """Somebody with our key published a different record, complete in itself."""
     shutil.rmtree(records.published)
-    other = Records(records.published)
+    other = records.beside()
     other.fill(570)
     other.publish()
 
@@ -138,22 +140,23 @@ def wipe(records: Records) -> None:
 
 def roll_back(records: Records) -> None:
     """An old database beside what was published later: consistent in itself, properly signed."""
-    older = Records(records.published)
+    older = records.beside()
     with records.read() as connection:
         rows = connection.exec_driver_sql("SELECT * FROM log_entries WHERE seq < 300 ORDER BY seq").all()
         subjects = connection.exec_driver_sql("SELECT * FROM log_subjects WHERE seq < 300").all()
     frontier = Frontier().extend(leaf_hash(row[5]) for row in rows)
     signed = sign_checkpoint(Checkpoint(ORIGIN, 300, frontier.root()), records.signer)
+    head = {
+        "id": 1,
+        "size": 300,
+        "frontier": frontier.encode(),
+        "root": frontier.root(),
+        "checkpoint": signed,
+    }
     with older.engine.begin() as connection:
-        connection.exec_driver_sql(
-            "INSERT INTO log_entries VALUES (?, ?, ?, ?, ?, ?)", [tuple(row) for row in rows]
-        )
-        connection.exec_driver_sql(
-            "INSERT INTO log_subjects VALUES (?, ?, ?)", [tuple(row) for row in subjects]
-        )
-        connection.exec_driver_sql(
-            "INSERT INTO log_head VALUES (1, 300, ?, ?, ?)", (frontier.encode(), frontier.root(), signed)
-        )
+        connection.execute(sa.insert(schema.log_entries), [row._asdict() for row in rows])
+        connection.execute(sa.insert(schema.log_subjects), [row._asdict() for row in subjects])
+        connection.execute(sa.insert(schema.log_head), head)
     records.engine = older.engine
 
 
@@ -161,7 +164,7 @@ DELETE = "DELETE FROM log_entries WHERE seq = {0}; DELETE FROM log_subjects WHER
 COPY = "INSERT INTO log_entries SELECT {0}, time, NULL, salt, body, commitment FROM log_entries WHERE seq = 5"
 STRAY = "INSERT INTO log_subjects VALUES ({0}, 'patient', 'P1')"
 PEAK = "frontier = CAST(substr(frontier, 1, 8) || zeroblob(32) || substr(frontier, 41) AS BLOB)"
-ROTH = "body = CAST(replace(CAST(body AS TEXT), 'Roth', 'Ruth') AS BLOB)"
+ROTH = "body = CAST(replace(body, 'Roth', 'Ruth') AS BLOB)"
 EMPTY = (
     "UPDATE log_entries SET body = NULL, salt = NULL WHERE seq = 77; DELETE FROM log_subjects WHERE seq = 77"
 )
@@ -241,16 +244,38 @@ MANIPULATIONS: dict[str, tuple[Callable[[Records], Any], int | None, str]] = {
 }
 
 
+# PostgreSQL does not let anybody do this.
+UNTYPED = {f"{what} of another type" for what in ("time", "frontier", "size", "checkpoint")}
+
+
 @pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Records:
-    records = Records(tmp_path_factory.mktemp("original") / "record")
-    records.fill(PUBLISHED)
-    records.publish()
-    records.fill(SIZE - PUBLISHED)
-    return records
+def originals() -> Iterator[dict[str, Records]]:
+    made: dict[str, Records] = {}
+    yield made
+    for records in made.values():
+        records.engine.dispose()
 
 
-@pytest.mark.parametrize("name", MANIPULATIONS)
+@pytest.fixture
+def original(
+    originals: dict[str, Records],
+    kind: str,
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Records:
+    if kind not in originals:
+        folder = tmp_path_factory.mktemp("original")
+        originals[kind] = records = Shelf(kind, request, folder).record(again=7)
+        records.fill(PUBLISHED)
+        records.publish()
+        records.fill(SIZE - PUBLISHED)
+    return originals[kind]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.sqlcipher] * (name in UNTYPED)) for name in MANIPULATIONS],
+)
 def test_every_manipulation_is_found(original: Records, records: Records, name: str) -> None:
     do, first_bad, says = MANIPULATIONS[name]
     original.copy_to(records)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from leadglass.db import migrations
-from leadglass.db.engine import Database
+from leadglass.db.sqlcipher import SealedFile
 from leadglass.errors import NotFound, Violation
 from leadglass.scan.casebook import Casebook, Warned, Way
 from leadglass.scan.checks import Severity
@@ -39,13 +39,13 @@ ACCEPTED = Case(
 def opened(tmp_path: Path) -> Iterator[Callable[[], Register]]:
     """A function that opens the register, as often as it is called; the last one stays open."""
     path = tmp_path / "register.db"
-    migrations.upgrade(path, bytes(32), migrations.REGISTER)
+    migrations.upgrade(SealedFile(path, bytes(32)), migrations.REGISTER)
     made: list[Register] = []
 
     def again() -> Register:
         if made:
             made.pop().close()
-        made.append(Register(Database(path, bytes(32), readers=2)))
+        made.append(Register(SealedFile(path, bytes(32)).open(readers=2)))
         return made[0]
 
     yield again

@@ -16,7 +16,7 @@ from standing import WAIT, standing
 from strangers import Host
 
 from leadglass.db import migrations
-from leadglass.db.engine import Database
+from leadglass.db.sqlcipher import SealedFile
 from leadglass.errors import Conflict, LeadglassError, NotFound, Violation
 from leadglass.scan import register as registers
 from leadglass.scan.casebook import Warned, Way
@@ -44,8 +44,8 @@ class Site:
     @contextmanager
     def register(self) -> Iterator[Register]:
         self.opened += 1
-        migrations.upgrade(self.path, bytes(32), migrations.REGISTER)
-        made = Register(Database(self.path, bytes(32), readers=2))
+        migrations.upgrade(SealedFile(self.path, bytes(32)), migrations.REGISTER)
+        made = Register(SealedFile(self.path, bytes(32)).open(readers=2))
         try:
             yield made
         finally:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 import sqlcipher3.dbapi2 as sqlcipher
 
 from leadglass.db import migrations
-from leadglass.db.engine import Database, migration_engine
+from leadglass.db.sqlcipher import SealedFile
 from leadglass.errors import KeyMissing, KeyWrong, NotFound, StorageFull, Tampered
 from leadglass.scan import schema
 from leadglass.scan.observation import Observation, Outcome
@@ -26,8 +26,8 @@ NOW = 1_800_000_000_000
 @pytest.fixture
 def register(tmp_path: Path) -> Iterator[Register]:
     path = tmp_path / "register.db"
-    migrations.upgrade(path, KEY, migrations.REGISTER)
-    made = Register(Database(path, KEY, readers=2))
+    migrations.upgrade(SealedFile(path, KEY), migrations.REGISTER)
+    made = Register(SealedFile(path, KEY).open(readers=2))
     yield made
     made.close()
 
@@ -41,15 +41,15 @@ def test_the_migrated_schema_is_the_one_that_is_defined(tmp_path: Path) -> None:
     from alembic.migration import MigrationContext
 
     path = tmp_path / "register.db"
-    migrations.upgrade(path, KEY, migrations.REGISTER)
-    engine = migration_engine(path, KEY)
+    migrations.upgrade(SealedFile(path, KEY), migrations.REGISTER)
+    engine = SealedFile(path, KEY).engine()
     with engine.begin() as connection:
         assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
         connection.exec_driver_sql("ALTER TABLE surveys DROP COLUMN vantage")
         assert compare_metadata(MigrationContext.configure(connection), schema.metadata) != []
     engine.dispose()
-    migrations.migrate(path, KEY, "base", migrations.REGISTER)
-    engine = migration_engine(path, KEY)
+    migrations.migrate(SealedFile(path, KEY), "base", migrations.REGISTER)
+    engine = SealedFile(path, KEY).engine()
     assert sa.inspect(engine).get_table_names() == ["alembic_version"]
     engine.dispose()
 

@@ -10,7 +10,7 @@ import reported
 from observed import dcmqrscp_open
 
 from leadglass.db import migrations
-from leadglass.db.engine import Database
+from leadglass.db.sqlcipher import SealedFile
 from leadglass.errors import NotFound, Unavailable, Violation
 from leadglass.scan import results
 from leadglass.scan.casebook import Warned, Way
@@ -25,8 +25,8 @@ NOW = reported.NOW
 @pytest.fixture
 def register(tmp_path: Path) -> Iterator[Register]:
     path = tmp_path / "register.db"
-    migrations.upgrade(path, bytes(32), migrations.REGISTER)
-    made = Register(Database(path, bytes(32), readers=2))
+    migrations.upgrade(SealedFile(path, bytes(32)), migrations.REGISTER)
+    made = Register(SealedFile(path, bytes(32)).open(readers=2))
     yield made
     made.close()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from leadglass.db import migrations
-from leadglass.db.engine import Database
+from leadglass.db.sqlcipher import SealedFile
 from leadglass.errors import Denied, StorageFailed, Unavailable
 from leadglass.scan import survey as survey_module
 from leadglass.scan.addresses import AddressSet, range_of
@@ -82,8 +82,8 @@ def listeners() -> Iterator[dict[str, Listener]]:
 @pytest.fixture
 def register(tmp_path: Path) -> Iterator[Register]:
     path = tmp_path / "register.db"
-    migrations.upgrade(path, bytes(32), migrations.REGISTER)
-    made = Register(Database(path, bytes(32), readers=2))
+    migrations.upgrade(SealedFile(path, bytes(32)), migrations.REGISTER)
+    made = Register(SealedFile(path, bytes(32)).open(readers=2))
     yield made
     made.close()
 

@@ -25,7 +25,7 @@ from leadglass.archive.queries import portal_query
 from leadglass.archive.services import Services
 from leadglass.compose import found_home, open_home
 from leadglass.db import migrations
-from leadglass.db.engine import Database
+from leadglass.db.sqlcipher import SealedFile
 from leadglass.scan.estate import Estate
 from leadglass.scan.register import Register
 from leadglass.web.app import create_app
@@ -126,8 +126,8 @@ class World:
     def register(self) -> Iterator[Register]:
         """A register of surveys of its own, made when it is first opened."""
         path, key = self.root / "register.db", bytes(range(32))
-        migrations.upgrade(path, key, migrations.REGISTER)
-        register = Register(Database(path, key, readers=2))
+        migrations.upgrade(SealedFile(path, key), migrations.REGISTER)
+        register = Register(SealedFile(path, key).open(readers=2))
         try:
             yield register
         finally:

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import sqlalchemy as sa
 import sqlcipher3.dbapi2 as sqlcipher
 
-from leadglass.db.engine import connect, not_opened
+from leadglass.db.sqlcipher import connect, not_opened
 from leadglass.errors import StorageFailed, StorageFull
 
 CACHE_KIB: Final = 8192

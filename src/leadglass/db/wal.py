@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import sqlalchemy as sa
 import sqlcipher3.dbapi2 as sqlcipher
 
+from leadglass.db.threads import started
 from leadglass.db.turnstile import Turnstile
 from leadglass.errors import Unavailable
 
@@ -141,12 +141,3 @@ class Checkpointer:
             return self._wal.stat().st_size
         except OSError:  # it is not there; or the disk fails, and the commits say so
             return 0
-
-
-def started(work: Callable[[], None], name: str) -> threading.Thread:
-    thread = threading.Thread(target=work, name=name, daemon=True)
-    try:
-        thread.start()
-    except RuntimeError as error:
-        raise Unavailable("The system lets us have no further thread.") from error
-    return thread

@@ -12,23 +12,19 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
-import sqlcipher3.dbapi2 as sqlcipher
 
 from leadglass.db.reserve import Reserve
+from leadglass.db.threads import started
 from leadglass.db.transaction import Transaction, Unit
-from leadglass.db.turnstile import Turnstile
-from leadglass.db.wal import Checkpointer, WriteAheadLog, started
-from leadglass.errors import LeadglassError, StorageFailed, StorageFull, Unavailable
+from leadglass.errors import StorageFailed, StorageFull, Unavailable
 
 GROUP_UNITS = 256
 GROUP_SECONDS = 0.008  # a group runs no longer than this before it commits: others wait on the floor
-DAMAGED = "The index cannot be read: a page of it fails its authentication."
 
 
 @dataclass(slots=True)
@@ -43,26 +39,50 @@ class CommitError(Exception):
     """COMMIT or its fsync failed: whether the group is durable is unknown, so nobody is told that it is."""
 
 
-class Writer:
-    """Owns the writing connection and its thread. A disk that fails an fsync ends it for good."""
+class Ground(Protocol):
+    """What the writer stands on: all that is different from one kind of database to the other.
 
-    def __init__(
-        self,
-        engine: sa.Engine,
-        turnstile: Turnstile,
-        reserve: Reserve,
-        checkpointer: Checkpointer,
-        database: Path,
-    ) -> None:
+    Called by the writer's thread alone, but for `close`, which comes when that has ended.
+    """
+
+    def floor(self) -> AbstractContextManager[None]:
+        """Held around a transaction, from before its connection is used until it is committed."""
+
+    def begun(self, connection: sa.Connection) -> None:
+        """First thing in every transaction."""
+
+    def undone(self, error: sa.exc.DBAPIError) -> bool:
+        """Of a COMMIT that failed: whether it surely left nothing behind."""
+
+    def sync(self) -> None:
+        """After COMMIT, with the floor left: when it returns, the group survives a power cut. OSError."""
+
+    def idle(self) -> None:
+        """After each group."""
+
+    def disconnected(self) -> None:
+        """The writer lets its connection go."""
+
+    def fault(self, error: sa.exc.DBAPIError) -> Unavailable | None:
+        """What an error means; None when it is the unit's own."""
+
+    def unknown(self) -> tuple[StorageFailed, bool]:
+        """What those are told whose commit may or may not be durable, and whether that ends the writer."""
+
+    def close(self) -> None: ...
+
+
+class Writer:
+    """Owns the writing connection and its thread."""
+
+    def __init__(self, engine: sa.Engine, ground: Ground, reserve: Reserve) -> None:
         self._engine = engine
-        self._turnstile = turnstile
+        self._ground = ground
         self._reserve = reserve
-        self._checkpointer = checkpointer
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._connection: sa.Connection | None = None  # the thread's; not from the pool each time
-        self._log = WriteAheadLog(database)
         self._closed = False
         self._broken: Unavailable | None = None
 
@@ -76,9 +96,6 @@ class Writer:
             self._jobs.put(job)
         return job.future
 
-    def empty_log(self) -> bool:
-        return self._checkpointer.empty()
-
     def close(self) -> None:
         with self._lock:
             if self._closed:
@@ -88,14 +105,13 @@ class Writer:
         if self._thread is not None:
             self._thread.join()
         self._engine.dispose()
-        self._checkpointer.close()
-        self._turnstile.close()
+        self._ground.close()
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
             if job.future.set_running_or_notify_cancel():  # from here on nobody can cancel it
                 self._serve(job)
-                self._checkpointer.wake_if_due()
+                self._ground.idle()
         self._disconnect()
 
     def _serve(self, first: _Job) -> None:
@@ -132,7 +148,7 @@ class Writer:
         """Run `jobs` in one transaction. Returns whom to tell, and what went wrong, if anything."""
         group: list[_Job] = []
         try:
-            with self._turnstile.passed(), self._transaction() as tx:
+            with self._ground.floor(), self._transaction() as tx:
                 for job in jobs:
                     group.append(job)
                     job.result = job.unit(tx)
@@ -157,7 +173,7 @@ class Writer:
         """Tell a failed job so; for the record's sake the kept-back space is spent before that."""
         if error is None:
             return
-        error = _translated(error)
+        error = self._translated(error)
         if isinstance(error, StorageFull) and job.may_use_reserve and self._reserve.release():
             self._settle(job, self._alone(job))
             return
@@ -169,7 +185,7 @@ class Writer:
             if self._connection is None:
                 self._connection = self._engine.connect()
             with self._connection.begin() as begun:
-                self._log.open()  # it exists since the transaction began
+                self._ground.begun(self._connection)
                 tx = Transaction(self._connection)
                 yield tx
                 tx.seal()
@@ -181,57 +197,41 @@ class Writer:
     def _commit(self, begun: sa.Transaction, connection: sa.Connection) -> None:
         try:
             begun.commit()
-        except sa.exc.DatabaseError as error:
+        except sa.exc.DBAPIError as error:
+            undone = self._ground.undone(error)
             connection.invalidate()  # it may still be inside of the transaction
-            if _is_full(error):
+            if undone:
                 raise
             raise CommitError from error
 
     def _sync(self) -> None:
         try:
-            self._log.sync()
+            self._ground.sync()
         except OSError as error:
             raise CommitError from error
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
-        self._log.close()
+        self._ground.disconnected()
         if connection is not None:
             connection.close()
 
     def _fail(self, group: list[_Job], error: CommitError) -> None:
-        """After a failed fsync the page cache may show what the disk never got: refuse from now on."""
-        self._broken = StorageFailed("The disk failed to make a change durable. Check it, then restart.")
-        self._broken.__cause__ = error
+        told, ends = self._ground.unknown()
+        told.__cause__ = error
+        if ends:
+            self._broken = told
         for job in group:
-            job.future.set_exception(self._broken)
+            job.future.set_exception(told)
+
+    def _translated(self, error: BaseException) -> BaseException:
+        fault = self._ground.fault(error) if isinstance(error, sa.exc.DBAPIError) else None
+        if fault is None:
+            return error
+        fault.__cause__ = error
+        return fault
 
 
 def _tell(group: list[_Job]) -> None:
     for job in group:
         job.future.set_result(job.result)
-
-
-def _is_full(error: BaseException) -> bool:
-    return isinstance(error, sa.exc.DatabaseError) and "full" in str(error.orig)
-
-
-def is_damaged(error: sa.exc.DatabaseError) -> bool:
-    """A page that fails its authentication: SQLCipher calls it malformed, or no database at all."""
-    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
-    return code in {sqlcipher.SQLITE_CORRUPT, sqlcipher.SQLITE_NOTADB}
-
-
-def _translated(error: BaseException) -> BaseException:
-    if isinstance(error, LeadglassError) or not isinstance(error, sa.exc.DatabaseError):
-        return error
-    if _is_full(error):
-        wrapped: Unavailable = StorageFull("The disk is full.")
-    elif is_damaged(error):
-        wrapped = StorageFailed(DAMAGED)
-    elif isinstance(error, sa.exc.OperationalError):
-        wrapped = Unavailable("The database did not take the change.")
-    else:
-        return error
-    wrapped.__cause__ = error
-    return wrapped

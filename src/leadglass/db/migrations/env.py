@@ -1,4 +1,4 @@
-"""Alembic's environment: one given connection, one transaction around everything."""
+"""Alembic's environment: one given connection, in a transaction that whoever gave it commits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from alembic import context
 
 context.configure(
     connection=context.config.attributes["connection"],
-    transactional_ddl=True,  # ours begins by BEGIN IMMEDIATE, so SQLite's DDL rolls back as well
+    transactional_ddl=True,  # in SQLite as well: ours begins by BEGIN IMMEDIATE, so that its DDL rolls back
     render_as_batch=True,
 )
 with context.begin_transaction():

@@ -28,11 +28,11 @@ _LIST = (
 )
 _FILL_SOP_CLASSES = """
     UPDATE studies SET sop_classes = coalesce((
-        SELECT group_concat(uid, '\\') FROM (
+        SELECT {together}(uid, '\\') FROM (
             SELECT DISTINCT instances.sop_class_uid AS uid
             FROM instances JOIN series ON instances.series_id = series.id
             WHERE series.study_id = studies.id ORDER BY uid
-        )
+        ) AS classes
     ), '')
 """
 
@@ -51,7 +51,8 @@ def upgrade() -> None:
     op.add_column("series", _text("performed_date", 8))
     op.add_column("series", _text("performed_time", 16))
     op.add_column("studies", _text("referring_key", 400))
-    op.execute(_FILL_SOP_CLASSES)
+    together = {"sqlite": "group_concat", "postgresql": "string_agg"}[op.get_bind().dialect.name]
+    op.execute(_FILL_SOP_CLASSES.format(together=together))
     _fill_referring_keys()
     op.drop_index("ix_studies_list", "studies")
     op.create_index("ix_studies_list", "studies", [*_LIST, "birth_date", "sex"])
