@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
 
-from .databases import kind, only_where_marked, server
+from .databases import copied, kind, only_where_marked, server, template
 
-__all__ = ["kind", "server"]
+__all__ = ["kind", "server", "template"]
 
 EXPLICIT = "1.2.840.10008.1.2.1"
 DEFLATED = "1.2.840.10008.1.2.1.99"
@@ -136,27 +137,39 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
 
 
 @pytest.fixture
-def site_of() -> object:
-    """Where the database of a home is, as `compose` asks for it: in the home."""
+def sealed_site(template: Any) -> Callable[..., Any]:
+    """As `compose.embedded`, but that a new database is copied instead of made."""
     from leadglass.compose import embedded
 
-    return embedded
+    def site(home: Any, keyring: Any) -> Any:
+        found = embedded(home, keyring)
+        if not found.exists() and not (home.root / "home.json").exists():
+            copied(template, found)  # type: ignore[arg-type]
+        return found
+
+    return site
 
 
 @pytest.fixture
-def home(place: Place, site_of: object) -> Place:
+def site_of(sealed_site: Callable[..., Any]) -> Callable[..., Any]:
+    """Where the database of a home is, as `compose` asks for it: in the home."""
+    return sealed_site
+
+
+@pytest.fixture
+def home(place: Place, site_of: Any) -> Place:
     """A home that has just been made."""
     from leadglass.compose import found_home
 
-    found_home(place.root, os.environ, 1_800_000_000_000, site=site_of)  # type: ignore[arg-type]
+    found_home(place.root, os.environ, 1_800_000_000_000, site=site_of)
     return place
 
 
 @pytest.fixture
-def opened(home: Place, site_of: object) -> Iterator[object]:
+def opened(home: Place, site_of: Any) -> Iterator[object]:
     """The home, open (`compose.Opened`)."""
     from leadglass.compose import open_home
     from leadglass.home import clock
 
-    with open_home(home.root, os.environ, clock, site_of) as ready:  # type: ignore[arg-type]
+    with open_home(home.root, os.environ, clock, site_of) as ready:
         yield ready

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from leadglass.access.principal import Context, Kind, Principal, Role, Via, operator
 from leadglass.archive.ingest import Outcome
-from leadglass.compose import Opened, embedded
+from leadglass.compose import Opened
 from leadglass.db.engine import Site, Transaction
 from leadglass.errors import StorageFull
 from leadglass.record import reader
@@ -99,9 +99,11 @@ class Clinic:
 
 
 @pytest.fixture
-def site_of(kind: str, request: pytest.FixtureRequest) -> Callable[..., Site]:
+def site_of(
+    kind: str, request: pytest.FixtureRequest, sealed_site: Callable[..., Site]
+) -> Callable[..., Site]:
     if kind == "sqlcipher":
-        return embedded
+        return sealed_site
     site: Site = request.getfixturevalue("server").fresh()
     return lambda home, keyring: site
 

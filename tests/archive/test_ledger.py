@@ -115,7 +115,7 @@ def test_an_entry_is_never_closed_before_it_was_opened(ward: Any, at: Any) -> No
 
 def test_after_a_crash_the_counts_read_at_least(ward: Any, at: Any, place: Any) -> None:
     at(0, frames=3)
-    with open_home(place.root, place.environ, lambda: ward.now):
+    with open_home(place.root, place.environ, lambda: ward.now, ward.site_of):
         pass  # another process comes and goes; the first never said goodbye
     [entry] = views(ward)
     assert (entry.at_least, entry.counts) == (True, {})

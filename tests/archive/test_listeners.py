@@ -74,12 +74,12 @@ def test_what_cannot_be_judged_mends_nothing(clinic: Any) -> None:
 
 
 def test_it_is_so_in_every_process_and_after_a_restart(clinic: Any) -> None:
-    with open_home(clinic.root, os.environ, clock) as beside:
+    with open_home(clinic.root, os.environ, clock, clinic.site_of) as beside:
         clinic.services.listeners.note([look("dimse", Met.ANSWERS)])
         assert shut(beside.services.listeners) == set()
         beside.services.listeners.refresh()
         assert shut(beside.services.listeners) == {Via.DIMSE}
-    with open_home(clinic.root, os.environ, clock) as again:
+    with open_home(clinic.root, os.environ, clock, clinic.site_of) as again:
         assert shut(again.services.listeners) == {Via.DIMSE}
         again.services.listeners.note([look("dimse", Met.REFUSAL)])
     clinic.services.listeners.refresh()

@@ -95,13 +95,13 @@ def test_who_may_not_is_refused_on_the_record(desk: Any, role: Role) -> None:
         lambda: desk.peers.list_aes(who, desk.context()),
         lambda: desk.peers.authority_certificate(who, desk.context()),
     ]
-    before = desk.scalar("SELECT group_concat(title || coalesce(removed, '')) FROM aes")
+    before = desk.scalar("SELECT group_concat(title || coalesce(CAST(removed AS text), '')) FROM aes")
     for ask in asked:
         with pytest.raises(Denied):
             ask()
         last = desk.entries()[-1].entry
         assert (last.action, last.outcome, last.actor) == ("ae.manage", "denied", who.actor)
-    assert desk.scalar("SELECT group_concat(title || coalesce(removed, '')) FROM aes") == before
+    assert desk.scalar("SELECT group_concat(title || coalesce(CAST(removed AS text), '')) FROM aes") == before
 
 
 def test_system_administrators_may(desk: Any) -> None:
@@ -230,10 +230,10 @@ def test_a_token_is_its_user_and_a_password_is_nobody(desk: Any) -> None:
 # The archive's own certificates
 
 
-def test_the_listener_s_certificate_is_made_once_with_its_authority(home: Any) -> None:
+def test_the_listener_s_certificate_is_made_once_with_its_authority(home: Any, site_of: Any) -> None:
     """In a home that has just been made."""
     now = [1_800_000_000_000]
-    with open_home(home.root, os.environ, lambda: now[0]) as opened:
+    with open_home(home.root, os.environ, lambda: now[0], site_of) as opened:
         peers = opened.services.peers
         assert peers.trusted() == ()
         first = peers.server_identity(("pacs.example.org",), now[0])
@@ -243,7 +243,7 @@ def test_the_listener_s_certificate_is_made_once_with_its_authority(home: Any) -
         certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(peers.trusted()[0].encode()))
         key: Any = serialization.load_pem_private_key(first[1].encode(), None)
         assert key.public_key() == certificate.public_key()
-    with open_home(home.root, os.environ, lambda: now[0]) as opened:
+    with open_home(home.root, os.environ, lambda: now[0], site_of) as opened:
         peers = opened.services.peers
         assert peers.server_identity(["pacs.example.org"], now[0]) == first
         assert peers.calling_identity(now[0]) == first
@@ -320,8 +320,8 @@ def provider(home: Any) -> Provider:
 
 
 @pytest.fixture
-def trusting(home: Any, provider: Provider) -> Any:
-    with open_home(home.root, os.environ, lambda: NOW, identity=provider.settings) as opened:
+def trusting(home: Any, site_of: Any, provider: Provider) -> Any:
+    with open_home(home.root, os.environ, lambda: NOW, site_of, identity=provider.settings) as opened:
         command = Context("", Via.COMMAND, NOW)
         opened.services.accounts.add_user(OPERATOR, "dr.roth", Role.RADIOLOGIST, command)
         yield opened.services
@@ -370,11 +370,11 @@ def test_without_an_issuer_nobody_s_word_counts(desk: Any, provider: Provider) -
 
 
 @pytest.mark.parametrize("missing", ["audience", "keys", "claim"])
-def test_half_an_issuer_is_refused(home: Any, provider: Provider, missing: str) -> None:
+def test_half_an_issuer_is_refused(home: Any, site_of: Any, provider: Provider, missing: str) -> None:
     settings = provider.settings | {missing: ""}
     with (
         pytest.raises(Violation, match="identity"),
-        open_home(home.root, os.environ, lambda: NOW, identity=settings),
+        open_home(home.root, os.environ, lambda: NOW, site_of, identity=settings),
     ):
         pass
 
