@@ -18,6 +18,8 @@ from leadglass.store import manifest
 from leadglass.store.manifest import Absent, Kept, Object
 from leadglass.store.vault import LABEL, Vault
 
+pytestmark = pytest.mark.sqlcipher  # the home's own file is what is copied
+
 OPERATOR = operator(1000, "op")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from leadglass.access.principal import Role, Via, operator
@@ -61,10 +62,12 @@ def delete(clinic: Any, who: Any, study: str = "1.2.3", **uids: Any) -> Any:
 
 def blobs_of(clinic: Any, study: str) -> list[Path]:
     with clinic.services.db.read() as connection:
-        rows = connection.exec_driver_sql(
-            "SELECT blob FROM instances JOIN series ON series_id = series.id JOIN studies ON series.study_id = studies.id "
-            "WHERE study_instance_uid = ?",
-            (study,),
+        rows = connection.execute(
+            sa.text(
+                "SELECT blob FROM instances JOIN series ON series_id = series.id "
+                "JOIN studies ON series.study_id = studies.id WHERE study_instance_uid = :study"
+            ),
+            {"study": study},
         )
         return [clinic.root / "objects" / row[0][:2] / row[0] for row in rows]
 
@@ -73,13 +76,13 @@ def check(clinic: Any) -> Any:
     return clinic.services.upkeep.check(OPERATOR, clinic.context(Via.COMMAND), deep=True)
 
 
-def test_a_study_goes_with_its_key_its_blobs_and_its_patient(filled: Any, admin: Any) -> None:
+def test_a_study_goes_with_its_key_its_blobs_and_its_patient(filled: Any, admin: Any, kind: str) -> None:
     blobs, others = blobs_of(filled, "1.2.3"), blobs_of(filled, "1.2.4")
     agreed = plan(filled, admin)
     assert (agreed.series, agreed.instances, agreed.whole) == (2, 3, True)
     done = delete(filled, admin)
     assert (done.series, done.instances, done.bytes, done.whole) == (2, 3, agreed.bytes, True)
-    assert (done.freed, done.left, done.overwritten) == (0, 0, True)
+    assert (done.freed, done.left, done.overwritten) == (0, 0, kind == "sqlcipher")
     assert not any(blob.exists() for blob in blobs)
     assert all(blob.exists() for blob in others)
     assert [filled.scalar(f"SELECT count(*) FROM {table}") for table in GONE] == [1, 1, 1, 1, 2, 1, 1]
@@ -177,6 +180,7 @@ def test_no_such_series_or_object(filled: Any, admin: Any, uids: dict[str, str])
         delete(filled, admin, **uids)
 
 
+@pytest.mark.sqlcipher
 def test_nothing_in_the_home_opens_what_was_deleted(filled: Any, admin: Any) -> None:
     """Somebody copied the blobs before. Neither free pages nor the log of the database hold a key, or a name."""
     copies = {blob.name: blob.read_bytes() for blob in blobs_of(filled, "1.2.3")}
@@ -249,7 +253,7 @@ def test_what_is_kept_aside_with_it_goes_or_stays_for_a_person(filled: Any, admi
     assert filled.scalar("SELECT count(*) FROM kept_aside") == 2
     done = delete(filled, admin)
     assert (done.instances, done.freed) == (4, 1)
-    assert filled.scalar("SELECT reason || ' ' || coalesce(study_id, '-') FROM kept_aside") == (
+    assert filled.scalar("SELECT reason || ' ' || coalesce(CAST(study_id AS text), '-') FROM kept_aside") == (
         "study-of-another-patient -"
     )
     assert check(filled).ok
@@ -301,6 +305,7 @@ def test_blobs_that_the_disk_does_not_let_go_are_counted_and_collected(
     assert check(filled).orphans == 3
 
 
+@pytest.mark.sqlcipher  # an older home is a copy of its folder
 def test_replaying_destroys_again_what_an_older_back_up_brings_back(
     filled: Any, admin: Any, tmp_path: Path
 ) -> None:

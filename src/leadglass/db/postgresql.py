@@ -29,7 +29,7 @@ _FLOOR: Final = (
     f"SELECT current_setting('fsync'), current_setting('full_page_writes'), "
     f"current_setting('synchronous_commit'), pg_advisory_xact_lock({_WRITERS})"
 )
-# Text is compared by code point, as in SQLite; and an index by a locale of the system's breaks with its updates.
+# Text is compared by code point, as in SQLite. An index by a locale breaks when the system's are updated.
 _KIND: Final = (
     "SELECT pg_encoding_to_char(encoding), datcollate FROM pg_database WHERE datname = current_database()"
 )
