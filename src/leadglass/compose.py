@@ -13,6 +13,7 @@ from leadglass.access.passwords import RFC_9106_SECOND, Hasher
 from leadglass.access.sessions import MINUTE, SessionLimits
 from leadglass.archive.accounts import Accounts
 from leadglass.archive.administration import Administration
+from leadglass.archive.already import Already
 from leadglass.archive.aside import Aside
 from leadglass.archive.backup import MAX_KEPT, Backups, HomeFiles, is_plain
 from leadglass.archive.commitment import Commitments
@@ -221,6 +222,7 @@ def _services(
         deliveries=Deliveries(ingest, settings.limits.object_mib * _MIB),
         deletion=Deletion(doorkeeper, ledger, keys, blobs),
         watched=Watched(doorkeeper, keyring.hashing_key("watched files")),
+        already=Already(doorkeeper),
         trail=Trail(doorkeeper),
         aside=Aside(doorkeeper),
         exposure=Exposure(doorkeeper),

@@ -69,7 +69,9 @@ def serve(opened: Opened, listening: Listening) -> None:
     with _socket(door) as listening_socket, open_doors(opened, clock, ours) as doors:
         url = door.url(listening_socket.getsockname()[1])
         estate = Estate(lambda: open_register(os.environ), lambda: has_register(os.environ), clock)
-        app = create_app(opened.services, estate, WebSettings(public_url=url), clock)
+        limits = opened.settings.limits
+        web = WebSettings(public_url=url, zip_members=limits.zip_members, zip_ratio=limits.zip_ratio)
+        app = create_app(opened.services, estate, web, clock)
         config = _uvicorn(app, opened.settings.limits.connections)
         config.load()
         config.ssl = context

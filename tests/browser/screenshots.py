@@ -83,6 +83,7 @@ def pages(study: dict[str, int]) -> dict[str, tuple[Role | None, str, Any]]:
         "long": (doctor, f"/studies/{study['A2608']}", ready),
         "absent": (doctor, "/studies/999", None),
         "denied": (doctor, "/record", None),
+        "upload": (Role.TECHNOLOGIST, "/upload", None),
         "aside": (Role.PACS_ADMINISTRATOR, "/aside", None),
         "exposure": (Role.PACS_ADMINISTRATOR, "/exposure", None),
         "record": (Role.AUDITOR, "/record", None),

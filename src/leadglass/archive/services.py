@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from leadglass.archive.accounts import Accounts
 from leadglass.archive.administration import Administration
+from leadglass.archive.already import Already
 from leadglass.archive.aside import Aside
 from leadglass.archive.backup import Backups
 from leadglass.archive.commitment import Commitments
@@ -48,6 +49,7 @@ class Services:
     watched: Watched
     deliveries: Deliveries
     deletion: Deletion
+    already: Already
     trail: Trail
     aside: Aside
     exposure: Exposure

@@ -216,6 +216,12 @@ def is_named(connection: sa.Connection, blob: str) -> bool:
     return connection.execute(_NAMED, {"blob": blob}).first() is not None
 
 
+def digests(connection: sa.Connection, uids: Sequence[str], department_id: int) -> dict[str, bytes]:
+    """The digest of the data set of each of these instances that one department has, by SOP Instance UID."""
+    rows = connection.execute(_digests, {"uids": sorted(set(uids)), "department": department_id})
+    return {row[0]: row[1] for row in rows} if uids else {}
+
+
 def totals(connection: sa.Connection) -> dict[str, int]:
     """How many rows of each kind, and the bytes of all objects."""
     return dict(connection.execute(_totals).mappings().one())
@@ -250,6 +256,16 @@ _instance_by_id = (
     sa.select(*COLUMNS[Level.INSTANCE])
     .select_from(_FROM[Level.INSTANCE])
     .where(_instances.c.id == bindparam("id"))
+)
+
+
+_digests = (
+    sa.select(_instances.c.sop_instance_uid, _instances.c.digest)
+    .select_from(_FROM[Level.INSTANCE])
+    .where(
+        _instances.c.sop_instance_uid.in_(bindparam("uids", expanding=True)),
+        _studies.c.department_id == bindparam("department"),
+    )
 )
 
 

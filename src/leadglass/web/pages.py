@@ -19,6 +19,7 @@ from leadglass.web.assets import HERE, Assets
 # Where each right leads; the first that a role has is where it lands.
 NAVIGATION: Final = (
     (Action.STUDY_SEARCH, "/studies", "Studies"),
+    (Action.OBJECT_INGEST, "/upload", "Upload"),
     (Action.ASIDE_REVIEW, "/aside", "Kept aside"),
     (Action.EXPOSURE_READ, "/exposure", "Exposure"),
     (Action.RECORD_READ, "/record", "Record"),
@@ -46,6 +47,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "study.export": "wrote a study to files",
     "archive.export": "began to write studies to files",
     "object.ingest": "put images in",
+    "object.compare": "asked whether images are here already",
     "commitment.request": "asked whether images are safe",
     "aside.review": "looked at what was kept aside",
     "record.read": "read the record",

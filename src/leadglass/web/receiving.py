@@ -15,7 +15,7 @@ from leadglass.archive.delivery import Delivery, Received
 from leadglass.errors import Denied, Violation
 from leadglass.web.accept import MediaRange, parse
 from leadglass.web.calls import Call, in_thread
-from leadglass.web.multipart import Reader
+from leadglass.web.multipart import Reader, Sink
 from leadglass.web.problems import BUSY, Refused
 
 BATCH: Final = 1 << 20  # bytes that wait while a thread is at work on those before
@@ -52,11 +52,13 @@ def now(call: Call) -> Context:
     return Context(given.address, given.via, call.site.clock(), given.shut)
 
 
-async def receive(call: Call, delivery: Delivery, boundary: str) -> list[Received]:
+async def receive(
+    call: Call, delivery: Delivery, boundary: str, *, skip_empty: bool = False
+) -> list[Received]:
     """All parts of the body, each durable and on the record or refused. Refused when too many come at once,
     Violation for a body that is no multipart; what of it came whole before that is kept."""
     try:
-        reader = _Reading(delivery, boundary)
+        reader = _Reading(_Chosen(delivery) if skip_empty else delivery, boundary)
         with _Place(call.site.deliveries):
             await _pour(call, reader)
             return await in_thread(call.site.delivery_workers, delivery.complete)
@@ -64,12 +66,33 @@ async def receive(call: Call, delivery: Delivery, boundary: str) -> list[Receive
         await asyncio.shield(in_thread(call.site.delivery_workers, delivery.abandon))
 
 
+class _Chosen:
+    """Passes over parts without a byte: a field of a form in which no file was chosen (HTML 4.10.22.7)."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+        self._is_empty = True
+
+    def begin(self) -> None:
+        self._is_empty = True
+
+    def write(self, piece: bytes | memoryview, /) -> None:
+        if self._is_empty:
+            self._delivery.begin()
+            self._is_empty = False
+        self._delivery.write(piece)
+
+    def end(self) -> None:
+        if not self._is_empty:
+            self._delivery.end()
+
+
 class _Reading:
     """The reader, in the thread of the moment. What still runs when its request is given up comes to nothing,
     for the delivery is over then; the lock keeps the two apart."""
 
-    def __init__(self, delivery: Delivery, boundary: str) -> None:
-        self._reader = Reader(boundary, delivery, MOST_PARTS)
+    def __init__(self, sink: Sink, boundary: str) -> None:
+        self._reader = Reader(boundary, sink, MOST_PARTS)
         self._lock = threading.Lock()
 
     def take(self, chunks: list[bytes]) -> None:

@@ -8,7 +8,18 @@ from __future__ import annotations
 from typing import Final
 
 from leadglass.access.policy import Action
-from leadglass.web import auth, deletion, exposure, operations, people, portal, quicklook, storing, studies
+from leadglass.web import (
+    auth,
+    deletion,
+    exposure,
+    operations,
+    people,
+    portal,
+    quicklook,
+    storing,
+    studies,
+    upload,
+)
 from leadglass.web.calls import Endpoint
 from leadglass.web.gate import Door, Needs, Route
 
@@ -24,6 +35,10 @@ def _page(
 
 def _dicomweb(path: str, endpoint: Endpoint, needs: Action, name: str, summary: str) -> Route:
     return Route("/dicom-web" + path, _GET, endpoint, needs, Door.DICOMWEB, name, summary)
+
+
+def _upload(path: str, endpoint: Endpoint, door: Door, name: str, summary: str) -> Route:
+    return Route(path, _POST, endpoint, Action.OBJECT_INGEST, door, name, summary, streams=True)
 
 
 def _store(path: str, name: str, summary: str) -> Route:
@@ -57,6 +72,13 @@ ROUTES: Final = (
     _page("/studies/{study}/delete", _POST, deletion.delete, _DELETE, "delete", "delete a study for good"),
     Route(_IMAGES, _GET, quicklook.images, _VIEW, Door.DATA, "images", "the images of a series, in order"),
     Route(_FRAME, _GET, quicklook.image, _VIEW, Door.DATA, "image", "one frame as JPEG"),
+    _page("/upload", _GET, upload.page, Action.OBJECT_INGEST, "upload", "bring images from the browser"),
+    _upload("/upload", upload.send, Door.PAGES, "upload-files", "files from a browser without script"),
+    _upload("/upload/objects", upload.objects, Door.DATA, "upload-objects", "objects from the upload page"),
+    Route(
+        "/upload/already", _POST, upload.already, Action.OBJECT_INGEST, Door.DATA, "upload-already",
+        "which objects are here already",
+    ),
     _page("/aside", _GET, portal.aside, Action.ASIDE_REVIEW, "aside", "what was kept aside"),
     _page("/exposure", _GET, exposure.exposure, Action.EXPOSURE_READ, "exposure", "what strangers get"),
     _page("/exposure/again", _POST, exposure.retest, Action.EXPOSURE_RETEST, "retest", "ask a port again"),

@@ -26,6 +26,8 @@ class WebSettings:
     answer_seconds: float = 60.0  # to the first byte of an answer
     send_seconds: float = 60.0  # for a peer to take one chunk
     workers: int = 16  # threads that ask the archive
+    zip_members: int = 200_000  # of a zip that the upload page opens
+    zip_ratio: int = 100
     deliveries: int = 16  # uploads under way; each holds a few MB
     delivery_workers: int = 4  # threads that take in what they bring
     image_workers: int = 4  # threads that wait for rendered frames, apart: pages stay quick beside them
