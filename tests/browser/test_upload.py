@@ -41,7 +41,7 @@ def page(signed_in):
 
 
 def held(world, study):
-    query, _ = query_from_pairs(Level.INSTANCE, [("StudyInstanceUID", study)])
+    query, _ = query_from_pairs(Level.INSTANCE, [("StudyInstanceUID", study)], limit=500)
     found = world.services.search.instances(world.principal(Role.TECHNOLOGIST), query, world.context(Via.WEB))
     return sorted(int(row.sop_instance_uid.rpartition(".")[2]) for row in found.rows)
 
