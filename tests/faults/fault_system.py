@@ -111,7 +111,7 @@ def break_database(opened: Opened, fault: Fault) -> None:
     for name in ("do_execute", "do_executemany", "do_execute_no_params"):
         through(name, lambda arguments: _statement(arguments[1]))
     through("do_commit", lambda _: "COMMIT")
-    through("sync", lambda _: "sync log", writer._log, fault.error)
+    through("sync", lambda _: "sync log", writer._ground._log, fault.error)
 
 
 def _statement(text: str) -> str:
