@@ -22,6 +22,7 @@ from leadglass.archive.delivery import Deliveries
 from leadglass.archive.doorkeeper import Doorkeeper
 from leadglass.archive.export import Export
 from leadglass.archive.exposure import Exposure
+from leadglass.archive.identities import Identities
 from leadglass.archive.ingest import Ingest
 from leadglass.archive.ledger import Ledger
 from leadglass.archive.listeners import Listeners
@@ -203,7 +204,7 @@ def _services(
         presence=presence,
         limits=limits,
     )
-    retrieve = Retrieve(doorkeeper, ledger, objects, limits)
+    retrieve = Retrieve(doorkeeper, ledger, objects, limits, settings.dicom.title)
     return Services(
         db=doorkeeper.db,
         doorkeeper=doorkeeper,
@@ -225,6 +226,7 @@ def _services(
         already=Already(doorkeeper),
         trail=Trail(doorkeeper),
         aside=Aside(doorkeeper),
+        identities=Identities(doorkeeper),
         exposure=Exposure(doorkeeper),
         upkeep=upkeep,
         backups=Backups(doorkeeper, _home_files(home, settings, keyring)),

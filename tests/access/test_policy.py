@@ -34,6 +34,8 @@ study.export       .           .            D                  .       .        
 object.ingest      .           D            D                  .       .                    A        D
 commitment.request .           D            D                  .       .                    .        D
 aside.review       .           .            D                  .       .                    .        .
+identity.correct   .           .            D                  .       .                    .        .
+study.received     .           .            D                  .       .                    .        .
 record.read        .           .            .                  A       .                    A        .
 record.verify      .           .            .                  A       A                    A        .
 system.status      .           .            .                  .       A                    A        .
@@ -47,6 +49,7 @@ ae.manage          .           .            .                  .       A        
 OWN, FOREIGN = 1, 2
 IMAGES = (
     Action.STUDY_SEARCH, Action.STUDY_VIEW, Action.STUDY_RETRIEVE, Action.STUDY_SEND, Action.STUDY_DELETE, Action.ASIDE_REVIEW,
+    Action.IDENTITY_CORRECT, Action.STUDY_RECEIVED,
 )  # fmt: skip
 KINDS = {Role.OPERATOR: Kind.OPERATOR, Role.APPLICATION_ENTITY: Kind.AE}
 DOORS = {Kind.OPERATOR: Via.COMMAND, Kind.AE: Via.DIMSE, Kind.JWT: Via.DIMSE}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from leadglass.db.engine import Site, Transaction
 from leadglass.errors import StorageFull
 from leadglass.record import reader
 from leadglass.record.reader import Recorded
+
+sys.path[:0] = [str(Path(__file__).parent)]  # its helpers
 
 NOW = 1_800_000_000_000
 OPERATOR = operator(1000, "op")

@@ -16,6 +16,7 @@ OWN = {
     "series": "1.2.3.1",
     "instance": "1.2.3.1.1.1",
     "frame": "1",
+    "patient": "1",
     "user": "1",
     "token": "1",
     "department": "1",

@@ -18,6 +18,8 @@ class Action(StrEnum):
     OBJECT_INGEST = "object.ingest"
     COMMITMENT_REQUEST = "commitment.request"
     ASIDE_REVIEW = "aside.review"
+    IDENTITY_CORRECT = "identity.correct"
+    STUDY_RECEIVED = "study.received"  # as it came, whatever was corrected since
     RECORD_READ = "record.read"
     RECORD_VERIFY = "record.verify"
     SYSTEM_STATUS = "system.status"

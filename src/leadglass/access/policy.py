@@ -94,6 +94,8 @@ _MATRIX: Final = {
     Action.OBJECT_INGEST:      (_N,         _D,           _D,        _N,      _N,          _A,       _D),
     Action.COMMITMENT_REQUEST: (_N,         _D,           _D,        _N,      _N,          _N,       _D),
     Action.ASIDE_REVIEW:       (_N,         _N,           _D,        _N,      _N,          _N,       _N),
+    Action.IDENTITY_CORRECT:   (_N,         _N,           _D,        _N,      _N,          _N,       _N),
+    Action.STUDY_RECEIVED:     (_N,         _N,           _D,        _N,      _N,          _N,       _N),
     Action.RECORD_READ:        (_N,         _N,           _N,        _A,      _N,          _A,       _N),
     Action.RECORD_VERIFY:      (_N,         _N,           _N,        _A,      _A,          _A,       _N),
     Action.SYSTEM_STATUS:      (_N,         _N,           _N,        _N,      _A,          _A,       _N),
@@ -140,6 +142,8 @@ SHOWS_PATIENTS: Final = frozenset(
         Action.STUDY_DELETE,
         Action.STUDY_EXPORT,
         Action.ASIDE_REVIEW,
+        Action.IDENTITY_CORRECT,
+        Action.STUDY_RECEIVED,
         Action.RECORD_READ,
     }
 )

@@ -23,6 +23,8 @@ _ACTIONS: Final[Mapping[Action, str]] = {
     Action.OBJECT_INGEST: "put objects in",
     Action.COMMITMENT_REQUEST: "ask for storage commitment",
     Action.ASIDE_REVIEW: "work on what was kept aside",
+    Action.IDENTITY_CORRECT: "merge patients, correct and move studies, and undo it",
+    Action.STUDY_RECEIVED: "retrieve what came, whatever was corrected since",
     Action.RECORD_READ: "read the access record",
     Action.RECORD_VERIFY: "verify the access record",
     Action.SYSTEM_STATUS: "see how the system is doing",

@@ -15,6 +15,7 @@ from leadglass.dicom.elements import DataSet
 from leadglass.dicom.part10 import Part10Parser
 from leadglass.dicom.values import integer, numbers, parse_date, text
 from leadglass.errors import IllegalIdentity
+from leadglass.index.identity import FIELDS, Identity
 from leadglass.index.records import ObjectFacts
 
 _UIDS: Final = ("SOPInstanceUID", "SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID")
@@ -92,6 +93,15 @@ def facts_of(parser: Part10Parser) -> ObjectFacts:
         requests=_requests(found, charset),
         **facts,
     )
+
+
+def identity_of(found: DataSet) -> Identity:
+    """Whose an object says it is, as the index reads it."""
+    charset = charset_of(found)
+    values = {
+        name: _text(found, _TEXTS[name][0], charset)[: _TEXTS[name][1]] for name in FIELDS if name in _TEXTS
+    }
+    return Identity(**values, birth_date=_date(_text(found, _DATES["birth_date"], charset)))
 
 
 def claims_of(parser: Part10Parser) -> ObjectFacts:

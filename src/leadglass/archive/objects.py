@@ -127,6 +127,11 @@ class Objects:
 
 def data_set(chunks: Iterator[bytes], limits: Limits) -> Iterator[bytes]:
     """The data set of a stored Part 10 file: everything behind preamble and File Meta Information."""
+    return taken_apart(chunks, limits)[1]
+
+
+def taken_apart(chunks: Iterator[bytes], limits: Limits) -> tuple[bytes, Iterator[bytes]]:
+    """A stored Part 10 file as its envelope (preamble, File Meta Information) and its data set."""
     parser, head = Part10Parser(limits, frozenset()), b""
     for chunk in chunks:
         at, head = len(head), head + chunk
@@ -134,5 +139,6 @@ def data_set(chunks: Iterator[bytes], limits: Limits) -> Iterator[bytes]:
             parser.feed(head[at : at + _PEEK])
             at += _PEEK
         if parser.dataset_offset is not None:
-            return chain((head[parser.dataset_offset :],), chunks)
+            offset = parser.dataset_offset
+            return head[:offset], chain((head[offset:],), chunks)
     raise Tampered("A stored object has no data set.")

@@ -6,20 +6,23 @@ Each call asks the policy, then has the access on the record, and only then retu
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
 
 from leadglass.access.policy import Action
 from leadglass.access.principal import Context, Principal
+from leadglass.archive.corrected import Corrected, corrections
 from leadglass.archive.doorkeeper import ABSENT, Doorkeeper
 from leadglass.archive.ledger import Access, Ledger
-from leadglass.archive.objects import Objects
+from leadglass.archive.objects import Objects, data_set, taken_apart
 from leadglass.archive.selection import Keys, Selection, Selector
 from leadglass.archive.zipped import MOST_INSTANCES, zipped
-from leadglass.dicom.dataset import Limits
+from leadglass.dicom.dataset import DatasetParser, Limits
+from leadglass.dicom.dictionary import transfer_syntax
 from leadglass.dicom.json import dumps
 from leadglass.dicom.part10 import Part10Parser
 from leadglass.errors import LeadglassError, LimitExceeded, NotFound, StorageFailed, Tampered
@@ -68,18 +71,23 @@ class _Selected:
     context: Context
     pages: Iterator[list[InstanceRow]]
     action: Action
+    corrected: Corrected | None
 
     def rows(self) -> Iterator[InstanceRow]:
         return (row for page in self.pages for row in page)
 
 
 class Retrieve:
-    def __init__(self, doorkeeper: Doorkeeper, ledger: Ledger, objects: Objects, limits: Limits) -> None:
+    def __init__(
+        self, doorkeeper: Doorkeeper, ledger: Ledger, objects: Objects, limits: Limits, system: str
+    ) -> None:
+        """`system`: as what this archive names itself where it modifies objects."""
         self._doorkeeper = doorkeeper
         self._ledger = ledger
         self._objects = objects
         self._limits = limits
-        self._selector = Selector(doorkeeper, ledger, objects, limits)
+        self._system = system
+        self._selector = Selector(doorkeeper, ledger, objects, limits, system)
 
     def select(
         self,
@@ -125,7 +133,7 @@ class Retrieve:
         instance_uid: str | None = None,
     ) -> Iterator[bytes]:
         """One DICOM JSON object (PS3.18 F.2) per instance, without its pixel data."""
-        return self._metadata(self._selected(who, context, study_uid, series_uid, instance_uid))
+        return self._metadata(self._selected(who, context, (study_uid, series_uid, instance_uid)))
 
     def objects(
         self,
@@ -136,8 +144,22 @@ class Retrieve:
         series_uid: str | None = None,
         instance_uid: str | None = None,
     ) -> Iterator[StoredObject]:
-        """Part 10 files as they were received. Take each one's chunks before asking for the next."""
-        return self._stored(self._selected(who, context, study_uid, series_uid, instance_uid))
+        """Part 10 files: byte by byte as they came, but of a corrected study with the identity that it shows.
+        Take each one's chunks before asking for the next."""
+        return self._stored(self._selected(who, context, (study_uid, series_uid, instance_uid)))
+
+    def received(
+        self,
+        who: Principal,
+        context: Context,
+        *,
+        study_uid: str,
+        series_uid: str | None = None,
+        instance_uid: str | None = None,
+    ) -> Iterator[StoredObject]:
+        """Part 10 files as they came, whatever was corrected since: for those who may have that."""
+        uids = study_uid, series_uid, instance_uid
+        return self._stored(self._selected(who, context, uids, Action.STUDY_RECEIVED))
 
     def zipped(self, who: Principal, study_id: int, context: Context) -> Iterator[bytes]:
         """The study as a zip with a DICOMDIR, in pieces. NotFound when foreign or absent; LimitExceeded."""
@@ -168,7 +190,7 @@ class Retrieve:
     ) -> Iterator[Exported]:
         with self._serving(selected):
             for row in selected.rows():
-                digest = self._objects.digest(row.id)
+                digest = self._objects.digest(row.id) if selected.corrected is None else None
                 if is_there(row, digest):
                     yield Exported(row, digest)
                     continue
@@ -182,10 +204,10 @@ class Retrieve:
         self,
         who: Principal,
         context: Context,
-        study_uid: str,
-        series_uid: str | None,
-        instance_uid: str | None,
+        uids: tuple[str, str | None, str | None],
+        action: Action = Action.STUDY_RETRIEVE,
     ) -> _Selected:
+        study_uid, series_uid, instance_uid = uids
         match: list[tuple[str, Match]] = []
         if series_uid is not None:
             match.append(("SeriesInstanceUID", Single(series_uid)))
@@ -193,7 +215,7 @@ class Retrieve:
             match.append(("SOPInstanceUID", Single(instance_uid)))
         with self._doorkeeper.db.read() as connection:
             study = _study_of(connection, study_uid)
-        return self._of_study(who, context, study, match)
+        return self._of_study(who, context, study, match, action)
 
     def _of_study(
         self,
@@ -210,7 +232,14 @@ class Retrieve:
             self._doorkeeper.require_study(who, action, context, None)
             raise NotFound(ABSENT)
         self._enter(who, action, study, context)
-        return _Selected(who, study, context, _chained(first, pages), action)
+        corrected = (
+            self._corrected(study) if study.corrected and action is not Action.STUDY_RECEIVED else None
+        )
+        return _Selected(who, study, context, _chained(first, pages), action, corrected)
+
+    def _corrected(self, study: StudyRow) -> Corrected | None:
+        with self._doorkeeper.db.read() as connection:
+            return corrections(connection, (study.id,), self._system).get(study.id)
 
     def _enter(self, who: Principal, action: Action, study: StudyRow, context: Context) -> None:
         """Have the access on the record before anything is returned; serving joins it later."""
@@ -240,11 +269,13 @@ class Retrieve:
     def _metadata(self, selected: _Selected) -> Iterator[bytes]:
         with self._serving(selected) as access:
             for row in selected.rows():
-                document = self._document(row)
+                document = self._document(row, selected.corrected)
                 access.count(headers=1)
                 yield document
 
-    def _document(self, row: InstanceRow) -> bytes:
+    def _document(self, row: InstanceRow, corrected: Corrected | None) -> bytes:
+        if corrected is not None:
+            return self._corrected_document(row, corrected)
         with self._objects.open(row.id) as reader:
             parser = Part10Parser(self._limits)
             for chunk in reader.chunks():
@@ -256,12 +287,50 @@ class Retrieve:
         assert parser.dataset is not None
         return dumps(parser.dataset.elements)
 
+    def _corrected_document(self, row: InstanceRow, corrected: Corrected) -> bytes:
+        """Out of what is delivered, so that both say the same."""
+        syntax = transfer_syntax(row.transfer_syntax_uid)
+        parser = DatasetParser(syntax, self._limits)
+        with ExitStack() as stack:
+            for chunk in corrected.delivered(self._opener(row, stack), syntax, self._limits).chunks:
+                parser.feed(chunk)
+                if parser.header_complete:
+                    break
+            else:
+                parser.close()
+        return dumps(parser.elements)
+
+    def _opener(self, row: InstanceRow, stack: ExitStack) -> Callable[[], Iterator[bytes]]:
+        """Opens the data set; all that was opened is closed with the stack."""
+        return lambda: data_set(stack.enter_context(self._objects.open(row.id)).chunks(), self._limits)
+
     def _stored(self, selected: _Selected) -> Generator[StoredObject, None, None]:
         with self._serving(selected) as access:
             for row in selected.rows():
+                if selected.corrected is not None:
+                    yield from self._stored_corrected(row, selected.corrected, access)
+                    continue
                 with self._objects.open(row.id) as reader:
                     access.count(instances=1, bytes=row.size)
                     yield StoredObject(row, row.size, reader.chunks())
+
+    def _stored_corrected(
+        self, row: InstanceRow, corrected: Corrected, access: Access
+    ) -> Iterator[StoredObject]:
+        """Its size is told before its bytes: where only the end of them tells it, they are made twice."""
+        syntax = transfer_syntax(row.transfer_syntax_uid)
+        with ExitStack() as stack:
+            reader = stack.enter_context(self._objects.open(row.id))
+            envelope, first = taken_apart(reader.chunks(), self._limits)
+            opened, again = iter((first,)), self._opener(row, stack)
+            made = corrected.delivered(lambda: next(opened, None) or again(), syntax, self._limits)
+            if made.growth is None:
+                size = len(envelope) + sum(map(len, made.chunks))
+                made = corrected.delivered(again, syntax, self._limits)
+            else:
+                size = row.size + made.growth
+            access.count(instances=1, bytes=size)
+            yield StoredObject(row, size, chain((envelope,), made.chunks))
 
 
 def _study_of(connection: sa.Connection, study_uid: str) -> StudyRow | None:

@@ -15,10 +15,12 @@ from typing import Final
 
 from leadglass.access.policy import Action, Decision, Resource, decide
 from leadglass.access.principal import Context, Principal
+from leadglass.archive.corrected import Corrected, corrections
 from leadglass.archive.doorkeeper import Doorkeeper
 from leadglass.archive.ledger import Access, Ledger
 from leadglass.archive.objects import Objects, data_set
 from leadglass.dicom.dataset import Limits
+from leadglass.dicom.dictionary import transfer_syntax
 from leadglass.errors import Denied, LeadglassError, LimitExceeded
 from leadglass.index import selection
 from leadglass.index.rows import StudyRow
@@ -36,7 +38,8 @@ Kind = tuple[str, str]  # SOP class and transfer syntax: what a peer must accept
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One instance on its way out: its data set as it is kept, without the file's envelope.
+    """One instance on its way out: its data set as it is kept, without the file's envelope; where its study
+    was corrected, with the identity that the study shows.
 
     `chunks` is None when it does not go out: nobody wanted it, or `error` says what is wrong with it. Every
     chunk is authenticated; Tampered ends the iteration. Take them before asking for the next delivery.
@@ -65,6 +68,7 @@ class Selection:
     _limits: Limits
     _enter: Callable[[int], Access]
     _leave: Callable[[Access], None]
+    _corrected: Mapping[int, Corrected]  # by study: those that somebody corrected
 
     @property
     def count(self) -> int:
@@ -104,22 +108,33 @@ class Selection:
         """One object that cannot be opened does not keep the others back."""
         with ExitStack() as stack:
             try:
-                reader = stack.enter_context(opener())
-                chunks = data_set(reader.chunks(), self._limits)
+                chunks = self._data_set(
+                    located, lambda: data_set(stack.enter_context(opener()).chunks(), self._limits)
+                )
             except LeadglassError as error:
                 yield _delivery(located, error=error)
             else:
                 yield _delivery(located, chunks=chunks, access=access)
 
+    def _data_set(self, located: Located, opened: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
+        corrected = self._corrected.get(located.sealed.study_id)
+        if corrected is None:
+            return opened()
+        syntax = transfer_syntax(located.sealed.transfer_syntax_uid)
+        return corrected.delivered(opened, syntax, self._limits).chunks
+
 
 class Selector:
     """Asks the index and the policy what a retrieval may take."""
 
-    def __init__(self, doorkeeper: Doorkeeper, ledger: Ledger, objects: Objects, limits: Limits) -> None:
+    def __init__(
+        self, doorkeeper: Doorkeeper, ledger: Ledger, objects: Objects, limits: Limits, system: str
+    ) -> None:
         self._doorkeeper = doorkeeper
         self._ledger = ledger
         self._objects = objects
         self._limits = limits
+        self._system = system
 
     def select(
         self,
@@ -156,7 +171,15 @@ class Selector:
             self._limits,
             lambda study_id: self._ledger.enter(who, action, by_id[study_id], context, to),
             lambda access: self._ledger.leave(access, context.now),
+            self._corrections(studies),
         )
+
+    def _corrections(self, studies: list[StudyRow]) -> dict[int, Corrected]:
+        corrected = [study.id for study in studies if study.corrected]
+        if not corrected:
+            return {}
+        with self._doorkeeper.db.read() as connection:
+            return corrections(connection, corrected, self._system)
 
     def _allowed(
         self, who: Principal, action: Action, found: list[StudyRow], keys: Keys, context: Context

@@ -15,6 +15,7 @@ from leadglass.archive.delivery import Deliveries
 from leadglass.archive.doorkeeper import Doorkeeper
 from leadglass.archive.export import Export
 from leadglass.archive.exposure import Exposure
+from leadglass.archive.identities import Identities
 from leadglass.archive.ingest import Ingest
 from leadglass.archive.ledger import Ledger
 from leadglass.archive.listeners import Listeners
@@ -52,6 +53,7 @@ class Services:
     already: Already
     trail: Trail
     aside: Aside
+    identities: Identities
     exposure: Exposure
     upkeep: Upkeep
     backups: Backups

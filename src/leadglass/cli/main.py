@@ -25,6 +25,7 @@ from leadglass.cli import (
     homes,
     intake,
     migrate,
+    patient,
     record,
     retrieve,
     scan,
@@ -90,6 +91,7 @@ app.command("export")(export.export)
 app.add_typer(users.app, name="user")
 app.add_typer(tokens.app, name="token")
 app.add_typer(ae.app, name="ae")
+app.add_typer(patient.app, name="patient")
 app.command("echo")(echo.echo)
 app.command("find")(find.find)
 app.command("retrieve")(retrieve.retrieve)

@@ -92,26 +92,26 @@ def canonical(chunks: Iterable[bytes], syntax: TransferSyntax, limits: Limits) -
     """The data set in the form that all its encodings in this transfer syntax have in common, in chunks:
     delimiters for lengths (PS3.5 7.5), no group lengths, no padding of a file (PS3.10 7.2), not deflated, and
     fragments are OB (A.4). All else counts, order too. Any transfer syntax. Raises as `transcode`."""
-    rewriter = _Rewriter(syntax, syntax, limits, is_canonical=True)
-    return rewriter.rewritten(_inflated(chunks, Inflater(limits)) if syntax.deflated else chunks)
+    rewriter = Rewriter(syntax, syntax, limits, is_canonical=True)
+    return rewriter.rewritten(inflated(chunks, Inflater(limits)) if syntax.deflated else chunks)
 
 
 def _transcoded(
     chunks: Iterable[bytes], source: TransferSyntax, target: TransferSyntax, limits: Limits
 ) -> Iterator[bytes]:
-    rewriter = _Rewriter(source, target, limits)
+    rewriter = Rewriter(source, target, limits)
     inflater = Inflater(limits) if source.deflated else None
-    written = rewriter.rewritten(_inflated(chunks, inflater) if inflater else chunks)
-    yield from _deflated(written) if target.deflated else written
+    written = rewriter.rewritten(inflated(chunks, inflater) if inflater else chunks)
+    yield from deflated_chunks(written) if target.deflated else written
 
 
-def _inflated(chunks: Iterable[bytes], inflater: Inflater) -> Iterator[bytes]:
+def inflated(chunks: Iterable[bytes], inflater: Inflater) -> Iterator[bytes]:
     for chunk in chunks:
         yield from inflater.feed(chunk)
     inflater.close()
 
 
-def _deflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def deflated_chunks(chunks: Iterable[bytes]) -> Iterator[bytes]:
     stream = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     size = 0
     for chunk in chunks:
@@ -140,7 +140,7 @@ class _Held(NamedTuple):
     length: int
 
 
-class _Rewriter:
+class Rewriter:
     """Bytes of a data set in, bytes of the same data set out."""
 
     def __init__(

@@ -90,6 +90,11 @@ def encode_dataset(elements: Elements, syntax: TransferSyntax) -> bytes:
     return deflated(encoded) if syntax.deflated else encoded
 
 
+def encode_elements(elements: Elements, to: Writer) -> bytes:
+    """As `encode_dataset`, in the encoding of `to`."""
+    return _encode(elements, to)
+
+
 def deflated(data: bytes) -> bytes:
     """PS3.5 A.5: a raw deflate stream, of even length."""
     stream = zlib.compressobj(wbits=-zlib.MAX_WBITS)

@@ -38,6 +38,7 @@ STUDY: Final = (
     _studies.c.department_id,
     _studies.c.received,
     _studies.c.sop_classes,
+    _studies.c.corrected,
 )
 SERIES: Final = (
     _series.c.id,

@@ -18,8 +18,9 @@ from sqlalchemy import bindparam
 
 from leadglass.db.engine import Transaction
 from leadglass.db.prepared import Prepared
-from leadglass.index import schema
-from leadglass.index.names import name_key, name_words
+from leadglass.index import identity, persons, schema
+from leadglass.index.identity import FIELDS, Identity
+from leadglass.index.names import name_key
 from leadglass.index.rows import Sealed
 
 
@@ -105,6 +106,7 @@ class _Study:
     study_date: str
     study_time: str
     sop_classes: set[str]
+    corrected: int = 0
 
 
 @dataclass(slots=True)
@@ -143,6 +145,7 @@ _find_study = Prepared(
         schema.studies.c.study_date,
         schema.studies.c.study_time,
         schema.studies.c.sop_classes,
+        schema.studies.c.corrected,
     ).where(schema.studies.c.study_instance_uid == bindparam("uid"))
 )
 _find_series = Prepared(
@@ -150,16 +153,10 @@ _find_series = Prepared(
         schema.series.c.series_instance_uid == bindparam("uid")
     )
 )
-_find_patient = sa.select(schema.patients.c.id).where(
-    schema.patients.c.patient_id == bindparam("patient_id"),
-    schema.patients.c.issuer == bindparam("issuer"),
-    schema.patients.c.anchor == bindparam("anchor"),
-)
 _insert_instance = Prepared(
     sa.insert(schema.instances),
     [column.name for column in schema.instances.columns if column.name != "id"],
 )
-_insert_words = sa.insert(schema.study_words)
 _insert_modality = sa.insert(schema.study_modalities)
 _insert_requests = sa.insert(schema.series_requests)
 _set_modalities = (
@@ -197,7 +194,7 @@ def place(tx: Transaction, facts: ObjectFacts, department_id: int, now: int) -> 
     group = _group(tx)
     study = _study(tx, group, facts.study_instance_uid)
     if study is not None:
-        if (study.patient_id, study.issuer) != (facts.patient_id, facts.issuer):
+        if not _is_of(tx, study, facts):
             return Misfit(Clash.OTHER_PATIENT, study.id)
         if study.department_id != department_id:
             return Misfit(Clash.OTHER_DEPARTMENT, study.id)
@@ -205,6 +202,8 @@ def place(tx: Transaction, facts: ObjectFacts, department_id: int, now: int) -> 
     if series is not None and (study is None or series[1] != study.id):
         return Misfit(Clash.OTHER_STUDY, series[1])
     is_new_study = study is None
+    if study is not None and study.corrected and _shows(study, facts):
+        identity.note_joined(tx, study.id)
     if study is None:
         study = group.studies[facts.study_instance_uid] = _new_study(tx, facts, department_id, now)
     if series is None:
@@ -213,6 +212,22 @@ def place(tx: Transaction, facts: ObjectFacts, department_id: int, now: int) -> 
         _add_modality(tx, study, facts.modality)
     _add_sop_class(tx, study, facts.sop_class_uid)
     return Place(study.id, series[0], is_new_study)
+
+
+def forget_studies(tx: Transaction) -> None:
+    """To be called when a unit has changed what studies show: what the group remembers of them may be old."""
+    _group(tx).studies.clear()
+
+
+def _shows(study: _Study, facts: ObjectFacts) -> bool:
+    return (study.patient_id, study.issuer) == (facts.patient_id, facts.issuer)
+
+
+def _is_of(tx: Transaction, study: _Study, facts: ObjectFacts) -> bool:
+    """Whether an object is of the study's patient: as shown, or as shown before a correction."""
+    if _shows(study, facts):
+        return True
+    return bool(study.corrected) and identity.came_as(tx, study.id, facts.patient_id, facts.issuer)
 
 
 def add_instance(tx: Transaction, facts: ObjectFacts, series_id: int, sealed: Sealed, now: int) -> int:
@@ -275,9 +290,17 @@ def _flush(tx: Transaction) -> None:
 def _study(tx: Transaction, group: _Group, uid: str) -> _Study | None:
     known = group.studies.get(uid)
     if known is None and (rows := tx.fetch(_find_study, {"uid": uid})):
-        study_id, patient_id, issuer, department_id, modalities, date, time, classes = rows[0]
+        study_id, patient_id, issuer, department_id, modalities, date, time, classes, corrected = rows[0]
         known = group.studies[uid] = _Study(
-            study_id, patient_id, issuer, department_id, _apart(modalities), date, time, _apart(classes)
+            study_id,
+            patient_id,
+            issuer,
+            department_id,
+            _apart(modalities),
+            date,
+            time,
+            _apart(classes),
+            corrected,
         )
     return known
 
@@ -291,16 +314,19 @@ def _series(tx: Transaction, group: _Group, uid: str) -> tuple[int, int] | None:
 
 
 def _new_study(tx: Transaction, facts: ObjectFacts, department_id: int, now: int) -> _Study:
+    came = Identity(*(getattr(facts, name) for name in FIELDS))
+    merges, shown = identity.rules(tx, came, department_id)
+    uid = facts.study_instance_uid
     values = {
-        "study_instance_uid": facts.study_instance_uid,
-        "patient": _patient(tx, facts, now),
+        "study_instance_uid": uid,
+        "patient": persons.patient_of(tx, shown.patient_id, shown.issuer, uid, now),
         "department_id": department_id,
-        "patient_name": facts.patient_name,
-        "name_key": name_key(facts.patient_name),
-        "patient_id": facts.patient_id,
-        "issuer": facts.issuer,
-        "birth_date": facts.birth_date,
-        "sex": facts.sex,
+        "patient_name": shown.patient_name,
+        "name_key": name_key(shown.patient_name),
+        "patient_id": shown.patient_id,
+        "issuer": shown.issuer,
+        "birth_date": shown.birth_date,
+        "sex": shown.sex,
         "study_date": facts.study_date,
         "study_time": facts.study_time,
         "accession_number": facts.accession_number,
@@ -310,30 +336,22 @@ def _new_study(tx: Transaction, facts: ObjectFacts, department_id: int, now: int
         "referring_key": name_key(facts.referring_physician),
         "sop_classes": facts.sop_class_uid,
         "received": now,
+        "corrected": len(merges),
     }
     study_id = _inserted(tx, sa.insert(schema.studies), values)
-    if words := name_words(facts.patient_name):
-        tx.execute(_insert_words, [{"word": word, "study_id": study_id} for word in sorted(words)])
+    persons.add_words(tx, shown.patient_name, (study_id,))
+    identity.note_came(tx, study_id, merges)
     return _Study(
         study_id,
-        facts.patient_id,
-        facts.issuer,
+        shown.patient_id,
+        shown.issuer,
         department_id,
         set(),
         facts.study_date,
         facts.study_time,
         {facts.sop_class_uid},
+        len(merges),
     )
-
-
-def _patient(tx: Transaction, facts: ObjectFacts, now: int) -> int:
-    key = {
-        "patient_id": facts.patient_id,
-        "issuer": facts.issuer,
-        "anchor": "" if facts.patient_id else facts.study_instance_uid,
-    }
-    found = tx.execute(_find_patient, key).scalar_one_or_none()
-    return found if found is not None else _inserted(tx, sa.insert(schema.patients), {**key, "created": now})
 
 
 def _new_series(tx: Transaction, facts: ObjectFacts, study_id: int) -> tuple[int, int]:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from leadglass.db.engine import Transaction
 from leadglass.db.numbers import retire
-from leadglass.index import records, schema
+from leadglass.index import identity, persons, records, schema
 from leadglass.index.counts import recount
 from leadglass.index.records import Clash
 from leadglass.index.upkeep import damage, lost
@@ -121,9 +121,9 @@ def _remove_study(tx: Transaction, study_id: int) -> None:
     patient = tx.execute(sa.select(_studies.c.patient).where(_studies.c.id == study_id)).scalar_one()
     for table in (schema.study_words, schema.study_modalities):
         tx.execute(sa.delete(table).where(table.c.study_id == study_id))
+    identity.forget_study(tx, study_id)
     _delete(tx, _studies, (study_id,))
-    others = sa.select(_studies.c.id).where(_studies.c.patient == patient).exists()
-    tx.execute(sa.delete(schema.patients).where(schema.patients.c.id == patient, ~others))
+    persons.forget_empty(tx, (patient,))
 
 
 def _objects(tx: sa.Connection | Transaction, study_id: int) -> Sequence[Any]:

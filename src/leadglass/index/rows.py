@@ -27,6 +27,7 @@ class StudyRow:
     department_id: int
     received: int  # ms since the epoch, UTC
     sop_classes: tuple[str, ...] = ()
+    corrected: int = 0  # changes of its patient's identity in force: 0, and it is delivered as it came
 
 
 @dataclass(frozen=True, slots=True)

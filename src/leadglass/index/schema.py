@@ -1,4 +1,5 @@
-"""Tables of the four levels of the Query/Retrieve information model (PS3.4 C.6) and what was kept aside.
+"""Tables of the four levels of the Query/Retrieve information model (PS3.4 C.6), what was kept aside, and
+what people changed of patients' identities.
 
 A study carries the patient's name, birth date and sex as they came with it: one Patient ID under two
 names is for a person to resolve, and until then each study shows what its own images say.
@@ -41,7 +42,7 @@ def _object_columns() -> list[sa.Column]:  # type: ignore[type-arg]
 patients = sa.Table(
     "patients",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", sa.Integer, primary_key=True, default=unused("patients")),
     _text("issuer", 64),
     _text("patient_id", 64),
     _text("anchor", 64),
@@ -88,6 +89,8 @@ studies = sa.Table(
     sa.Column("series_count", sa.Integer, nullable=False, server_default="0"),
     sa.Column("instance_count", sa.Integer, nullable=False, server_default="0"),
     sa.Column("received", sa.BigInteger, nullable=False),
+    # How many changes of identity are in force for it (`index.identity`); 0: it is delivered as it came.
+    sa.Column("corrected", sa.Integer, nullable=False, server_default="0"),
     # All that the study list is searched by, in its order: a search without a better index reads this one
     # from the newest on and visits no row of the table. The first is the same in a third of the pages.
     sa.Index("ix_studies_recent", "study_date", "study_time", "id", "department_id", "modalities"),
@@ -95,10 +98,11 @@ studies = sa.Table(
     sa.Index("ix_studies_department_recent", "department_id", "study_date", "study_time", "id"),
     # A patient's studies, the newest of them first or last: what a list of patients shows of each.
     sa.Index("ix_studies_patient_recent", "patient", "study_date", "study_time", "id"),
-    sa.Index("ix_studies_patient_id", "patient_id"),
+    # This one tells besides which ID is two people's, the one of birth dates which person has two IDs.
+    sa.Index("ix_studies_patient_id", "patient_id", "issuer", "name_key", "birth_date", "department_id"),
     sa.Index("ix_studies_accession_number", "accession_number"),
     sa.Index("ix_studies_name_key", "name_key"),
-    sa.Index("ix_studies_birth_date", "birth_date"),
+    sa.Index("ix_studies_birth_date", "birth_date", "name_key", "patient_id", "issuer", "department_id"),
     sa.Index("ix_studies_study_id", "study_id"),
 )
 
@@ -193,4 +197,65 @@ kept_aside = sa.Table(
     sa.Column("received", sa.BigInteger, nullable=False),
     *_object_columns(),
     sa.UniqueConstraint("sop_instance_uid", "digest", "reason", "department_id"),
+)
+
+
+_IDENTITY = (("patient_name", 400), ("patient_id", 64), ("issuer", 64), ("birth_date", 8), ("sex", 16))
+
+# A change of identity: what it set (null: that it left alone) of which studies (`identity_studies`), in force
+# until it is undone. `from_…` is the patient it was about; after a merge, studies that still come for that
+# patient to the departments it was made for are changed too.
+identity_changes = sa.Table(
+    "identity_changes",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, default=unused("identity_changes")),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("made", sa.BigInteger, nullable=False),
+    sa.Column("actor", sa.String(200), nullable=False),
+    sa.Column("reason", sa.String(400), nullable=False),
+    _text("from_patient_id", 64),
+    _text("from_issuer", 64),
+    *(sa.Column(name, _string(length)) for name, length in _IDENTITY),
+    sa.Column("undone", sa.BigInteger),
+    sa.Column("undone_by", sa.String(200), nullable=False, server_default=""),
+    sa.Column("undone_reason", sa.String(400), nullable=False, server_default=""),
+    sa.Index("ix_identity_changes_from", "from_patient_id", "from_issuer"),
+    sa.Index("ix_identity_changes_to", "patient_id", "issuer"),
+)
+
+# Which departments a change touched; `source`: those whose studies it changed, and changes.
+identity_departments = sa.Table(
+    "identity_departments",
+    metadata,
+    sa.Column("change_id", sa.Integer, sa.ForeignKey("identity_changes.id"), primary_key=True),
+    sa.Column(
+        "department_id", sa.Integer, sa.ForeignKey("departments.id"), primary_key=True, autoincrement=False
+    ),
+    sa.Column("source", sa.Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# A study under a change, and what it showed before. `came`: it came after the change. `joined`: how many
+# images have come for it since with the identity that the change gave it.
+identity_studies = sa.Table(
+    "identity_studies",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("change_id", sa.Integer, sa.ForeignKey("identity_changes.id"), nullable=False, index=True),
+    sa.Column(
+        "study_id", sa.Integer, sa.ForeignKey("studies.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    *(_text(name, length) for name, length in _IDENTITY),
+    sa.Column("came", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("joined", sa.Integer, nullable=False, server_default="0"),
+)
+
+# Proposals that somebody said no to, by a digest of what was proposed.
+identity_dismissals = sa.Table(
+    "identity_dismissals",
+    metadata,
+    sa.Column("proposal", sa.LargeBinary(32), primary_key=True),
+    sa.Column("dismissed", sa.BigInteger, nullable=False),
+    sa.Column("actor", sa.String(200), nullable=False),
+    sa.Column("reason", sa.String(400), nullable=False),
 )

@@ -82,7 +82,7 @@ async def _study_list(
     template: str = "studies.html",
     page: int | None = None,
 ) -> Response:
-    page = page or _page_number(call)
+    page = page or page_number(call)
     found, error = None, ""
     try:
         query = portal_query(**terms, limit=STUDIES_PER_PAGE, offset=(page - 1) * STUDIES_PER_PAGE)
@@ -117,7 +117,7 @@ def _terms(form: Mapping[str, str], fields: tuple[str, ...]) -> dict[str, str]:
     return {name: form[name].strip()[:_TERM_LENGTH] for name in fields if form.get(name, "").strip()}
 
 
-def _page_number(call: Call) -> int:
+def page_number(call: Call) -> int:
     text = call.request.query_params.get("page", "1")
     return min(max(int(text), 1), LAST_PAGE) if text.isascii() and text.isdigit() and len(text) < 8 else 1
 
@@ -161,7 +161,7 @@ async def search_record(call: Call) -> Response:
 
 
 async def aside(call: Call) -> Response:
-    page = _page_number(call)
+    page = page_number(call)
     found = await call.ask(
         call.services.aside.page,
         call.who,

@@ -37,6 +37,7 @@ async def study(call: Call) -> Response:
         series=series,
         may_download=not narrow(call.who, Action.STUDY_RETRIEVE, call.context).nothing,
         may_delete=may_delete(call, view.study.department_id),
+        may_correct=not narrow(call.who, Action.IDENTITY_CORRECT, call.context).nothing,
         **frame(call),
     )
 

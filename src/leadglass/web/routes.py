@@ -13,6 +13,7 @@ from leadglass.web import (
     deletion,
     exposure,
     operations,
+    patients,
     people,
     portal,
     quicklook,
@@ -53,6 +54,7 @@ _IMAGES, _FRAME = "/series/{series}/images", "/instances/{instance}/frames/{fram
 _USERS, _USER = Action.USER_MANAGE, "/users/{user}"
 _SEARCH, _VIEW, _RETRIEVE = Action.STUDY_SEARCH, Action.STUDY_VIEW, Action.STUDY_RETRIEVE
 _DELETE = Action.STUDY_DELETE
+_IDENTITY: Final = Action.IDENTITY_CORRECT
 
 ROUTES: Final = (
     _page("/", _GET, portal.landing, Needs.SIGNED_IN, "start", "to the first page of one's role"),
@@ -80,6 +82,16 @@ ROUTES: Final = (
         "which objects are here already",
     ),
     _page("/aside", _GET, portal.aside, Action.ASIDE_REVIEW, "aside", "what was kept aside"),
+    _page("/patients", _GET, patients.patients, _IDENTITY, "patients", "who may be here twice"),
+    _page("/patients", _POST, patients.find_patient, _IDENTITY, "find-patient", "find a patient by ID"),
+    _page("/patients/dismiss", _POST, patients.dismiss, _IDENTITY, "dismiss-doubt", "propose it no more"),
+    _page("/patients/history", _GET, patients.history, _IDENTITY, "patient-history", "changes of identity"),
+    _page("/patients/undo", _POST, patients.undo, _IDENTITY, "undo-change", "say what undoing does; undo"),
+    _page("/patients/{patient}", _GET, patients.patient, _IDENTITY, "patient", "one patient, with studies"),
+    _page(
+        "/patients/{patient}/change", _POST, patients.change, _IDENTITY, "change-patient",
+        "say what a merge, correction or move does; do it",
+    ),
     _page("/exposure", _GET, exposure.exposure, Action.EXPOSURE_READ, "exposure", "what strangers get"),
     _page("/exposure/again", _POST, exposure.retest, Action.EXPOSURE_RETEST, "retest", "ask a port again"),
     _page("/record", _GET, portal.record, Action.RECORD_READ, "record", "the access record"),

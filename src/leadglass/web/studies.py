@@ -119,10 +119,14 @@ def _whole_number(parameters: QueryParams, name: str, otherwise: int) -> int:
 
 
 async def retrieve(call: Call) -> Response:
-    """Objects as they were stored, one after the other; a single one also as plain application/dicom."""
+    """Objects as they were stored, one after the other; a single one also as plain application/dicom. Of a
+    corrected study with the identity that it shows; with `received=true` as they came, for those who may."""
     uids = _uids(call)
     form = _object_form(_accepted(call), single="instance" in uids)
-    objects = await call.ask(call.services.retrieve.objects, call.who, call.context, **_arguments(uids))
+    as_received = call.request.query_params.get("received", "").lower() == "true"
+    ways = call.services.retrieve
+    taken = ways.received if as_received else ways.objects
+    objects = await call.ask(taken, call.who, call.context, **_arguments(uids))
     first = await call.ask(next, objects, None)
     if first is None:
         raise NotFound("There is nothing to retrieve.")

@@ -34,7 +34,9 @@ class History:
 
 
 # A test compares them with the folders.
-ARCHIVE: Final = History("versions", ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009"))
+ARCHIVE: Final = History(
+    "versions", ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
+)
 REGISTER: Final = History("register", ("0001",))
 
 _VERSION = "SELECT version_num FROM alembic_version"
