@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -104,16 +105,17 @@ def test_studies_by_their_uids_and_more_of_them_later(filled: Any, run: Run, tmp
     assert "There is no such study" in missing.err
 
 
-@pytest.mark.parametrize("counted", [True, False], ids=["stopped", "crashed"])
+@pytest.mark.parametrize("how", ["stopped", "full", "crashed"])
 def test_it_goes_on_where_it_stopped(
-    filled: Any, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counted: bool
+    filled: Any, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     out, write, calls = tmp_path / "out", ExportFolder.write, []
+    counted = how != "crashed"
 
     def stops(*given: Any) -> Any:
         calls.append(given)
         if len(calls) == 6:
-            raise KeyboardInterrupt
+            raise OSError(errno.ENOSPC, "No space left on device") if how == "full" else KeyboardInterrupt
         return write(*given)
 
     with monkeypatch.context() as patch:
@@ -121,7 +123,11 @@ def test_it_goes_on_where_it_stopped(
         if not counted:
             patch.setattr(ExportFolder, "settle", lambda self: None)
         stopped = run("export", "--all", "--json", out)
-    assert (stopped.code, stopped.json["interrupted"], stopped.json["in_directory"]) == (1, True, None)
+    assert (stopped.code, stopped.json["in_directory"]) == (1, None)
+    assert (stopped.json["interrupted"], "No space" in (stopped.json["stopped"] or "")) == (
+        how != "full",
+        how == "full",
+    )
     assert not (out / "DICOMDIR").exists()
     again = run("export", "--all", "--json", out)
     assert (again.code, again.json["there"], again.json["written"]) == ((0, 5, 4) if counted else (0, 0, 9))

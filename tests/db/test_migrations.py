@@ -15,6 +15,7 @@ import leadglass.index.commitments
 import leadglass.index.schema
 import leadglass.index.transfers
 import leadglass.index.upkeep
+import leadglass.index.watched
 import leadglass.record.schema
 import leadglass.store.schema  # noqa: F401 - each import adds its tables to `metadata`
 from leadglass.db import migrations
