@@ -15,13 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
+from leadglass.archive.export_folder import MANIFEST
+from leadglass.dicom.dicomdir import FILE_NAME
 from leadglass.errors import LimitExceeded, MalformedDataSet
 
 CHUNK: Final = 256 * 1024
 FREE_RATIO: Final = 16 << 20  # bytes that a zip member may unpack to however small it was
 FREE_TOTAL: Final = 1 << 30  # and all members together
 
-_DIRECTORY_FILE: Final = "DICOMDIR"  # PS3.10 8.6: it describes the medium and is no object of the archive
+# They describe a medium and are no objects of the archive (PS3.10 8.6), in capitals; our own manifest too.
+DESCRIPTIONS: Final = frozenset({FILE_NAME, MANIFEST.upper()})
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
 _NOT_FOLLOWED = "It is a link that leads out of the folder; it was not followed."
 _SPECIAL = "It is no regular file."
@@ -89,7 +92,7 @@ def _folder(folder: Path, root: Path, limits: ZipLimits) -> Iterator[Found]:
                 yield Refused(entry.path, "link", _NOT_FOLLOWED)
         elif entry.is_dir(follow_symlinks=False):
             yield from _folder(path, root, limits)
-        elif entry.name.upper() != _DIRECTORY_FILE:
+        elif entry.name.upper() not in DESCRIPTIONS:
             yield from _file(path, limits)
 
 
@@ -146,7 +149,7 @@ def _members(name: str, archive: zipfile.ZipFile, limits: ZipLimits) -> Iterator
     told = False
     for member in archive.infolist():
         shown = f"{name}/{member.filename}"
-        if member.is_dir() or member.filename.rpartition("/")[2].upper() == _DIRECTORY_FILE:
+        if member.is_dir() or member.filename.rpartition("/")[2].upper() in DESCRIPTIONS:
             continue
         if member.flag_bits & 0x1:  # APPNOTE 4.4.4: encrypted
             if not told:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 from leadglass.archive.watched import Seen, Stamp
 from leadglass.cli import show
-from leadglass.cli.sources import Found, Refused, ZipLimits, find
+from leadglass.cli.sources import DESCRIPTIONS, Found, Refused, ZipLimits, find
 from leadglass.cli.work import Work
 from leadglass.errors import LeadglassError, Unavailable
 
@@ -35,7 +35,6 @@ PAUSE: Final = 5.0  # seconds between two looks, at least: as long must a file s
 SHARE: Final = 10  # a look takes at most a tenth of the time
 AGAIN: Final = 60.0  # seconds until what could not be read, or not be stored, is tried again
 BATCH: Final = 500  # files that are noted together
-_DIRECTORY_FILE: Final = "DICOMDIR"
 _GONE = "{} is not there. Watching until it comes back."
 _BACK = "{} is there."
 
@@ -260,7 +259,7 @@ class Look:
         try:
             if entry.is_dir(follow_symlinks=False):
                 self.into(entry.path)
-            elif entry.name.upper() != _DIRECTORY_FILE.encode():
+            elif os.fsdecode(entry.name).upper() not in DESCRIPTIONS:
                 status = entry.stat(follow_symlinks=False)
                 if stat.S_ISREG(status.st_mode):
                     self.files[entry.path] = _stamp(status)
