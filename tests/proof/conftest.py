@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "faults")]
-pytest.register_assert_rewrite("fault_home", "fault_trace", "fault_disk", "proof_power", "proof_server")
+pytest.register_assert_rewrite(
+    "fault_home", "fault_trace", "fault_disk", "proof_power", "proof_server", "proof_backup"
+)
 
 import fault_disk  # noqa: E402 (after the lines above, or it is not found and its assertions say nothing)
 import fault_home  # noqa: E402
