@@ -357,6 +357,7 @@ def test_only_so_many_are_kept(filled: Any, folder: Path, make: Any, read: Any) 
     filled.sql("DELETE FROM instances WHERE blob = :blob", blob=blob)
     (folder / "objects" / "ab").mkdir(exist_ok=True)
     (folder / "objects" / "ab" / f".{'ab' * 16}.part").write_bytes(b"x")
+    (folder / "objects" / "ab" / "somebody's").mkdir()
     generations += [make().generation, make(keep=2).generation]
     assert sorted(path.name for path in (folder / "generations").iterdir()) == generations[1:]
     assert blob not in copies(folder) and len(copies(folder)) == 3

@@ -153,7 +153,7 @@ class Vault:
         name = f"{last + 1:06}-{stamp}"
         with at_backup(), self._directory(_GENERATIONS) as parent:
             os.mkdir(name, 0o700, dir_fd=parent)
-            os.fsync(parent)
+            _sync_folder(parent)
         return name
 
     def remove_generation(self, name: str) -> None:
@@ -164,9 +164,9 @@ class Vault:
                 for each in names:
                     os.unlink(each, dir_fd=folder)
                     if each == MANIFEST:
-                        os.fsync(folder)
+                        _sync_folder(folder)
             os.rmdir(name, dir_fd=parent)
-            os.fsync(parent)
+            _sync_folder(parent)
 
     def path_of(self, generation: str, name: str) -> Path:
         """For who can only work with paths."""
@@ -177,7 +177,8 @@ class Vault:
         with at_backup(), self._directory(_GENERATIONS, generation) as folder:
             descriptor = os.open(name, _READ, dir_fd=folder)
             try:
-                os.fchmod(descriptor, 0o600)
+                with suppress(PermissionError):  # a file system without modes
+                    os.fchmod(descriptor, 0o600)
                 os.fsync(descriptor)
                 return digested(pieces_of(descriptor))
             finally:
@@ -194,7 +195,7 @@ class Vault:
                 os.fsync(file.fileno())
             os.rename(temporary, MANIFEST, src_dir_fd=folder, dst_dir_fd=folder)
             # COMMIT POINT: from here on there is this generation.
-            os.fsync(folder)
+            _sync_folder(folder)
 
     @contextmanager
     def manifest(self, generation: str) -> Iterator[int]:
@@ -210,11 +211,12 @@ class Vault:
     # --- objects ------------------------------------------------------------------------------------------
 
     def object_sizes(self, prefix: str) -> dict[str, int]:
-        """What lies in one directory, by name: finished objects, and remains of copies."""
+        """What lies in one directory, by name: finished objects, and remains of copies. No folders."""
         sizes: dict[str, int] = {}
         for entry in self._listed(_OBJECTS, prefix):
             with at_backup():
-                sizes[entry.name] = entry.stat(follow_symlinks=False).st_size
+                if not entry.is_dir(follow_symlinks=False):
+                    sizes[entry.name] = entry.stat(follow_symlinks=False).st_size
         return sizes
 
     def prefixes(self) -> list[str]:
@@ -255,9 +257,9 @@ class Vault:
         """Make the entries of all directories that were written to durable."""
         with at_backup():
             for descriptor in self._directories.values():
-                os.fsync(descriptor)
+                _sync_folder(descriptor)
             with self._directory(_OBJECTS) as parent:
-                os.fsync(parent)
+                _sync_folder(parent)
 
     # --- below --------------------------------------------------------------------------------------------
 
@@ -353,7 +355,19 @@ def at_backup() -> Iterator[None]:
         raise _target_error(error) from error
 
 
+def _sync_folder(descriptor: int) -> None:
+    """Some file systems of other systems know no fsync of a folder: their entries are durable, or nobody can
+    make them so."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+
+
 def _target_error(error: OSError) -> StorageFull | StorageFailed | Tampered:
+    if error.errno == errno.EFBIG:
+        return StorageFailed("A file is larger than the file system of the back-up can hold.")
     if error.errno in FULL:
         return StorageFull(
             "The disk of the back-up is full. Back-ups that were finished are whole. Make room, run it again."
@@ -404,7 +418,7 @@ def _prepare(root: Path, descriptor: int, home_text: str) -> None:
     for name in (_OBJECTS, _GENERATIONS):
         with suppress(FileExistsError):
             os.mkdir(name, 0o700, dir_fd=descriptor)
-    os.fsync(descriptor)
+    _sync_folder(descriptor)
 
 
 def _label(descriptor: int) -> bytes | None:
