@@ -329,6 +329,7 @@ def _continuity(opened: Opened, checkpoint: bytes | None, heading: Heading) -> l
 def _settle(opened: Opened, by: Hand, heading: Heading) -> None:
     """The first new entry says from where the record goes on; nobody is signed in any more."""
     services, context = opened.services, by.context()
+    services.backups.require(by.who, context)
     services.db.reserve.ensure()
     entry = services.doorkeeper.entry(
         by.who,

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from fault_home import Site, aftermath
+from fault_home import Site, check, contents, recorded
 from proof_backup import back_up, restoring
 from proof_server import Sender, data_set, serving
 
@@ -18,14 +18,14 @@ from leadglass.store.vault import Vault
 
 pytestmark = pytest.mark.slow
 
-FEW, MANY = 2, 50
+FEW, MANY = 2, 50  # losses: in CI, and at most of as many as are asked for
 
 
 def test_nothing_is_missing_that_was_in_a_finished_back_up(
     cycles: int, chance: random.Random, known: Site, objects: dict[str, bytes], tmp_path: Path
 ) -> None:
     found: Counter[str] = Counter()
-    rounds = min(cycles, MANY) if cycles >= MANY else FEW
+    rounds = FEW if cycles < 10 else min(cycles, MANY)
     for cycle in range(rounds):
         site, folder = known.copy_to(tmp_path / f"{cycle}"), tmp_path / f"{cycle}-backups"
         paper = (site.folder / "recovery").read_text()
@@ -55,16 +55,27 @@ def test_nothing_is_missing_that_was_in_a_finished_back_up(
         else:
             restoring(blank, folder, paper).seconds()
         assert is_home(blank)
-        report = aftermath(blank, objects, promised, of=data_set)
         found["promised"] += len(promised)
-        found["restored"] += report.objects
+        found["restored"] += sound(blank, objects, promised)
         for used in (blank.folder, folder):
             shutil.rmtree(used)
     print(f"{rounds} losses: {dict(found)}")
     assert found["restored"] >= found["promised"]
-    if rounds >= MANY:
-        assert found["back-ups killed"] >= rounds // 3
-        assert found["restores killed"] >= rounds // 3
+    if rounds > FEW:
+        assert found["back-ups killed"] >= rounds // 5
+        assert found["restores killed"] >= rounds // 5
+
+
+def sound(site: Site, objects: dict[str, bytes], promised: set[str]) -> int:
+    """Everything that was promised is there, byte by byte and on the record; how many objects there are."""
+    with site.open() as opened:
+        held = {uid: data_set(file) for uid, file in contents(opened).items()}
+        assert promised <= held.keys() <= recorded(opened)
+        assert all(data_set(objects[uid]) == content for uid, content in held.items())
+        report = check(opened)
+        assert report.ok, report
+        assert report.objects == len(held)
+    return len(held)
 
 
 def finished(folder: Path) -> list[str]:
