@@ -19,7 +19,8 @@ from leadglass.store import manifest
 from leadglass.store.files import storage_errors, write_all
 from leadglass.store.keys import Keyring
 from leadglass.store.manifest import Absent, File, Kept, Object
-from leadglass.store.vault import DATABASE, Digested, Vault, digested, pieces_of
+from leadglass.store.vault import DATABASE, Vault
+from leadglass.store.vault_files import Digested, digested, pieces_of
 
 THREADS: Final = 4
 _AHEAD: Final = 64

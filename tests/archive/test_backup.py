@@ -16,7 +16,8 @@ from leadglass.db import snapshot
 from leadglass.errors import Conflict, Denied, HomeBusy, NotFound, StorageFailed, StorageFull
 from leadglass.store import manifest
 from leadglass.store.manifest import Absent, Kept, Object
-from leadglass.store.vault import LABEL, Vault
+from leadglass.store.vault import Vault
+from leadglass.store.vault_label import LABEL
 
 pytestmark = pytest.mark.sqlcipher  # the home's own file is what is copied
 

@@ -11,7 +11,9 @@ from leadglass.errors import Conflict, HomeBusy, HomeNewer, NotFound, Tampered
 from leadglass.store import manifest
 from leadglass.store.manifest import Absent, End, File, Heading, Kept, ManifestWriter, Object
 from leadglass.store.shreds import Shred
-from leadglass.store.vault import LABEL, Digested, Vault
+from leadglass.store.vault import Vault
+from leadglass.store.vault_files import Digested
+from leadglass.store.vault_label import LABEL
 
 KEY, HOME, STAMP = bytes(range(32)), "0123456789abcdef", "20260131T030000Z"
 TEXT = '{"id": "0123456789abcdef"}\n'

@@ -15,7 +15,8 @@ from leadglass.store import manifest
 from leadglass.store.keys import Keyring
 from leadglass.store.manifest import Absent, File, Object
 from leadglass.store.shreds import Shred
-from leadglass.store.vault import Digested, Vault, digested, pieces_of
+from leadglass.store.vault import Vault
+from leadglass.store.vault_files import Digested, digested, pieces_of
 
 MAX_PROBLEMS: Final = 100
 

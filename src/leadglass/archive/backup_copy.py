@@ -15,7 +15,8 @@ from typing import Final
 
 from leadglass.errors import StorageFailed, Tampered
 from leadglass.store.manifest import Object
-from leadglass.store.vault import Digested, Vault, digested
+from leadglass.store.vault import Vault
+from leadglass.store.vault_files import Digested, digested
 
 THREADS: Final = 4
 _AHEAD: Final = 64  # objects under way or waiting for those before them

@@ -26,7 +26,8 @@ import orjson
 from leadglass.errors import HomeNewer, Tampered
 from leadglass.store.sealed import SealedReader, SealingWriter
 from leadglass.store.shreds import Shred
-from leadglass.store.vault import Digested, Vault, at_backup
+from leadglass.store.vault import Vault
+from leadglass.store.vault_files import Digested, at_backup
 
 FORMAT: Final = 1
 LONGEST: Final = 8 << 20  # bytes of one line

@@ -16,46 +16,38 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import json
 import os
 import re
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
-from leadglass.errors import Conflict, HomeBusy, HomeNewer, NotFound, StorageFailed, StorageFull, Tampered
+from leadglass.errors import HomeBusy, NotFound, Tampered
+from leadglass.store import vault_label
 from leadglass.store.blobs import NAME, PREFIX
-from leadglass.store.files import FULL, write_all
+from leadglass.store.files import write_all
+from leadglass.store.vault_files import (
+    DIRECTORY,
+    NOT_PLAIN,
+    READ,
+    WRITE,
+    Digested,
+    at_backup,
+    digested,
+    pieces_of,
+    sync_folder,
+    target_error,
+)
+from leadglass.store.vault_label import GENERATIONS, LOCK, OBJECTS, opened_folder
 
-FORMAT: Final = 1
-LABEL: Final = "leadglass-backup.json"
 DATABASE: Final = "index.db"
 MANIFEST: Final = "manifest"
-WHAT: Final = "back-ups of a Leadglass home"
 
-_OBJECTS, _GENERATIONS, _LOCK = "objects", "generations", "lock"
 _GENERATION = re.compile(r"(\d{6})-\d{8}T\d{6}Z", re.ASCII)
-_OURS = frozenset({LABEL, f".{LABEL}.new", _OBJECTS, _GENERATIONS, _LOCK, "lost+found"})
-_LONGEST_LABEL: Final = 16_384  # bytes
-_PIECE: Final = 1 << 20  # bytes
-_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
-_READ: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-_WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-_NOT_PLAIN: Final = frozenset({errno.ELOOP, errno.ENOTDIR})  # what O_NOFOLLOW says of a link
-_ABSENT: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
-
-
-@dataclass(frozen=True, slots=True)
-class Digested:
-    """A file as it was read or written: its bytes, and SHA-256 over them."""
-
-    size: int
-    sha256: bytes
 
 
 class Vault:
@@ -73,13 +65,13 @@ class Vault:
     @classmethod
     def open(cls, root: Path) -> Vault:
         """A folder with back-ups in it. NotFound when there is none, Tampered, HomeNewer, StorageFailed."""
-        descriptor = _opened_folder(root)
+        descriptor = opened_folder(root)
         try:
             with at_backup():
-                text = _label(descriptor)
+                text = vault_label.read(descriptor)
             if text is None:
                 raise NotFound(f"There are no back-ups in {root}.", code="no-backup")
-            return cls(root, descriptor, _home_text(text))
+            return cls(root, descriptor, vault_label.home_text_of(text))
         except BaseException:
             os.close(descriptor)
             raise
@@ -92,10 +84,10 @@ class Vault:
         """
         with at_backup(), suppress(FileExistsError, FileNotFoundError):
             root.mkdir(mode=0o700)
-        descriptor = _opened_folder(root)
+        descriptor = opened_folder(root)
         try:
             with at_backup():
-                _prepare(root, descriptor, home_text)
+                vault_label.prepare(root, descriptor, home_text)
             return cls(root, descriptor, home_text)
         except BaseException:
             os.close(descriptor)
@@ -118,7 +110,7 @@ class Vault:
         """The one who writes. HomeBusy while anybody else is at it."""
         with at_backup():
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-            descriptor = os.open(_LOCK, flags, 0o600, dir_fd=self._descriptor)
+            descriptor = os.open(LOCK, flags, 0o600, dir_fd=self._descriptor)
         with _locked(descriptor, fcntl.LOCK_EX):
             yield
 
@@ -126,7 +118,7 @@ class Vault:
     def shared(self) -> Iterator[None]:
         """One of those who read. A folder that nobody can write to has no need of a lock."""
         try:
-            descriptor = os.open(_LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=self._descriptor)
+            descriptor = os.open(LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=self._descriptor)
         except OSError:
             yield
             return
@@ -139,10 +131,10 @@ class Vault:
         """Names of the finished ones, oldest first, and of those that were never finished."""
         finished: list[str] = []
         unfinished: list[str] = []
-        for entry in self._listed(_GENERATIONS):
+        for entry in self._listed(GENERATIONS):
             if _GENERATION.fullmatch(entry.name):
                 if not entry.is_dir(follow_symlinks=False):
-                    raise Tampered(f"{_GENERATIONS}/{entry.name} in the back-up is no folder.")
+                    raise Tampered(f"{GENERATIONS}/{entry.name} in the back-up is no folder.")
                 (finished if self._has(entry.name) else unfinished).append(entry.name)
         return sorted(finished), sorted(unfinished)
 
@@ -151,31 +143,31 @@ class Vault:
         finished, unfinished = self.generations()
         last = max([int(name[:6]) for name in (*finished, *unfinished)], default=0)
         name = f"{last + 1:06}-{stamp}"
-        with at_backup(), self._directory(_GENERATIONS) as parent:
+        with at_backup(), self._directory(GENERATIONS) as parent:
             os.mkdir(name, 0o700, dir_fd=parent)
-            _sync_folder(parent)
+            sync_folder(parent)
         return name
 
     def remove_generation(self, name: str) -> None:
         """Its manifest first: from then on there is no such generation."""
-        with at_backup(), self._directory(_GENERATIONS) as parent:
-            with self._directory(_GENERATIONS, name) as folder:
+        with at_backup(), self._directory(GENERATIONS) as parent:
+            with self._directory(GENERATIONS, name) as folder:
                 names = sorted(os.listdir(folder), key=lambda each: each != MANIFEST)
                 for each in names:
                     os.unlink(each, dir_fd=folder)
                     if each == MANIFEST:
-                        _sync_folder(folder)
+                        sync_folder(folder)
             os.rmdir(name, dir_fd=parent)
-            _sync_folder(parent)
+            sync_folder(parent)
 
     def path_of(self, generation: str, name: str) -> Path:
         """For who can only work with paths."""
-        return self.root / _GENERATIONS / generation / name
+        return self.root / GENERATIONS / generation / name
 
     def seal_file(self, generation: str, name: str) -> Digested:
         """Make a file durable that somebody else wrote there, and digest it."""
-        with at_backup(), self._directory(_GENERATIONS, generation) as folder:
-            descriptor = os.open(name, _READ, dir_fd=folder)
+        with at_backup(), self._directory(GENERATIONS, generation) as folder:
+            descriptor = os.open(name, READ, dir_fd=folder)
             try:
                 with suppress(PermissionError):  # a file system without modes
                     os.fchmod(descriptor, 0o600)
@@ -187,25 +179,25 @@ class Vault:
     @contextmanager
     def new_manifest(self, generation: str) -> Iterator[BinaryIO]:
         """Written under another name, durable, and only then called the manifest."""
-        with at_backup(), self._directory(_GENERATIONS, generation) as folder:
+        with at_backup(), self._directory(GENERATIONS, generation) as folder:
             temporary = f".{MANIFEST}.new"
-            with open(os.open(temporary, _WRITE, 0o600, dir_fd=folder), "wb") as file:
+            with open(os.open(temporary, WRITE, 0o600, dir_fd=folder), "wb") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
             os.rename(temporary, MANIFEST, src_dir_fd=folder, dst_dir_fd=folder)
             # COMMIT POINT: from here on there is this generation.
-            _sync_folder(folder)
+            sync_folder(folder)
 
     @contextmanager
     def manifest(self, generation: str) -> Iterator[int]:
         """Its descriptor."""
-        with self._reading(_GENERATIONS, generation, name=MANIFEST) as descriptor:
+        with self._reading(GENERATIONS, generation, name=MANIFEST) as descriptor:
             yield descriptor
 
     @contextmanager
     def file_of(self, generation: str, name: str) -> Iterator[int]:
-        with self._reading(_GENERATIONS, generation, name=name) as descriptor:
+        with self._reading(GENERATIONS, generation, name=name) as descriptor:
             yield descriptor
 
     # --- objects ------------------------------------------------------------------------------------------
@@ -213,21 +205,21 @@ class Vault:
     def object_sizes(self, prefix: str) -> dict[str, int]:
         """What lies in one directory, by name: finished objects, and remains of copies. No folders."""
         sizes: dict[str, int] = {}
-        for entry in self._listed(_OBJECTS, prefix):
+        for entry in self._listed(OBJECTS, prefix):
             with at_backup():
                 if not entry.is_dir(follow_symlinks=False):
                     sizes[entry.name] = entry.stat(follow_symlinks=False).st_size
         return sizes
 
     def prefixes(self) -> list[str]:
-        return sorted(entry.name for entry in self._listed(_OBJECTS) if PREFIX.fullmatch(entry.name))
+        return sorted(entry.name for entry in self._listed(OBJECTS) if PREFIX.fullmatch(entry.name))
 
     def put_object(self, name: str, pieces: Iterator[bytes]) -> Digested:
         """Write an object under another name first; durable once its directory is (`sync_objects`)."""
         folder = self._objects(name[:2])
         temporary, digest, size = f".{name}.part", sha256(), 0
         with at_backup():
-            descriptor = os.open(temporary, _WRITE, 0o600, dir_fd=folder)
+            descriptor = os.open(temporary, WRITE, 0o600, dir_fd=folder)
             try:
                 for piece in pieces:
                     write_all(os.write, descriptor, memoryview(piece))
@@ -242,7 +234,7 @@ class Vault:
     @contextmanager
     def object(self, name: str) -> Iterator[int]:
         """Its descriptor. Tampered when it is missing, or is no file."""
-        with self._reading(_OBJECTS, name[:2], name=name) as descriptor:
+        with self._reading(OBJECTS, name[:2], name=name) as descriptor:
             yield descriptor
 
     def digest_object(self, name: str) -> Digested:
@@ -257,19 +249,19 @@ class Vault:
         """Make the entries of all directories that were written to durable."""
         with at_backup():
             for descriptor in self._directories.values():
-                _sync_folder(descriptor)
-            with self._directory(_OBJECTS) as parent:
-                _sync_folder(parent)
+                sync_folder(descriptor)
+            with self._directory(OBJECTS) as parent:
+                sync_folder(parent)
 
     # --- below --------------------------------------------------------------------------------------------
 
     def _objects(self, prefix: str) -> int:
         with self._lock:
             if prefix not in self._directories:
-                with at_backup(), self._directory(_OBJECTS) as parent:
+                with at_backup(), self._directory(OBJECTS) as parent:
                     with suppress(FileExistsError):
                         os.mkdir(prefix, 0o700, dir_fd=parent)
-                    self._directories[prefix] = os.open(prefix, _DIRECTORY, dir_fd=parent)
+                    self._directories[prefix] = os.open(prefix, DIRECTORY, dir_fd=parent)
             return self._directories[prefix]
 
     @contextmanager
@@ -278,7 +270,7 @@ class Vault:
         descriptor = os.dup(self._descriptor)
         try:
             for name in names:
-                below = os.open(name, _DIRECTORY, dir_fd=descriptor)
+                below = os.open(name, DIRECTORY, dir_fd=descriptor)
                 os.close(descriptor)
                 descriptor = below
             yield descriptor
@@ -290,15 +282,15 @@ class Vault:
         where = "/".join((*names, name))
         try:
             with self._directory(*names) as folder:
-                descriptor = os.open(name, _READ, dir_fd=folder)
+                descriptor = os.open(name, READ, dir_fd=folder)
         except OSError as error:
             if error.errno == errno.ENOENT:
                 raise Tampered(f"{where} is missing from the back-up.", code="backup-missing") from None
-            if error.errno in _NOT_PLAIN:
+            if error.errno in NOT_PLAIN:
                 raise Tampered(
                     f"{where} in the back-up is behind a symbolic link.", code="backup-link"
                 ) from None
-            raise _target_error(error) from error
+            raise target_error(error) from error
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise Tampered(f"{where} in the back-up is no file.", code="backup-link")
@@ -307,7 +299,7 @@ class Vault:
             os.close(descriptor)
 
     def _has(self, generation: str) -> bool:
-        with at_backup(), self._directory(_GENERATIONS, generation) as folder:
+        with at_backup(), self._directory(GENERATIONS, generation) as folder:
             return MANIFEST in os.listdir(folder)
 
     def _listed(self, *names: str) -> Iterator[os.DirEntry[str]]:
@@ -317,67 +309,10 @@ class Vault:
         except FileNotFoundError:
             return
         except OSError as error:
-            if error.errno in _NOT_PLAIN:
+            if error.errno in NOT_PLAIN:
                 text = f"{'/'.join(names)} in the back-up is no folder."
                 raise Tampered(text, code="backup-link") from None
-            raise _target_error(error) from error
-
-
-def digested(pieces: Iterator[bytes], sink: Callable[[bytes], object] | None = None) -> Digested:
-    """Of all the pieces, which go through `sink` if given."""
-    digest, size = sha256(), 0
-    for piece in pieces:
-        digest.update(piece)
-        size += len(piece)
-        if sink is not None:
-            sink(piece)
-    return Digested(size, digest.digest())
-
-
-def pieces_of(descriptor: int) -> Iterator[bytes]:
-    """A file of the back-up from its beginning to its end."""
-    at = 0
-    while True:
-        with at_backup():
-            piece = os.pread(descriptor, _PIECE, at)
-        if not piece:
-            return
-        at += len(piece)
-        yield piece
-
-
-@contextmanager
-def at_backup() -> Iterator[None]:
-    """Turn an OSError of the back-up's folder into a sentence about it."""
-    try:
-        yield
-    except OSError as error:
-        raise _target_error(error) from error
-
-
-def _sync_folder(descriptor: int) -> None:
-    """Some file systems of other systems know no fsync of a folder: their entries are durable, or nobody can
-    make them so."""
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-
-
-def _target_error(error: OSError) -> StorageFull | StorageFailed | Tampered:
-    if error.errno == errno.EFBIG:
-        return StorageFailed("A file is larger than the file system of the back-up can hold.")
-    if error.errno in FULL:
-        return StorageFull(
-            "The disk of the back-up is full. Back-ups that were finished are whole. Make room, run it again."
-        )
-    if error.errno in _NOT_PLAIN:
-        return Tampered("Something in the folder of the back-up is a symbolic link.", code="backup-link")
-    name = errno.errorcode.get(error.errno or 0, "an unknown error")
-    return StorageFailed(
-        f"The folder of the back-up cannot be read or written ({name}). Is its disk there, and yours to use?"
-    )
+            raise target_error(error) from error
 
 
 @contextmanager
@@ -392,71 +327,6 @@ def _locked(descriptor: int, how: int) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _opened_folder(root: Path) -> int:
-    try:
-        return os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        if error.errno in _ABSENT:
-            raise NotFound(f"There is no folder {root}. Is its disk there?", code="no-backup") from None
-        raise _target_error(error) from error
-
-
-def _prepare(root: Path, descriptor: int, home_text: str) -> None:
-    there = set(os.listdir(descriptor))
-    text = _label(descriptor) if LABEL in there else None
-    if text is None:
-        if there - _OURS or there & {_OBJECTS, _GENERATIONS}:
-            raise Conflict(
-                f"{root} holds something else. A back-up needs an empty folder, or the one of this home.",
-                code="backup-other",
-            )
-        _write_label(descriptor, home_text)
-    elif _home_text(text) != home_text:
-        raise Conflict(f"{root} holds another home's back-ups. Nothing was touched.", code="backup-other")
-    for name in (_OBJECTS, _GENERATIONS):
-        with suppress(FileExistsError):
-            os.mkdir(name, 0o700, dir_fd=descriptor)
-    _sync_folder(descriptor)
-
-
-def _label(descriptor: int) -> bytes | None:
-    try:
-        file = os.open(LABEL, _READ, dir_fd=descriptor)
-    except FileNotFoundError:
-        return None
-    try:
-        return os.read(file, _LONGEST_LABEL)
-    finally:
-        os.close(file)
-
-
-def _write_label(descriptor: int, home_text: str) -> None:
-    members: dict[str, Any] = {"format": FORMAT, "what": WHAT, "home": home_text}
-    temporary = f".{LABEL}.new"
-    with open(os.open(temporary, _WRITE, 0o600, dir_fd=descriptor), "w", encoding="ascii") as file:
-        file.write(json.dumps(members, indent=2) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.rename(temporary, LABEL, src_dir_fd=descriptor, dst_dir_fd=descriptor)
-
-
-def _home_text(label: bytes) -> str:
-    """What the label says; whether it is true shows when a key opens it."""
-    try:
-        members = json.loads(label)
-        version, text = members["format"], members["home"]
-        if members["what"] != WHAT or type(version) is not int or not isinstance(text, str):
-            raise ValueError
-    except (ValueError, KeyError, TypeError):
-        raise Tampered(f"{LABEL} in the back-up is damaged.", code="backup-label") from None
-    if version > FORMAT:
-        raise HomeNewer(
-            f"These back-ups have format {version}; this version of Leadglass reads up to {FORMAT}. "
-            "Install the version that wrote them. Nothing was touched."
-        )
-    return text
 
 
 def is_object(name: str) -> bool:
