@@ -14,7 +14,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ORDER = (
-    "header", "sealed", "record", "ingest", "receive", "getscu", "zip_out", "associations", "find", "server", "search", "growth",
+    "header", "sealed", "record", "ingest", "upload", "receive", "getscu", "zip_out", "associations", "find", "server", "search", "growth",
     "render", "backup", "estate_rate", "probing", "scan",
 )  # fmt: skip
 LIBRARIES = ("pydicom", "cryptography", "tink", "sqlalchemy", "sqlcipher3", "uvicorn")
