@@ -14,6 +14,7 @@ from leadglass.access.sessions import MINUTE, SessionLimits
 from leadglass.archive.accounts import Accounts
 from leadglass.archive.administration import Administration
 from leadglass.archive.already import Already
+from leadglass.archive.arrivals import Arrivals
 from leadglass.archive.aside import Aside
 from leadglass.archive.backup import MAX_KEPT, Backups, HomeFiles, is_plain
 from leadglass.archive.commitment import Commitments
@@ -227,6 +228,7 @@ def _services(
         trail=Trail(doorkeeper),
         aside=Aside(doorkeeper),
         identities=Identities(doorkeeper),
+        arrivals=Arrivals(doorkeeper),
         exposure=Exposure(doorkeeper),
         upkeep=upkeep,
         backups=Backups(doorkeeper, _home_files(home, settings, keyring)),

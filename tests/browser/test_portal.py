@@ -89,7 +89,7 @@ def test_no_name_and_no_token_in_any_address_or_referer(signed_in):
 
 @pytest.mark.parametrize(
     ("name", "heading"),
-    [("auditor", "Record"), ("sysadmin", "Status"), ("pacsadmin", "Studies"), ("tech", "Studies")],
+    [("auditor", "Record"), ("sysadmin", "Status"), ("pacsadmin", "Arrivals"), ("tech", "Studies")],
 )
 def test_everybody_lands_where_they_work(signed_in, name, heading):
     page = signed_in(name)

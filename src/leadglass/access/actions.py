@@ -20,6 +20,7 @@ class Action(StrEnum):
     ASIDE_REVIEW = "aside.review"
     IDENTITY_CORRECT = "identity.correct"
     STUDY_RECEIVED = "study.received"  # as it came, whatever was corrected since
+    ARRIVALS_READ = "arrivals.read"
     RECORD_READ = "record.read"
     RECORD_VERIFY = "record.verify"
     SYSTEM_STATUS = "system.status"

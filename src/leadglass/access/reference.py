@@ -25,6 +25,7 @@ _ACTIONS: Final[Mapping[Action, str]] = {
     Action.ASIDE_REVIEW: "work on what was kept aside",
     Action.IDENTITY_CORRECT: "merge patients, correct and move studies, and undo it",
     Action.STUDY_RECEIVED: "retrieve what came, whatever was corrected since",
+    Action.ARRIVALS_READ: "see how much came in, what came last, and who went silent",
     Action.RECORD_READ: "read the access record",
     Action.RECORD_VERIFY: "verify the access record",
     Action.SYSTEM_STATUS: "see how the system is doing",

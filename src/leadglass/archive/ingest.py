@@ -31,7 +31,8 @@ from leadglass.db.engine import Transaction
 from leadglass.dicom.dataset import Limits
 from leadglass.dicom.part10 import HEAD_SIZE, Part10Parser, neutral_preamble
 from leadglass.errors import IllegalIdentity, LeadglassError, StorageFailed, StorageFull, Violation
-from leadglass.index import asides, records
+from leadglass.index import arrivals, asides, records
+from leadglass.index.arrivals import Arrived
 from leadglass.index.records import Clash, Known, Misfit, ObjectFacts
 from leadglass.index.rows import NO_STUDY, Sealed
 from leadglass.index.schema import instances, kept_aside
@@ -327,6 +328,8 @@ class _Commit:
             self.ingest.keys.create(tx, place.study_id, now)
         sealed = self._sealed(tx, place.study_id)
         instance_id = records.add_instance(tx, self.facts, place.series_id, sealed, now)
+        whence = (self.sender.source, self.facts.modality)
+        arrivals.count(tx, department_id, now, whence, Arrived(1, int(place.is_new_study), sealed.size))
         return self._noted(tx, Outcome(Kind.STORED, instance_id))
 
     def _met(self, tx: Transaction, known: Known) -> Outcome | Known:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from leadglass.archive.accounts import Accounts
 from leadglass.archive.administration import Administration
 from leadglass.archive.already import Already
+from leadglass.archive.arrivals import Arrivals
 from leadglass.archive.aside import Aside
 from leadglass.archive.backup import Backups
 from leadglass.archive.commitment import Commitments
@@ -54,6 +55,7 @@ class Services:
     trail: Trail
     aside: Aside
     identities: Identities
+    arrivals: Arrivals
     exposure: Exposure
     upkeep: Upkeep
     backups: Backups

@@ -18,6 +18,7 @@ from leadglass.web.assets import HERE, Assets
 
 # Where each right leads; the first that a role has is where it lands.
 NAVIGATION: Final = (
+    (Action.ARRIVALS_READ, "/arrivals", "Arrivals"),
     (Action.STUDY_SEARCH, "/studies", "Studies"),
     (Action.OBJECT_INGEST, "/upload", "Upload"),
     (Action.ASIDE_REVIEW, "/aside", "Kept aside"),
@@ -58,6 +59,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "identity.undo": "undid a change of identity",
     "identity.dismiss": "said that a doubt is none",
     "study.received": "retrieved a study as it came",
+    "arrivals.read": "looked at what came in",
     "record.read": "read the record",
     "record.verify": "verified the record",
     "system.status": "looked at the status",
@@ -210,6 +212,11 @@ def size(value: int) -> str:
     return f"{amount:.0f} {_UNITS[unit]}" if unit == 0 or amount >= 100 else f"{amount:.1f} {_UNITS[unit]}"
 
 
+def hours(value: int) -> str:
+    """Hours as people say them: `5 hours`, `3 days`."""
+    return counted(value, "hour") if value < 48 else counted(value // 24, "day")
+
+
 def counted(value: int, one: str, many: str = "") -> str:
     """`1 series`, `2,000 images`."""
     return f"{value:,} {one if value == 1 else many or one + 's'}"
@@ -230,6 +237,7 @@ FILTERS: Final[Mapping[str, Callable[..., str]]] = {
     "size": size,
     "counted": counted,
     "counts": counts,
+    "hours": hours,
     "action": lambda slug: ACTIONS.get(slug, str(slug)),
     "via": lambda slug: _LISTENERS.get(slug, str(slug)),
     "listener": lambda slug: LISTENERS.get(slug, str(slug)),

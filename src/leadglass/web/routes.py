@@ -21,6 +21,7 @@ from leadglass.web import (
     studies,
     upload,
 )
+from leadglass.web import arrivals, auth, deletion, exposure, operations, people, portal, quicklook, storing, studies
 from leadglass.web.calls import Endpoint
 from leadglass.web.gate import Door, Needs, Route
 
@@ -63,6 +64,7 @@ ROUTES: Final = (
     _page("/sign-out", _POST, auth.sign_out, Needs.SIGNED_IN, "sign-out", "end the session"),
     _page("/set-up", _GET, auth.set_up_page, Needs.PUBLIC, "set-up-page", "page of the one-time set-up link"),
     _page("/set-up", _POST, auth.set_up, Needs.PUBLIC, "set-up", "make the first system administrator"),
+    _page("/arrivals", _GET, arrivals.arrivals, Action.ARRIVALS_READ, "arrivals", "what came in"),
     _page("/studies", _GET, portal.studies, _SEARCH, "studies", "newest studies, or a search made before"),
     _page("/studies", _POST, portal.search_studies, _SEARCH, "search-studies", "search the study list"),
     _page("/studies/{study}", _GET, quicklook.study, _VIEW, "study", "a study with its quick look"),

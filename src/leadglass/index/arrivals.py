@@ -1,0 +1,137 @@
+"""How much came in, by the hour, and what came in last.
+
+Counted where an instance row is written, in the same transaction: a group of objects lets the row of its hour,
+source and modality grow. Every read is a range of the key, or of the newest rows alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from leadglass.db.engine import Transaction
+from leadglass.db.prepared import Prepared
+from leadglass.index import schema
+from leadglass.index.building import STUDY, study_row
+from leadglass.index.rows import StudyRow
+
+HOUR: Final = 3_600_000  # ms
+NEWEST: Final = 1_000  # studies among which the last ones are looked for
+MOST_WAITING: Final = 1_000
+_KEY: Hashable = "index.arrivals"
+_COUNTS = ("instances", "studies", "bytes")
+
+_arrivals, _studies, _aside = schema.arrivals, schema.studies, schema.kept_aside
+_grow = Prepared(
+    sa.update(_arrivals)
+    .where(
+        _arrivals.c.department_id == bindparam("department"),
+        _arrivals.c.hour == bindparam("at"),
+        _arrivals.c.source == bindparam("whence"),
+        _arrivals.c.modality == bindparam("kind"),
+    )
+    .values({name: _arrivals.c[name] + bindparam(f"more_{name}") for name in _COUNTS})
+)
+_begin = Prepared(sa.insert(_arrivals), [column.name for column in _arrivals.columns])
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """How much of one thing came in."""
+
+    instances: int
+    studies: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """Of which departments, and since and until which hour (`since` ≤ hour < `until`)."""
+
+    departments: frozenset[int]
+    everything: bool
+    since: int
+    until: int
+
+    @property
+    def conditions(self) -> list[sa.ColumnElement[bool]]:
+        own = [] if self.everything else [_arrivals.c.department_id.in_(sorted(self.departments))]
+        return [*own, _arrivals.c.hour >= self.since, _arrivals.c.hour < self.until]
+
+
+def count(tx: Transaction, department_id: int, now: int, whence: tuple[str, str], more: Arrived) -> None:
+    """`more` has arrived, from a source and of a modality; added when the group commits."""
+    growth: dict[tuple[int, int, str, str], Counter[str]] | None = tx.state.get(_KEY)
+    if growth is None:
+        growth = tx.state[_KEY] = {}
+        tx.before_commit(_KEY, _flush)
+    key = (department_id, now // HOUR, whence[0][:64], whence[1][:16])
+    growth.setdefault(key, Counter()).update({name: getattr(more, name) for name in _COUNTS})
+
+
+def _flush(tx: Transaction) -> None:
+    for (department, hour, source, modality), more in tx.state[_KEY].items():
+        key = {"department": department, "at": hour, "whence": source, "kind": modality}
+        if tx.change(_grow, {**key, **{f"more_{name}": more[name] for name in _COUNTS}}):
+            continue
+        row = {"department_id": department, "hour": hour, "source": source, "modality": modality}
+        tx.change(_begin, [{**row, **{name: more[name] for name in _COUNTS}}])
+
+
+def by_hour(connection: sa.Connection, within: Within) -> dict[int, Arrived]:
+    return {hour: Arrived(*counts) for hour, *counts in _grouped(connection, within, _arrivals.c.hour)}
+
+
+def by_source(connection: sa.Connection, within: Within) -> dict[tuple[str, str], Arrived]:
+    """By (source, modality)."""
+    keys = (_arrivals.c.source, _arrivals.c.modality)
+    return {(source, kind): Arrived(*counts) for source, kind, *counts in _grouped(connection, within, *keys)}
+
+
+def sending_days(connection: sa.Connection, within: Within) -> dict[str, list[tuple[int, int, int]]]:
+    """Of each source: (day since the epoch, first hour, last hour), in order."""
+    day = (_arrivals.c.hour // 24).label("day")
+    statement = (
+        sa.select(_arrivals.c.source, day, sa.func.min(_arrivals.c.hour), sa.func.max(_arrivals.c.hour))
+        .where(*within.conditions)
+        .group_by(_arrivals.c.source, day)
+        .order_by(_arrivals.c.source, day)
+    )
+    found: dict[str, list[tuple[int, int, int]]] = {}
+    for source, *when in connection.execute(statement):
+        found.setdefault(source, []).append((when[0], when[1], when[2]))
+    return found
+
+
+def newest(
+    connection: sa.Connection, *, everything: bool, departments: frozenset[int], limit: int
+) -> list[StudyRow]:
+    """The studies that began to come in last, among the archive's NEWEST: numbers grow with time."""
+    last = sa.select(sa.func.max(_studies.c.id)).scalar_subquery()
+    statement = sa.select(*STUDY).where(_studies.c.id > last - NEWEST).order_by(_studies.c.id.desc())
+    if not everything:
+        # In a form no index serves: the newest rows are to be walked, not a department's.
+        own = sa.func.coalesce(_studies.c.department_id, 0).in_(sorted(departments))
+        statement = statement.where(own)
+    return [study_row(row) for row in connection.execute(statement.limit(limit))]
+
+
+def waiting(connection: sa.Connection, *, everything: bool, departments: frozenset[int]) -> int:
+    """How many objects are kept aside; MOST_WAITING stands for that many or more."""
+    few = sa.select(_aside.c.id)
+    if not everything:
+        few = few.where(_aside.c.department_id.in_(sorted(departments)))
+    statement = sa.select(sa.func.count()).select_from(few.limit(MOST_WAITING).subquery())
+    return int(connection.execute(statement).scalar_one())
+
+
+def _grouped(
+    connection: sa.Connection, within: Within, *keys: sa.Column[int] | sa.Column[str]
+) -> sa.CursorResult:  # type: ignore[type-arg]
+    counts = (sa.func.sum(_arrivals.c[name]) for name in _COUNTS)
+    return connection.execute(sa.select(*keys, *counts).where(*within.conditions).group_by(*keys))
