@@ -16,6 +16,8 @@ HERE = Path(__file__).resolve().parent
 ORDER = (
     "header", "sealed", "record", "ingest", "upload", "receive", "getscu", "zip_out", "associations", "find", "server", "search", "growth",
     "render", "backup", "estate_rate", "probing", "scan",
+    "header", "sealed", "record", "ingest", "receive", "getscu", "associations", "find", "server", "search", "arrivals", "growth",
+    "render", "estate_rate", "probing", "scan",
 )  # fmt: skip
 LIBRARIES = ("pydicom", "cryptography", "tink", "sqlalchemy", "sqlcipher3", "uvicorn")
 

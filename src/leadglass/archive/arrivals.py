@@ -26,6 +26,7 @@ NEWEST: Final = 12  # studies that are named
 DAY: Final = 24  # hours
 WATCHED: Final = 60 * DAY  # what a device did within this says what is usual for it
 LEAST_DAYS: Final = 5  # on which it sent: of what came now and then nobody can say what is usual
+_Key = tuple[int, str, str]  # of what was found: step, source, modality
 _DEVICE: Final = "C-STORE from "  # how `scp.storage` names a sender
 
 
@@ -94,8 +95,7 @@ class Arrivals:
         within = Within(departments, everything, first, after)
         watched = replace(within, since=context.now // HOUR - WATCHED)
         with self._doorkeeper.db.read() as connection:
-            hours = arrivals.by_hour(connection, within)
-            flows = arrivals.by_source(connection, within)
+            found = arrivals.arrived(connection, within, period.step)
             days = arrivals.sending_days(connection, watched)
             titles = {ae.title for ae in peers.list_aes(connection)}
             newest = arrivals.newest(connection, everything=everything, departments=departments, limit=NEWEST)
@@ -113,10 +113,10 @@ class Arrivals:
         self._doorkeeper.record(entry, context.now)
         return Overview(
             period,
-            tuple(_buckets(hours, period, first, after)),
-            _sum(hours.values()),
-            _flows(flows, 0),
-            _flows(flows, 1),
+            tuple(_buckets(found, period, first)),
+            _sum(found.values()),
+            _flows(found, 1),
+            _flows(found, 2),
             tuple(newest),
             tuple(sorted(_silent(used, context.now // HOUR), key=lambda one: one.last)),
             len(used),
@@ -132,10 +132,13 @@ def _span(period: Period, now: int) -> tuple[int, int]:
     return after - count * step, after
 
 
-def _buckets(hours: Mapping[int, Arrived], period: Period, first: int, after: int) -> Iterator[Bucket]:
-    step = period.step
-    for start in range(first, after, step):
-        yield Bucket(start * HOUR, _sum(hours[hour] for hour in range(start, start + step) if hour in hours))
+def _buckets(found: Mapping[_Key, Arrived], period: Period, first: int) -> Iterator[Bucket]:
+    count, step = period.value
+    together: dict[int, list[Arrived]] = {}
+    for (at, _, _), arrived in found.items():
+        together.setdefault(at, []).append(arrived)
+    for at in range(first // step, first // step + count):
+        yield Bucket(at * step * HOUR, _sum(together.get(at, ())))
 
 
 def _sum(several: Iterable[Arrived]) -> Arrived:
@@ -143,11 +146,11 @@ def _sum(several: Iterable[Arrived]) -> Arrived:
     return Arrived(*(sum(getattr(one, name) for one in found) for name in ("instances", "studies", "bytes")))
 
 
-def _flows(found: Mapping[tuple[str, str], Arrived], part: int) -> tuple[Flow, ...]:
-    """By the one part of (source, modality), the most first."""
+def _flows(found: Mapping[_Key, Arrived], part: int) -> tuple[Flow, ...]:
+    """By source or by modality, which are parts 1 and 2 of the key, the most first."""
     together: dict[str, list[Arrived]] = {}
     for key, arrived in found.items():
-        together.setdefault(key[part], []).append(arrived)
+        together.setdefault(str(key[part]), []).append(arrived)
     flows = (
         Flow(name.removeprefix(_DEVICE), _sum(each), name.startswith(_DEVICE))
         for name, each in together.items()

@@ -1,6 +1,6 @@
 """How much came in, by the hour, and what came in last.
 
-Counted where an instance row is written, in the same transaction: a group of objects lets the row of its hour,
+Counted where an instance row is written, in its transaction: a group of objects lets the row of its hour,
 source and modality grow. Every read is a range of the key, or of the newest rows alone.
 """
 
@@ -27,6 +27,7 @@ _KEY: Hashable = "index.arrivals"
 _COUNTS = ("instances", "studies", "bytes")
 
 _arrivals, _studies, _aside = schema.arrivals, schema.studies, schema.kept_aside
+_days = schema.sending_days
 _grow = Prepared(
     sa.update(_arrivals)
     .where(
@@ -38,6 +39,16 @@ _grow = Prepared(
     .values({name: _arrivals.c[name] + bindparam(f"more_{name}") for name in _COUNTS})
 )
 _begin = Prepared(sa.insert(_arrivals), [column.name for column in _arrivals.columns])
+_still = Prepared(
+    sa.update(_days)
+    .where(
+        _days.c.department_id == bindparam("department"),
+        _days.c.source == bindparam("whence"),
+        _days.c.day == bindparam("on"),
+    )
+    .values(last_hour=bindparam("at"))
+)
+_wakes = Prepared(sa.insert(_days), [column.name for column in _days.columns])
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,30 +88,34 @@ def count(tx: Transaction, department_id: int, now: int, whence: tuple[str, str]
 def _flush(tx: Transaction) -> None:
     for (department, hour, source, modality), more in tx.state[_KEY].items():
         key = {"department": department, "at": hour, "whence": source, "kind": modality}
-        if tx.change(_grow, {**key, **{f"more_{name}": more[name] for name in _COUNTS}}):
-            continue
-        row = {"department_id": department, "hour": hour, "source": source, "modality": modality}
-        tx.change(_begin, [{**row, **{name: more[name] for name in _COUNTS}}])
+        row = {"department_id": department, "source": source}
+        if not tx.change(_grow, {**key, **{f"more_{name}": more[name] for name in _COUNTS}}):
+            counts = {name: more[name] for name in _COUNTS}
+            tx.change(_begin, [{**row, "hour": hour, "modality": modality, **counts}])
+        day = {"department": department, "whence": source, "on": hour // 24, "at": hour}
+        if not tx.change(_still, day):
+            tx.change(_wakes, [{**row, "day": hour // 24, "first_hour": hour, "last_hour": hour}])
 
 
-def by_hour(connection: sa.Connection, within: Within) -> dict[int, Arrived]:
-    return {hour: Arrived(*counts) for hour, *counts in _grouped(connection, within, _arrivals.c.hour)}
-
-
-def by_source(connection: sa.Connection, within: Within) -> dict[tuple[str, str], Arrived]:
-    """By (source, modality)."""
-    keys = (_arrivals.c.source, _arrivals.c.modality)
-    return {(source, kind): Arrived(*counts) for source, kind, *counts in _grouped(connection, within, *keys)}
+def arrived(connection: sa.Connection, within: Within, step: int) -> dict[tuple[int, str, str], Arrived]:
+    """By (number of the `step` hours since the epoch, source, modality), in one pass over the hours."""
+    keys = ((_arrivals.c.hour // step).label("at"), _arrivals.c.source, _arrivals.c.modality)
+    counts = (sa.func.sum(_arrivals.c[name]) for name in _COUNTS)
+    found = connection.execute(sa.select(*keys, *counts).where(*within.conditions).group_by(*keys))
+    return {(row[0], row[1], row[2]): Arrived(*row[3:]) for row in found}
 
 
 def sending_days(connection: sa.Connection, within: Within) -> dict[str, list[tuple[int, int, int]]]:
-    """Of each source: (day since the epoch, first hour, last hour), in order."""
-    day = (_arrivals.c.hour // 24).label("day")
+    """Of each source: (day since the epoch, first hour, last hour) in order, whatever department got it."""
+    own = [] if within.everything else [_days.c.department_id.in_(sorted(within.departments))]
+    asked = (*own, _days.c.day >= within.since // 24, _days.c.day <= within.until // 24)
     statement = (
-        sa.select(_arrivals.c.source, day, sa.func.min(_arrivals.c.hour), sa.func.max(_arrivals.c.hour))
-        .where(*within.conditions)
-        .group_by(_arrivals.c.source, day)
-        .order_by(_arrivals.c.source, day)
+        sa.select(
+            _days.c.source, _days.c.day, sa.func.min(_days.c.first_hour), sa.func.max(_days.c.last_hour)
+        )
+        .where(*asked)
+        .group_by(_days.c.source, _days.c.day)
+        .order_by(_days.c.source, _days.c.day)
     )
     found: dict[str, list[tuple[int, int, int]]] = {}
     for source, *when in connection.execute(statement):
@@ -128,10 +143,3 @@ def waiting(connection: sa.Connection, *, everything: bool, departments: frozens
         few = few.where(_aside.c.department_id.in_(sorted(departments)))
     statement = sa.select(sa.func.count()).select_from(few.limit(MOST_WAITING).subquery())
     return int(connection.execute(statement).scalar_one())
-
-
-def _grouped(
-    connection: sa.Connection, within: Within, *keys: sa.Column[int] | sa.Column[str]
-) -> sa.CursorResult:  # type: ignore[type-arg]
-    counts = (sa.func.sum(_arrivals.c[name]) for name in _COUNTS)
-    return connection.execute(sa.select(*keys, *counts).where(*within.conditions).group_by(*keys))

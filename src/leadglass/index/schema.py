@@ -277,3 +277,17 @@ arrivals = sa.Table(
     sa.Column("bytes", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
+
+# From when to when each source sent on each day: who has gone silent is seen from few rows.
+sending_days = sa.Table(
+    "sending_days",
+    metadata,
+    sa.Column(
+        "department_id", sa.Integer, sa.ForeignKey("departments.id"), primary_key=True, autoincrement=False
+    ),
+    sa.Column("source", _string(64), primary_key=True),
+    sa.Column("day", sa.Integer, primary_key=True, autoincrement=False),  # since the epoch, UTC
+    sa.Column("first_hour", sa.Integer, nullable=False),  # since the epoch
+    sa.Column("last_hour", sa.Integer, nullable=False),
+    sqlite_with_rowid=False,
+)

@@ -9,6 +9,7 @@ from typing import Final
 
 from leadglass.access.policy import Action
 from leadglass.web import (
+    arrivals,
     auth,
     deletion,
     exposure,
@@ -22,6 +23,7 @@ from leadglass.web import (
     upload,
 )
 from leadglass.web import arrivals, auth, deletion, exposure, operations, people, portal, quicklook, storing, studies
+)
 from leadglass.web.calls import Endpoint
 from leadglass.web.gate import Door, Needs, Route
 

@@ -28,9 +28,18 @@ def upgrade() -> None:
         sa.Column("studies", sa.BigInteger, nullable=False),
         sa.Column("bytes", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("department_id", "hour", "source", "modality", name="pk_arrivals"),
-        sa.ForeignKeyConstraint(
-            ["department_id"], ["departments.id"], name="fk_arrivals_department_id_departments"
-        ),
+        sa.ForeignKeyConstraint(["department_id"], ["departments.id"], name="fk_arrivals_department_id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "sending_days",
+        sa.Column("department_id", sa.Integer, nullable=False),
+        sa.Column("source", _string(64), nullable=False),
+        sa.Column("day", sa.Integer, nullable=False),
+        sa.Column("first_hour", sa.Integer, nullable=False),
+        sa.Column("last_hour", sa.Integer, nullable=False),
+        sa.PrimaryKeyConstraint("department_id", "source", "day", name="pk_sending_days"),
+        sa.ForeignKeyConstraint(["department_id"], ["departments.id"], name="fk_sending_days_department_id"),
         sqlite_with_rowid=False,
     )
     op.execute(sa.insert(arrivals).from_select([c.name for c in arrivals.columns], _until_now()))
@@ -72,4 +81,5 @@ def _until_now() -> sa.Select:  # type: ignore[type-arg]
 
 
 def downgrade() -> None:
+    op.drop_table("sending_days")
     op.drop_table("arrivals")
