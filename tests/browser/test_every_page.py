@@ -106,6 +106,9 @@ def test_every_page_fits_every_screen(open_page, address, sessions, filled, help
             page.set_viewport_size({"width": width, "height": 900})
             problems += [(name, width, one) for one in page.evaluate(STICKING_OUT)]
             problems += [(name, width, one) for one in page.evaluate(SMALL, SMALLEST_TEXT)]
+        page.set_viewport_size({"width": WIDTHS[0], "height": 900})
+        page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+        problems += [(name, "unfolded", one) for one in page.evaluate(STICKING_OUT)]
         for scheme in ("dark", "light"):
             page.emulate_media(color_scheme=scheme)
             problems += [(name, scheme, one) for one in page.evaluate(portal.CONTRAST)]
