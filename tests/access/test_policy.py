@@ -36,6 +36,7 @@ commitment.request .           D            D                  .       .        
 aside.review       .           .            D                  .       .                    .        .
 identity.correct   .           .            D                  .       .                    .        .
 study.received     .           .            D                  .       .                    .        .
+arrivals.read      .           .            D                  .       .                    .        .
 record.read        .           .            .                  A       .                    A        .
 record.verify      .           .            .                  A       A                    A        .
 system.status      .           .            .                  .       A                    A        .

@@ -93,7 +93,7 @@ def test_every_person_has_a_page_to_land_on():
     assert landing == {
         Role.RADIOLOGIST: "/studies",
         Role.TECHNOLOGIST: "/studies",
-        Role.PACS_ADMINISTRATOR: "/studies",
+        Role.PACS_ADMINISTRATOR: "/arrivals",
         Role.AUDITOR: "/record",
         Role.SYSTEM_ADMINISTRATOR: "/status",
     }
