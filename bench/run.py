@@ -14,7 +14,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ORDER = (
-    "header", "sealed", "record", "ingest", "upload", "receive", "getscu", "zip_out", "associations", "find", "server", "search", "growth",
+    "header", "sealed", "record", "ingest", "upload", "receive", "getscu", "zip_out", "associations", "find", "server", "search",
+    "arrivals", "growth",
     "render", "backup", "estate_rate", "probing", "scan",
     "header", "sealed", "record", "ingest", "receive", "getscu", "associations", "find", "server", "search", "arrivals", "growth",
     "render", "estate_rate", "probing", "scan",

@@ -27,7 +27,7 @@ TABLES = [
     schema.series, schema.series_requests, schema.instances, schema.kept_aside, numbers,
     upkeep.lost, upkeep.damage, upkeep.rounds, upkeep.intake,
     schema.identity_changes, schema.identity_departments, schema.identity_studies, schema.identity_dismissals,
-    schema.arrivals, schema.sending_days, upkeep.lost, upkeep.damage, upkeep.rounds, upkeep.intake,
+    schema.arrivals, schema.sending_days,
 ]  # fmt: skip
 
 

@@ -259,6 +259,7 @@ identity_dismissals = sa.Table(
     sa.Column("actor", sa.String(200), nullable=False),
     sa.Column("reason", sa.String(400), nullable=False),
 )
+
 # How much came in, by the hour: a page of a month reads some thousand rows of this instead of a million of
 # instances. It counts arrivals: what was deleted or moved since stays counted where it came in.
 arrivals = sa.Table(
@@ -268,9 +269,7 @@ arrivals = sa.Table(
         "department_id", sa.Integer, sa.ForeignKey("departments.id"), primary_key=True, autoincrement=False
     ),
     sa.Column("hour", sa.Integer, primary_key=True, autoincrement=False),  # since the epoch, UTC
-    sa.Column(
-        "source", _string(64), primary_key=True
-    ),  # as in the record; empty from before this was counted
+    sa.Column("source", _string(64), primary_key=True),  # as in the record; empty: before it was counted
     sa.Column("modality", _string(16), primary_key=True),
     sa.Column("instances", sa.BigInteger, nullable=False),
     sa.Column("studies", sa.BigInteger, nullable=False),  # new ones, by what came first of them

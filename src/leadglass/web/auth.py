@@ -12,9 +12,8 @@ from leadglass.web.calls import Call
 from leadglass.web.signing import forget, remember
 
 # A page of ours: a path without query, in the few characters our paths have. Never another host.
-_OWN_PAGE = re.compile(r"/(?:studies|upload|record|aside|exposure|status|users|departments)(?:/[0-9]{1,15})?")
 _OWN_PAGE = re.compile(
-    r"/(?:arrivals|studies|record|aside|exposure|status|users|departments)(?:/[0-9]{1,15})?"
+    r"/(?:arrivals|studies|upload|record|aside|exposure|status|users|departments)(?:/[0-9]{1,15})?"
 )
 _WRONG = "The name or the password is not right. After ten wrong passwords an account pauses for a while."
 _LINK_USED = "This set-up link is not valid: it was used already, or it is older than a day."

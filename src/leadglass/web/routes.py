@@ -22,8 +22,6 @@ from leadglass.web import (
     studies,
     upload,
 )
-from leadglass.web import arrivals, auth, deletion, exposure, operations, people, portal, quicklook, storing, studies
-)
 from leadglass.web.calls import Endpoint
 from leadglass.web.gate import Door, Needs, Route
 

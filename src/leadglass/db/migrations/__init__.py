@@ -35,7 +35,7 @@ class History:
 
 # A test compares them with the folders.
 ARCHIVE: Final = History(
-    "versions", ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
+    "versions", ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011")
 )
 REGISTER: Final = History("register", ("0001",))
 
