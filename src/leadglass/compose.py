@@ -204,6 +204,7 @@ def _services(
         tiles=home.record,
         presence=presence,
         limits=limits,
+        web_certificate=home.root / settings.http.tls_certificate if settings.http.tls_certificate else None,
     )
     retrieve = Retrieve(doorkeeper, ledger, objects, limits, settings.dicom.title)
     return Services(

@@ -68,6 +68,12 @@ def _checked_title(text: str) -> str:
     return text
 
 
+def _checked_hours(text: str) -> str:
+    if text and not re.fullmatch(r"(?:[01]?\d|2[0-4])(?::[0-5]\d)?-(?:[01]?\d|2[0-4])(?::[0-5]\d)?", text):
+        raise ValueError("Hours are 20-06 or 20:30-06:15, in local time.")
+    return text
+
+
 def _checked_url(text: str) -> str:
     parts = urlsplit(text)
     whole = parts.scheme in _DEFAULT_PORTS and parts.hostname and not (parts.path.strip("/") or parts.query)
@@ -178,6 +184,16 @@ class Storage(_Section):
     """Space held back for the access record, in MiB: on a full disk ingest stops first and viewing last."""
 
 
+class Upkeep(_Section):
+    """What the server does by itself to find damage early."""
+
+    scrub_mb_per_second: Annotated[float, Field(ge=0, le=10_000)] = 0.4
+    """How fast stored objects are read again, one after the other: 0.4 is 1 TB in a month. 0: not at all."""
+
+    scrub_hours: Annotated[str, AfterValidator(_checked_hours)] = ""
+    """Only in these hours of the day, local time, for example `20-06`. Empty: always."""
+
+
 class Log(_Section):
     """The server's own messages on stderr. They hold no patient's values."""
 
@@ -203,6 +219,7 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     sessions: Sessions = Sessions()
     storage: Storage = Storage()
+    upkeep: Upkeep = Upkeep()
     log: Log = Log()
 
 

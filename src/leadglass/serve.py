@@ -11,6 +11,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ import uvicorn
 
 from leadglass import heap
 from leadglass.access.principal import Via
+from leadglass.archive.scrub import Scrub
 from leadglass.compose import Opened, open_home
 from leadglass.config import Listener, Settings, is_loopback, listener, split_address
 from leadglass.dicom_doors import Doors, open_doors
@@ -29,6 +31,7 @@ from leadglass.http_bounds import bounded
 from leadglass.scan.estate import Estate
 from leadglass.scan_home import has_register, open_register
 from leadglass.self_look import HTTP, SelfLook, Subject
+from leadglass.transfer.pace import Hours
 from leadglass.web.app import create_app
 from leadglass.web.settings import WebSettings
 
@@ -81,9 +84,29 @@ def serve(opened: Opened, listening: Listening) -> None:
         )  # fmt: skip
         ours |= look.callers()
         server = _Server(config, opened, doors, look, lambda: listening(Addresses(url, **doors.addresses())))
-        server.run(sockets=[listening_socket])
+        with _scrubbing(opened):
+            server.run(sockets=[listening_socket])
         if server.failure is not None:
             raise server.failure
+
+
+@contextlib.contextmanager
+def _scrubbing(opened: Opened) -> Iterator[None]:
+    """Objects are read again in a thread of its own, which ends before the home is closed."""
+    asked, services = opened.settings.upkeep, opened.services
+    hours = Hours.parse(asked.scrub_hours) if asked.scrub_hours else Hours()
+    scrub = Scrub(
+        services.db,
+        services.upkeep.examiner,
+        clock,
+        rate=asked.scrub_mb_per_second * 1e6,
+        window=lambda: not hours.wait(datetime.now()),  # noqa: DTZ005 - as people set it
+    )
+    scrub.start()
+    try:
+        yield
+    finally:
+        scrub.stop()
 
 
 def tls_context(door: Listener) -> ssl.SSLContext | None:

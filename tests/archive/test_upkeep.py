@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from leadglass.access.principal import Role, Via, operator
-from leadglass.archive.upkeep import GRACE
+from leadglass.archive.check import GRACE
 from leadglass.errors import Denied, RecordUnavailable
 
 OPERATOR = operator(1000, "op")
@@ -156,7 +156,7 @@ def test_what_comes_in_during_a_check_is_neither_missing_nor_an_orphan(
     filled: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The directory was read before the object came, its row after: no false alarm."""
-    upkeep = filled.services.upkeep
+    upkeep = filled.services.upkeep._check
     real = upkeep._holdings
 
     def late() -> Any:

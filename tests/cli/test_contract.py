@@ -89,7 +89,7 @@ PROMISED = {
         "--json",
     },
     "restore": {"--generation", "--checkpoint", "--home", "--json"},
-    "check": {"--deep", "--collect-orphans", "--home", "--json"},
+    "check": {"--deep", "--repair", "--collect-orphans", "--home", "--json"},
     "log show": {"--patient", "--home", "--json"},
     "log verify": {"--home", "--json"},
     "log export": {"--home"},

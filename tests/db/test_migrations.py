@@ -14,7 +14,7 @@ import leadglass.access.schema
 import leadglass.index.commitments
 import leadglass.index.schema
 import leadglass.index.transfers
-import leadglass.index.upkeep
+import leadglass.index.upkeep_schema
 import leadglass.index.watched
 import leadglass.record.schema
 import leadglass.store.schema  # noqa: F401 - each import adds its tables to `metadata`

@@ -16,7 +16,8 @@ from leadglass.access.schema import departments
 from leadglass.db.engine import Transaction, metadata
 from leadglass.db.numbers import numbers
 from leadglass.db.sqlcipher import SealedFile
-from leadglass.index import records, schema, upkeep
+from leadglass.index import records, schema
+from leadglass.index import upkeep_schema as upkeep
 from leadglass.index.records import Misfit, ObjectFacts, Place
 from leadglass.index.rows import Sealed
 

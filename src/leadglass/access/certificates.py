@@ -230,6 +230,11 @@ def read_certificate(data: bytes, now: int) -> Certificate:
     )
 
 
+def expiry_of(pem: str) -> int:
+    """When a certificate ends, ms; of a chain the first. Violation when it cannot be read."""
+    return _milliseconds(_parsed(pem.encode()).not_valid_after_utc)
+
+
 def issued(pair: Pair) -> Certificate:
     """A certificate of our own making, as it is registered."""
     der = pair.certificate.public_bytes(serialization.Encoding.DER)

@@ -31,7 +31,7 @@ from leadglass.db.engine import Transaction
 from leadglass.dicom.dataset import Limits
 from leadglass.dicom.part10 import HEAD_SIZE, Part10Parser, neutral_preamble
 from leadglass.errors import IllegalIdentity, LeadglassError, StorageFailed, StorageFull, Violation
-from leadglass.index import arrivals, asides, records
+from leadglass.index import arrivals, asides, records, upkeep
 from leadglass.index.arrivals import Arrived
 from leadglass.index.records import Clash, Known, Misfit, ObjectFacts
 from leadglass.index.rows import NO_STUDY, Sealed
@@ -330,7 +330,8 @@ class _Commit:
         instance_id = records.add_instance(tx, self.facts, place.series_id, sealed, now)
         whence = (self.sender.source, self.facts.modality)
         arrivals.count(tx, department_id, now, whence, Arrived(1, int(place.is_new_study), sealed.size))
-        return self._noted(tx, Outcome(Kind.STORED, instance_id))
+        healed = upkeep.heal(tx, self.facts.sop_instance_uid, self.digest, self.syntax)
+        return self._noted(tx, Outcome(Kind.STORED, instance_id, healed=healed))
 
     def _met(self, tx: Transaction, known: Known) -> Outcome | Known:
         """Its SOP Instance UID is here already. Another department's is never looked at."""

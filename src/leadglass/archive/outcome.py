@@ -73,13 +73,14 @@ _SAID: Final = {
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """`again`: it is kept aside already, since these very bytes came before. `recoded`: what is here has the
-    same values, encoded in another way."""
+    same values, encoded in another way. `healed`: it was lost, and is here again."""
 
     kind: Kind
     instance_id: int | None = None
     clash: Clash | None = None
     again: bool = False
     recoded: bool = False
+    healed: bool = False
 
     @property
     def reason(self) -> str:
@@ -113,6 +114,8 @@ class Sender:
             detail["lost"] = 1
         if outcome.recoded:
             detail["recoded"] = 1
+        if outcome.healed:
+            detail["healed"] = 1
         return doorkeeper.entry(
             self.who,
             "object.store",

@@ -26,7 +26,7 @@ from leadglass.dicom.dictionary import transfer_syntax
 from leadglass.dicom.json import dumps
 from leadglass.dicom.part10 import Part10Parser
 from leadglass.errors import LeadglassError, LimitExceeded, NotFound, StorageFailed, Tampered
-from leadglass.index import lookup
+from leadglass.index import lookup, upkeep
 from leadglass.index.matching import Level, Match, Query, Single
 from leadglass.index.rows import InstanceRow, SeriesRow, StudyRow
 
@@ -37,6 +37,7 @@ _BATCH = 500
 class StudyView:
     study: StudyRow
     series: tuple[SeriesRow, ...]
+    lost: int = 0  # images of it that are lost on this archive's disk and not shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,9 @@ class Retrieve:
         study = self._doorkeeper.require_study(who, Action.STUDY_VIEW, context, study)
         self._enter(who, Action.STUDY_VIEW, study, context)
         pages = self._pages(Query(Level.SERIES, study_id=study.id), study)
-        return StudyView(study, tuple(row for page in pages for row in page))
+        shown = tuple(row for page in pages for row in page)
+        with self._doorkeeper.db.read() as connection:
+            return StudyView(study, shown, upkeep.lost_of(connection, study.id))
 
     def series_instances(self, who: Principal, series_id: int, context: Context) -> tuple[InstanceRow, ...]:
         """The images of a series in their order. NotFound when foreign or absent."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +15,7 @@ from leadglass.cli.work import HomeOption, JsonOption, Work, at_home, command_co
 
 if TYPE_CHECKING:
     from leadglass.access.listeners import Looked
-    from leadglass.archive.upkeep import CheckReport, Status
+    from leadglass.archive.upkeep import Status
     from leadglass.home import Founding, Home
     from leadglass.serve import Addresses
 
@@ -173,6 +172,7 @@ def listener_overrides(
 
 def status(home: HomeOption = None, json: JsonOption = False) -> None:
     """What is in the home, what it takes, and what to look after."""
+    from leadglass.archive import sentences
     from leadglass.cli.backup import backup_age
     from leadglass.home import clock, is_served
 
@@ -182,7 +182,8 @@ def status(home: HomeOption = None, json: JsonOption = False) -> None:
         address = _address(work)
         record_key = work.opened.record_key.encode()
         served = is_served(here)
-        warnings = _warnings(here, found)
+        now = work.context().now
+        warnings = [*_warnings(here, found), *sentences.troubles(found.outlook, now)]
     if json:
         about = {"home": str(here.root), "id": here.id, "address": address, "served": served}
         show.as_json(about | asdict(found) | {"record_key": record_key, "warnings": warnings})
@@ -197,6 +198,7 @@ def status(home: HomeOption = None, json: JsonOption = False) -> None:
         ("Record", show.count(found.record_entries, "entry", "entries")),
         ("Record's key", record_key),
         ("Last back-up", backup_age(found.backup, clock())),
+        *sentences.figures(found.outlook, now),
         *map(_met, found.listeners),
     ))  # fmt: skip
     for warning in warnings:
@@ -234,69 +236,3 @@ def _warnings(home: Home, found: Status) -> list[str]:
         *((not each.is_well, f"{NAMES[each.look.listener]}: {sentence(each)}") for each in found.listeners),
     )
     return [sentence for applies, sentence in checks if applies]
-
-
-def check(
-    home: HomeOption = None,
-    deep: Annotated[bool, typer.Option("--deep", help="Read every byte of every object.")] = False,
-    collect: Annotated[
-        bool,
-        typer.Option("--collect-orphans", help="Remove what interrupted imports left behind."),
-    ] = False,
-    json: JsonOption = False,
-) -> None:
-    """Is everything there that was stored, unaltered, and does the record verify? Exit status 1 if not."""
-    with at_home(home) as work, nullcontext() if json else show.progress("Checking objects") as progress:
-        report = work.services.upkeep.check(
-            work.who, work.context(), deep=deep, collect=collect, progress=progress
-        )
-        if progress:
-            progress.done()
-        if json:
-            show.as_json(_check_json(report))
-        else:
-            _show_check(report)
-        if not report.ok:
-            raise typer.Exit(1)
-
-
-def _check_json(report: CheckReport) -> dict[str, Any]:
-    from leadglass.cli.record import verdict_json
-
-    found = {name: getattr(report, name) for name in _REPORTED}
-    return found | {"record": verdict_json(report.record) if report.record else None}
-
-
-_REPORTED = (
-    "ok", "deep", "objects", "missing", "altered", "orphans", "orphan_bytes", "young", "collected",
-)  # fmt: skip
-
-
-def _show_check(report: CheckReport) -> None:
-    from leadglass.cli.record import show_verdict
-
-    how = "every byte read" if report.deep else "each opened; --deep reads every byte"
-    show.facts((("Objects", f"{report.objects:,} ({how})"),))
-    for name, blobs in (("missing", report.missing), ("altered", report.altered)):
-        if blobs:
-            show.out().print(f"{show.count(len(blobs), 'object')} {name}:", style="bold red")
-            show.table(("Object",), [(blob,) for blob in blobs])
-    if report.record:
-        show_verdict(report.record)
-    show.out().print(_orphans(report), soft_wrap=True)
-    if report.ok:
-        show.out().print("Nothing is lost, nothing is altered.", style="green")
-    else:
-        show.out().print("Something is wrong: see above.", style="bold red")
-
-
-def _orphans(report: CheckReport) -> str:
-    if report.collected:
-        return f"{show.count(report.collected, 'orphan')} removed ({show.size(report.orphan_bytes)})."
-    if report.orphans:
-        left = f"{show.count(report.orphans, 'orphan')} ({show.size(report.orphan_bytes)})"
-        return f"{left} of interrupted imports. Safe to remove: leadglass check --collect-orphans"
-    if report.young:
-        young = show.count(report.young, "object")
-        return f"{young} without a row may still be arriving; look again in an hour."
-    return "No orphans."

@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from leadglass.cli import (
     ae,
     backup,
+    check,
     connect,
     delete,
     demo,
@@ -101,9 +102,9 @@ app.command("migrate")(migrate.migrate)
 app.command("connect")(connect.connect)
 app.command("delete")(delete.delete)
 app.command("status")(homes.status)
-app.command("check")(homes.check)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
+app.command("check")(check.check)
 app.add_typer(record.app, name="log")
 app.add_typer(scan.app, name="scan")
 

@@ -17,7 +17,7 @@ from leadglass.db.numbers import retire
 from leadglass.index import identity, persons, records, schema
 from leadglass.index.counts import recount
 from leadglass.index.records import Clash
-from leadglass.index.upkeep import damage, lost
+from leadglass.index.upkeep_schema import damage, lost
 
 _CHUNK: Final = 500
 _studies, _series, _instances, _aside = schema.studies, schema.series, schema.instances, schema.kept_aside

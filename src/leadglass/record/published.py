@@ -40,6 +40,14 @@ def read_checkpoint(root: Path) -> bytes | None:
     return data
 
 
+def published_at(root: Path) -> int | None:
+    """When the checkpoint was published last, ms; None when nothing has been."""
+    try:
+        return (root / _CHECKPOINT).stat().st_mtime_ns // 1_000_000
+    except OSError:
+        return None
+
+
 def read_tile(root: Path, tile: Tile) -> bytes | None:
     """What is published of a tile: a partial one may meanwhile have given way to its full form."""
     length = tile.width * tile.item

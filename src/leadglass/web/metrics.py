@@ -2,15 +2,49 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from leadglass.archive.listeners import Looked
+from leadglass.archive.outlook import Outlook
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+_UPKEEP = {
+    "objects_lost": "Objects that are lost and not shown.",
+    "objects_damaged": "Objects that were found damaged and are not repaired yet.",
+    "disk_days_left": "Days until the disk is full at the rate of the last 30 days; NaN: nobody can tell.",
+    "intake_bytes_per_day": "Bytes of images that came in per day, over the last 30 days.",
+    "newest_object_timestamp_seconds": "When the youngest object came in; 0 for never.",
+    "scrub_finished_timestamp_seconds": "When everything had last been read again; 0 for never.",
+    "deep_check_finished_timestamp_seconds": "When the last deep check ended; 0 for never.",
+    "record_published_timestamp_seconds": "When the record was last published; 0 for never.",
+    "certificate_expires_timestamp_seconds": "When the first certificate ends within 30 days; 0: none.",
+}
+
+
+def _figures(outlook: Outlook | None) -> dict[str, float]:
+    if outlook is None:
+        return {}
+    return {
+        "objects_lost": outlook.lost,
+        "objects_damaged": outlook.damaged,
+        "disk_days_left": math.nan if outlook.days_left is None else outlook.days_left,
+        "intake_bytes_per_day": outlook.month.bytes_per_day,
+        "newest_object_timestamp_seconds": _seconds(outlook.newest),
+        "scrub_finished_timestamp_seconds": _seconds(outlook.scrub.finished),
+        "deep_check_finished_timestamp_seconds": _seconds(outlook.deep_checked),
+        "record_published_timestamp_seconds": _seconds(outlook.published),
+        "certificate_expires_timestamp_seconds": min((e.expires / 1000 for e in outlook.expiring), default=0),
+    }
+
+
+def _seconds(at: int | None) -> float:
+    return 0 if at is None else at / 1000
 
 
 class Metrics:
@@ -43,6 +77,10 @@ class Metrics:
             registry=self._registry,
         )
 
+        self._upkeep = {
+            name: Gauge(f"leadglass_{name}", said, registry=self._registry) for name, said in _UPKEEP.items()
+        }
+
     def started(self) -> None:
         self._running.inc()
 
@@ -51,8 +89,10 @@ class Metrics:
         self._requests.labels(route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
-    def exposition(self, looked: Iterable[Looked] = ()) -> bytes:
+    def exposition(self, looked: Iterable[Looked] = (), outlook: Outlook | None = None) -> bytes:
         """The text format that Prometheus reads. `looked`: the last look at each of our own listeners."""
+        for name, value in _figures(outlook).items():
+            self._upkeep[name].set(value)
         self._shut.clear()
         self._looked.clear()
         for each in looked:

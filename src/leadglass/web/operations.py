@@ -18,7 +18,8 @@ async def health(call: Call) -> Response:
 
 async def metrics(call: Call) -> Response:
     looked = await call.ask(call.services.listeners.last)
-    return Response(call.site.metrics.exposition(looked), media_type=exposition.CONTENT_TYPE)
+    outlook = await call.ask(call.services.upkeep.outlook, call.context.now)
+    return Response(call.site.metrics.exposition(looked, outlook), media_type=exposition.CONTENT_TYPE)
 
 
 async def static(call: Call) -> Response:

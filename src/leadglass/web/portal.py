@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from starlette.responses import RedirectResponse, Response
 
+from leadglass.archive import sentences
+from leadglass.archive.backup import Last
 from leadglass.archive.doorkeeper import SHUT
 from leadglass.archive.queries import portal_query
 from leadglass.archive.upkeep import Status
@@ -172,12 +174,27 @@ async def aside(call: Call) -> Response:
     return call.site.pages.render("aside.html", found=found, page=page, **frame(call))
 
 
+async def lost(call: Call) -> Response:
+    found = await call.ask(call.services.upkeep.lost, call.who, call.context)
+    return call.site.pages.render("lost.html", found=found, **frame(call))
+
+
 async def status(call: Call) -> Response:
     found = await call.ask(call.services.upkeep.status, call.who, call.context)
-    figures = _figures(found)
+    now = call.context.now
     return call.site.pages.render(
-        "status.html", found=found, figures=figures, listeners=found.listeners, **frame(call)
+        "status.html",
+        found=found,
+        figures=_figures(found),
+        ages=[*sentences.figures(found.outlook, now), ("Last back-up", _age(found.backup, now))],
+        troubles=list(sentences.troubles(found.outlook, now)),
+        listeners=found.listeners,
+        **frame(call),
     )
+
+
+def _age(last: Last | None, now: int) -> str:
+    return sentences.ago(last.at if last is not None else None, now)
 
 
 def _figures(status: Status) -> list[tuple[str, str]]:

@@ -35,6 +35,7 @@ async def study(call: Call) -> Response:
         age=age_at(view.study.birth_date, view.study.study_date),
         all_series=view.series,
         series=series,
+        lost=view.lost,
         may_download=not narrow(call.who, Action.STUDY_RETRIEVE, call.context).nothing,
         may_delete=may_delete(call, view.study.department_id),
         may_correct=not narrow(call.who, Action.IDENTITY_CORRECT, call.context).nothing,

@@ -94,6 +94,7 @@ ROUTES: Final = (
         "/patients/{patient}/change", _POST, patients.change, _IDENTITY, "change-patient",
         "say what a merge, correction or move does; do it",
     ),
+    _page("/lost", _GET, portal.lost, Action.ASIDE_REVIEW, "lost", "images that are lost or damaged"),
     _page("/exposure", _GET, exposure.exposure, Action.EXPOSURE_READ, "exposure", "what strangers get"),
     _page("/exposure/again", _POST, exposure.retest, Action.EXPOSURE_RETEST, "retest", "ask a port again"),
     _page("/record", _GET, portal.record, Action.RECORD_READ, "record", "the access record"),
