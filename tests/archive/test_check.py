@@ -147,6 +147,7 @@ def names(report: Any) -> set[str]:
     return {name for name in lists if getattr(report, name)}
 
 
+@pytest.mark.sqlcipher  # whose SQL it is; what is found does not depend on the database
 @pytest.mark.parametrize("name", CASES)
 def test_it_is_found_repaired_where_there_is_proof_and_said_where_not(filled: Any, name: str) -> None:
     case = CASES[name]

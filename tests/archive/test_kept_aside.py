@@ -66,10 +66,10 @@ def kept(clinic: Any) -> list[bytes]:
     """The bytes of all that was kept aside."""
     upkeep = clinic.services.upkeep
     found = []
-    for holding in upkeep._batch("kept_aside", 0):
+    for holding in upkeep._check._batch("kept_aside", 0):
         with clinic.services.db.read() as connection:
-            key = upkeep._keys.of(connection, holding.sealed.study_id)
-        with upkeep._objects.open_sealed(holding.sealed, key) as reader:
+            key = upkeep.examiner._keys.of(connection, holding.sealed.study_id)
+        with upkeep.examiner._objects.open_sealed(holding.sealed, key) as reader:
             found.append(b"".join(reader.chunks()))
     return found
 

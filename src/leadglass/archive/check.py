@@ -284,7 +284,7 @@ class _Run:
     def _study(self, study: StudyEntry) -> None:
         """Every object of it, and whether any of them says what its row and its series' rows hold."""
         first: ObjectFacts | None = None
-        unsaid, all_sound = frozenset(evidence.STUDY), True
+        unsaid, all_sound = study.columns, True
         for series in self._series(study):
             held: ObjectFacts | None = None
             left = frozenset(evidence.SERIES)
@@ -313,7 +313,7 @@ class _Run:
         assert facts is not None
         says = (facts.sop_instance_uid, facts.series_instance_uid, facts.study_instance_uid)
         filed = (entry.sop_instance_uid, series.series_instance_uid, study.study_instance_uid)
-        its_patient = (facts.patient_id, facts.issuer) == (study.patient_id, study.issuer)
+        its_patient = study.corrected or (facts.patient_id, facts.issuer) == (study.patient_id, study.issuer)
         if says != filed or not its_patient or examined.syntax != entry.sealed.transfer_syntax_uid:
             _note(self.report.misfiled, entry.sealed.blob)
         elif wrong := evidence.differences(evidence.INSTANCE, entry.values, facts):

@@ -61,10 +61,10 @@ def disk_full(days: int | None) -> str:
 
 def reading(found: Outlook, now: int) -> str:
     """How far reading everything again has come."""
-    whole = f"whole round {ago(found.scrub.finished, now)}"
+    whole = "not all yet" if found.scrub.finished is None else f"all, {ago(found.scrub.finished, now)}"
     if found.scrub.started is None:
         return whole
-    return f"{whole}; {found.scrub.objects:,} objects read since {span(now - found.scrub.started)}"
+    return f"{whole}; now {found.scrub.objects:,} objects in {span(now - found.scrub.started)}"
 
 
 def figures(found: Outlook, now: int) -> list[tuple[str, str]]:

@@ -33,6 +33,7 @@ STUDY: Final[Mapping[str, str]] = {
     "description": "study_description",
     "referring_physician": "referring_physician",
 }
+_IDENTITY: Final = frozenset({"patient_name", "birth_date", "sex"})
 SERIES: Final[Mapping[str, str]] = {
     "modality": "modality",
     "number": "series_number",
@@ -56,13 +57,20 @@ INSTANCE: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class StudyEntry:
-    """What the index says of a study; `values` by column."""
+    """What the index says of a study; `values` by column. `corrected`: people changed whose it is
+    (leadglass.index.identity), so that its objects say otherwise."""
 
     id: int
     study_instance_uid: str
     patient_id: str
     issuer: str
+    corrected: bool
     values: Mapping[str, Any]
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Those that the objects have to say."""
+        return frozenset(STUDY) - (_IDENTITY if self.corrected else frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +112,14 @@ def studies(connection: sa.Connection, after: int, limit: int = 200) -> list[Stu
     """The next studies by number behind `after`."""
     rows = connection.execute(_study_page, {"after": after, "limit": limit})
     return [
-        StudyEntry(r.id, r.study_instance_uid, r.patient_id, r.issuer, {n: getattr(r, n) for n in STUDY})
+        StudyEntry(
+            r.id,
+            r.study_instance_uid,
+            r.patient_id,
+            r.issuer,
+            r.corrected > 0,
+            {name: getattr(r, name) for name in STUDY},
+        )
         for r in rows
     ]
 
