@@ -31,7 +31,9 @@ _FLOOR: Final = (
 )
 # Text is compared by code point, as in SQLite. An index by a locale breaks when the system's are updated.
 _KIND: Final = (
-    "SELECT pg_encoding_to_char(encoding), datcollate FROM pg_database WHERE datname = current_database()"
+    "SELECT pg_encoding_to_char(encoding), "
+    "CASE datlocprovider WHEN 'c' THEN datcollate WHEN 'b' THEN 'C' END "  # (b)uiltin, as of version 17
+    "FROM pg_database WHERE datname = current_database()"
 )
 # Transactions that have ended. All those below xmax have, but for the ones that the snapshot names.
 _ENDED: Final = (
@@ -40,6 +42,7 @@ _ENDED: Final = (
 )
 _BY_CODE_POINT: Final = frozenset({"C", "POSIX", "C.UTF-8", "C.utf8"})
 _CONNECTION: Final = {
+    "client_encoding": "utf8",
     "connect_timeout": 10,  # seconds, as all that follow, but for the last
     "keepalives_idle": 30,
     "keepalives_interval": 10,

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 from sqlalchemy.sql.util import ClauseAdapter
 
+from leadglass.db.hints import by_index
 from leadglass.index import schema
 from leadglass.index.building import BUILD, COLUMNS, STUDY, instance_row, study_row, with_posters
 from leadglass.index.candidates import few
@@ -91,8 +92,8 @@ def page(
         return [], False
     if some is not None:
         where.append(_studies.c.id.in_(some))
-    hint = _hint(query, departments, walk=some is None)
-    rows, more = _PAGES[query.level](connection, query, where, hint)
+    index = _walked(query, departments, walk=some is None)
+    rows, more = _PAGES[query.level](connection, query, where, index)
     if posters and query.level is Level.SERIES:
         rows = with_posters(connection, rows)
     return rows, more
@@ -109,23 +110,23 @@ def _cut(statement: sa.Select[Any], query: Query) -> sa.Select[Any]:
     return statement.order_by(*ORDER[query.level]).limit(query.limit + 1).offset(query.offset)
 
 
-def _study_page(connection: sa.Connection, query: Query, where: _Where, hint: str) -> _Page:
+def _study_page(connection: sa.Connection, query: Query, where: _Where, index: str | None) -> _Page:
     """The ids first, so that walking the list reads its index alone."""
-    walk = sa.select(_studies.c.id).where(*where).with_hint(_studies, hint, "sqlite")
+    walk = by_index(sa.select(_studies.c.id).where(*where), _studies, index)
     ids = connection.execute(_cut(walk, query)).scalars().all()
     return _studies_of(connection, ids[: query.limit]), len(ids) > query.limit
 
 
-def _patient_page(connection: sa.Connection, query: Query, where: _Where, hint: str) -> _Page:
+def _patient_page(connection: sa.Connection, query: Query, where: _Where, index: str | None) -> _Page:
     """Each patient stands where the newest of the studies found does. No Patient ID, no patient: every
     entity has a value of its unique key (PS3.4 C.2.2.1.1)."""
     where = [*where, _studies.c.patient_id != ""]
-    walk = sa.select(_studies.c.id).where(*where, ~_newer(where)).with_hint(_studies, hint, "sqlite")
+    walk = by_index(sa.select(_studies.c.id).where(*where, ~_newer(where)), _studies, index)
     ids = connection.execute(_cut(walk, query)).scalars().all()
     newest = _studies_of(connection, ids[: query.limit])
     owner = {row[0]: row[1] for row in connection.execute(_patient_of, {"ids": ids})} if ids else {}
     counted = sa.select(_studies.c.patient, *_COUNTS).where(*where, _studies.c.patient.in_(owner.values()))
-    counted = counted.with_hint(_studies, "INDEXED BY ix_studies_patient_recent", "sqlite")
+    counted = by_index(counted, _studies, "ix_studies_patient_recent")
     counts = {row[0]: row[1:] for row in connection.execute(counted.group_by(_studies.c.patient))}
     rows = [PatientRow(owner[row.id], row, *counts[owner[row.id]]) for row in newest]
     return rows, len(ids) > query.limit
@@ -136,18 +137,18 @@ def _newer(where: _Where) -> sa.ColumnElement[bool]:
     other = _studies.alias("newer")
     moved = ClauseAdapter(other)
     newer = sa.tuple_(*map(moved.traverse, NEWEST)) > sa.tuple_(*NEWEST)
-    found = sa.select(sa.literal(1)).with_hint(other, "INDEXED BY ix_studies_patient_recent", "sqlite")
+    found = by_index(sa.select(sa.literal(1)), other, "ix_studies_patient_recent")
     return found.where(other.c.patient == _studies.c.patient, newer, *map(moved.traverse, where)).exists()
 
 
-def _joined_page(connection: sa.Connection, query: Query, where: _Where, _: str) -> _Page:
+def _joined_page(connection: sa.Connection, query: Query, where: _Where, _: str | None) -> _Page:
     """Few studies are found by their ids. Else the index in the order of the level is walked, and each row's
     study looked up: left alone, SQLite would gather the rows of all studies and sort them."""
     statement = sa.select(*COLUMNS[query.level]).select_from(_FROM[query.level]).where(*where)
-    statement = statement.with_hint(_studies, "NOT INDEXED", "sqlite")
+    statement = by_index(statement, _studies, None)
     table, index, unless = _WALKS[query.level]
     if query.series_id is None and not unless & {keyword for keyword, _ in query.match}:
-        statement = statement.with_hint(table, f"INDEXED BY {index}", "sqlite")
+        statement = by_index(statement, table, index)
     rows = connection.execute(_cut(statement, query)).all()
     return BUILD[query.level](connection, rows[: query.limit], query), len(rows) > query.limit
 
@@ -157,7 +158,7 @@ _WALKS = {
     Level.SERIES: (_series, "ix_series_study_id", {"SeriesInstanceUID", "RequestAttributesSequence"}),
     Level.INSTANCE: (_instances, "ix_instances_in_order", {"SOPInstanceUID"}),
 }
-_PAGES: dict[Level, Callable[[sa.Connection, Query, _Where, str], _Page]] = {
+_PAGES: dict[Level, Callable[[sa.Connection, Query, _Where, str | None], _Page]] = {
     Level.PATIENT: _patient_page,
     Level.STUDY: _study_page,
     Level.SERIES: _joined_page,
@@ -165,16 +166,16 @@ _PAGES: dict[Level, Callable[[sa.Connection, Query, _Where, str], _Page]] = {
 }
 
 
-def _hint(query: Query, departments: frozenset[int], *, walk: bool) -> str:
+def _walked(query: Query, departments: frozenset[int], *, walk: bool) -> str | None:
     """SQLite is told how, for it cannot know how many there are: few by their ids; else the smallest index
     in the order of the list that holds what is asked for; the table itself when none does, but for further
     pages: those go on where the last one ended."""
     asked = {keyword for keyword, _ in query.match} | ({"PatientName"} if query.words else set())
     if not walk or (asked & _OFF_LIST and not query.after):
-        return "NOT INDEXED"
+        return None
     if len(departments) == 1 and not asked:
-        return "INDEXED BY ix_studies_department_recent"
-    return "INDEXED BY ix_studies_recent" if asked <= _RECENT else "INDEXED BY ix_studies_list"
+        return "ix_studies_department_recent"
+    return "ix_studies_recent" if asked <= _RECENT else "ix_studies_list"
 
 
 def study(connection: sa.Connection, study_id: int) -> StudyRow | None:
@@ -242,11 +243,12 @@ _COUNTS = (
     sa.func.sum(_studies.c.series_count),
     sa.func.sum(_studies.c.instance_count),
 )
-_studies_by_id = (
+_studies_by_id = by_index(
     sa.select(*STUDY)
-    .with_hint(_studies, "NOT INDEXED", "sqlite")
     .where(_studies.c.id.in_(bindparam("ids", expanding=True)))
-    .order_by(*ORDER[Level.STUDY])
+    .order_by(*ORDER[Level.STUDY]),
+    _studies,
+    None,
 )
 _patient_of = sa.select(_studies.c.id, _studies.c.patient).where(
     _studies.c.id.in_(bindparam("ids", expanding=True))
