@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -183,10 +184,8 @@ class Machine(RuleBasedStateMachine):
         prefix = f"1.2.{self.example + 10}.%"
         names = "patient_name, patient_id, issuer, birth_date, sex, corrected"
         with self.clinic.services.db.read() as connection:
-            rows = connection.exec_driver_sql(
-                f"SELECT study_instance_uid, {names} FROM studies WHERE study_instance_uid LIKE ?",
-                (prefix,),
-            ).all()
+            asked = f"SELECT study_instance_uid, {names} FROM studies WHERE study_instance_uid LIKE :prefix"
+            rows = connection.execute(sa.text(asked), {"prefix": prefix}).all()
         found = {row[0]: (Identity(*row[1:6]), row[6]) for row in rows}
         assert found == {study.uid: (study.shown, len(study.stack)) for study in self.studies}
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from leadglass.db.engine import Transaction
+from leadglass.db.hints import by_index
 from leadglass.index import schema
 from leadglass.index.building import STUDY, study_row
 from leadglass.index.identity import FIELDS, Identity, Kind
@@ -154,10 +155,9 @@ def _several(column: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
 
 
 def _same_person_groups(departments: frozenset[int]) -> sa.Select[Any]:
+    found = by_index(sa.select(_study.birth_date, _study.name_key), _studies, "ix_studies_birth_date")
     return (
-        sa.select(_study.birth_date, _study.name_key)
-        .with_hint(_studies, "INDEXED BY ix_studies_birth_date", "sqlite")
-        .where(_study.birth_date > "", _study.name_key > "", _study.patient_id > "")
+        found.where(_study.birth_date > "", _study.name_key > "", _study.patient_id > "")
         .where(*within(False, departments))
         .group_by(_study.birth_date, _study.name_key)
         .having(sa.or_(_several(_study.patient_id), _several(_study.issuer)))
@@ -181,10 +181,9 @@ def _same_person_members(
 
 def _other_person_groups(departments: frozenset[int]) -> sa.Select[Any]:
     known = sa.func.nullif(_study.birth_date, ""), sa.func.nullif(_study.name_key, "")
+    found = by_index(sa.select(_study.patient_id, _study.issuer), _studies, "ix_studies_patient_id")
     return (
-        sa.select(_study.patient_id, _study.issuer)
-        .with_hint(_studies, "INDEXED BY ix_studies_patient_id", "sqlite")
-        .where(_study.patient_id > "", *within(False, departments))
+        found.where(_study.patient_id > "", *within(False, departments))
         .group_by(_study.patient_id, _study.issuer)
         .having(sa.or_(*map(_several, known)))
         .order_by(_study.patient_id, _study.issuer)
