@@ -48,7 +48,7 @@ def export(
     if json:
         show.as_json(_as_json(report, seconds))
     else:
-        _show(report, folder, seconds)
+        _show(report, folder, seconds, everything=everything)
     if report.stopped:
         show.complain(f"{report.stopped} The same command goes on from there.")
     if report.interrupted:
@@ -95,32 +95,38 @@ def _as_json(report: Report, seconds: float) -> dict[str, Any]:
     return found
 
 
-def _show(report: Report, folder: str, seconds: float) -> None:
+def _show(report: Report, folder: str, seconds: float, *, everything: bool) -> None:
     if report.failed:
         rows = [(each.uid, each.sentence) for each in report.failed[:MOST_SHOWN]]
         show.table(("SOP Instance UID", "Why it is not in the folder"), rows)
         show.out().print()
     for uid in report.lacking:
         show.complain(_LACKING.format(uid))
-    for sentence in _sentences(report, folder, seconds):
+    for sentence in _sentences(report, seconds):
         show.out().print(sentence, soft_wrap=True)
+    if everything:
+        show.out().print(_not_in_it(report), soft_wrap=True)
+    if report.done:
+        show.out().print(_UNSEALED.format(show.printable(folder)), soft_wrap=True)
 
 
-def _sentences(report: Report, folder: str, seconds: float) -> Iterator[str]:
+def _not_in_it(report: Report) -> str:
+    aside = f"{show.count(report.kept_aside, 'object')} kept aside; " if report.kept_aside else ""
+    return f"Not in it: {aside}the access record (leadglass log export), accounts, devices and settings."
+
+
+def _sentences(report: Report, seconds: float) -> Iterator[str]:
     there = f", {report.there:,} there already" if report.there else ""
     failed = f", {report.failures:,} failed" if report.failures else ""
     studies = show.count(report.studies, "study", "studies")
     written = show.count(report.written, "image")
     yield f"{studies}: {written} written ({show.size(report.bytes)} in {seconds:.1f} s){there}{failed}."
     if report.agree:
-        yield f"{show.count(report.agree, 'image')} read back: as received, by the digest taken then."
+        agree = show.count(report.agree, "image agrees", "images agree")
+        yield f"{agree} with the digest taken when they were received."
     if report.corrected:
-        yield f"{show.count(report.corrected, 'image')} left with a corrected identity, read back as written."
+        yield f"{show.count(report.corrected, 'image')} left with a corrected identity: read back as written."
     if report.in_directory:
         yield f"The DICOMDIR names {show.count(report.in_directory, 'image')}."
     elif report.in_directory is None and not (report.stopped or report.interrupted):
         yield "There is no DICOMDIR: it cannot name so many. Export the studies in several folders."
-    aside = f"{show.count(report.kept_aside, 'object')} kept aside; " if report.kept_aside else ""
-    yield (f"Not in it: {aside}the access record (leadglass log export), accounts, devices and settings.")
-    if report.written or report.there:
-        yield _UNSEALED.format(show.printable(folder))
