@@ -13,7 +13,10 @@ from leadglass.access.principal import Role, Via, operator
 from leadglass.archive.backup import last_backup
 from leadglass.archive.backup_check import verify
 from leadglass.db import snapshot
+from leadglass.db.engine import metadata
 from leadglass.errors import Conflict, Denied, HomeBusy, NotFound, StorageFailed, StorageFull
+from leadglass.index import lookup
+from leadglass.index.schema import instances
 from leadglass.store import manifest
 from leadglass.store.manifest import Absent, Kept, Object
 from leadglass.store.vault import Vault
@@ -183,6 +186,35 @@ def test_an_object_of_another_size_is_not_copied(filled: Any, make: Any) -> None
             path.write_bytes(path.read_bytes() + b"x")
             break
     assert make().missing == 1
+
+
+def test_what_was_put_down_as_lost_is_kept_where_it_still_is(
+    filled: Any, folder: Path, make: Any, read: Any
+) -> None:
+    """A disk that rots in the home must not take the back-up's copy along. It can be found again after a restore."""
+    make()
+    blob = filled.scalar("SELECT min(blob) FROM instances")
+    columns = ", ".join(column.name for column in instances.columns)
+    filled.sql(
+        f"INSERT INTO lost (why, noticed, {columns}) SELECT 'altered', 1, {columns} FROM instances"
+        " WHERE blob = :blob",
+        blob=blob,
+    )
+    filled.sql("DELETE FROM instances WHERE blob = :blob", blob=blob)
+    (filled.root / "objects" / blob[:2] / blob).write_bytes(b"rotten")
+    made = make(keep=1)
+    assert (made.end.objects, made.missing, made.deleted) == (4, 0, 0)
+    assert blob in copies(folder) and read().ok
+    again = make(folder.with_name("another"))  # nobody has a sound copy for this one
+    assert (again.end.objects, again.missing, again.deleted) == (3, 0, 0)
+
+
+def test_every_table_that_names_objects_is_backed_up() -> None:
+    holders = {
+        table.name for table in metadata.tables.values() if {"blob", "wrapped_key"} <= set(table.c.keys())
+    }
+    said = str(lookup._BLOBS.compile())
+    assert {name for name in holders if f"FROM {name}" in said} == holders
 
 
 # --- interrupted ------------------------------------------------------------------------------------------

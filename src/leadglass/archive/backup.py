@@ -38,6 +38,7 @@ from leadglass.store import manifest, shreds
 from leadglass.store.keys import Keyring
 from leadglass.store.manifest import (
     DELETED,
+    LOST,
     MISSING,
     Absent,
     End,
@@ -253,8 +254,8 @@ class _Making:
                 copied += one.is_new
                 copied_bytes += one.line.digested.size if one.is_new else 0
             else:
-                why = MISSING if self._is_named(one.name) else DELETED
-                writer.add(Absent(one.name, why))
+                why = self._why(one.named)
+                writer.add(Absent(one.named.name, why))
                 missing += why == MISSING
                 deleted += why == DELETED
             if self._progress is not None:
@@ -272,9 +273,11 @@ class _Making:
         with self._doorkeeper.db.read() as connection:
             return shreds.page(connection, after, _BATCH)
 
-    def _is_named(self, name: str) -> bool:
+    def _why(self, named: Named) -> str:
+        if named.is_lost:
+            return LOST
         with self._doorkeeper.db.read() as connection:
-            return lookup.is_named(connection, name)
+            return MISSING if lookup.is_named(connection, named.name) else DELETED
 
     def _listed_before(self, finished: Sequence[str]) -> Iterator[Object]:
         """What the newest readable manifest lists. All of it is authenticated before any is believed."""
@@ -362,7 +365,7 @@ def _names(connection: sa.Connection) -> Iterator[Named]:
     """Every object that a row names, in the order of the names."""
     after = ""
     while batch := lookup.blobs(connection, after=after, limit=_BATCH):
-        yield from (Named(name, sealed_size(size)) for name, size in batch)
+        yield from (Named(name, sealed_size(size), is_lost) for name, size, is_lost in batch)
         after = batch[-1][0]
 
 

@@ -27,17 +27,19 @@ _LOST: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """An object that a row names, and the size that its file must have."""
+    """An object that a row names, and the size that its file must have. What the home has `is_lost` is not
+    copied from there; a copy of before is kept."""
 
     name: str
     sealed_size: int
+    is_lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Brought:
     """What became of one: its line for the manifest, None where the home has it not (any more)."""
 
-    name: str
+    named: Named
     line: Object | None
     is_new: bool = False
 
@@ -64,7 +66,9 @@ class Copier:
                         known = next(before, None)
                     there = sizes.get(named.name)
                     if known and known.name == named.name and there == known.digested.size:
-                        pending.append(Brought(named.name, known))
+                        pending.append(Brought(named, known))
+                    elif named.is_lost:
+                        pending.append(Brought(named, None))
                     else:
                         pending.append(pool.submit(self._copied, named, there))
                     while len(pending) > _AHEAD:
@@ -80,11 +84,11 @@ class Copier:
         try:
             with self._source(named) as descriptor:
                 if there == named.sealed_size and (done := self._same(named, descriptor)):
-                    return Brought(named.name, Object(named.name, done))
+                    return Brought(named, Object(named.name, done))
                 done = self._vault.put_object(named.name, _pieces(descriptor))
-                return Brought(named.name, Object(named.name, done), is_new=True)
+                return Brought(named, Object(named.name, done), is_new=True)
         except _GoneError:
-            return Brought(named.name, None)
+            return Brought(named, None)
 
     def _same(self, named: Named, descriptor: int) -> Digested | None:
         """One that no manifest lists: an earlier back-up was interrupted behind it."""

@@ -18,6 +18,7 @@ from leadglass.index.matching import conditions, within
 from leadglass.index.order import NEWEST, ORDER, beyond
 from leadglass.index.query import Level, Query
 from leadglass.index.rows import NO_STUDY, InstanceRow, PatientRow, Sealed, StudyRow
+from leadglass.index.upkeep import lost
 
 _studies, _series, _instances = schema.studies, schema.series, schema.instances
 _aside = schema.kept_aside
@@ -66,7 +67,12 @@ HOLDINGS = {
 
 _BLOBS = (
     sa.union_all(
-        *(sa.select(t.c.blob, t.c.size).where(t.c.blob > bindparam("after")) for t in (_instances, _aside))
+        *(
+            sa.select(t.c.blob, t.c.size, sa.literal(t is lost, sa.Boolean)).where(
+                t.c.blob > bindparam("after")
+            )
+            for t in (_instances, _aside, lost)
+        )
     )
     .order_by("blob")
     .limit(bindparam("limit"))
@@ -207,9 +213,12 @@ def holdings(connection: sa.Connection, kind: str, *, after: int, limit: int) ->
     return [Holding(row[0], Sealed(*row[1:])) for row in rows]
 
 
-def blobs(connection: sa.Connection, *, after: str, limit: int) -> list[tuple[str, int]]:
-    """Up to `limit` of all objects' (blob, size), in order of the blobs' names, behind the name `after`."""
-    return [(row[0], row[1]) for row in connection.execute(_BLOBS, {"after": after, "limit": limit})]
+def blobs(connection: sa.Connection, *, after: str, limit: int) -> list[tuple[str, int, bool]]:
+    """Up to `limit` of all objects' (blob, size, whether it was lost), in order of the blobs' names, behind
+    the name `after`."""
+    return [
+        (row[0], row[1], bool(row[2])) for row in connection.execute(_BLOBS, {"after": after, "limit": limit})
+    ]
 
 
 def is_named(connection: sa.Connection, blob: str) -> bool:

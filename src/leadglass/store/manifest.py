@@ -4,7 +4,7 @@
     {"file": "index.db", "size": …, "sha256": "…"}
     {"kept": "config.toml", "content": "…"}         small files of the home, hexadecimal
     {"object": "…", "size": …, "sha256": "…"}       in the order of the names
-    {"absent": "…", "why": "deleted" | "missing"}   named by a row, but not there when it was to be copied
+    {"absent": "…", "why": "missing"}               named by a row, but not there when it was to be copied
     {"shred": {…}}                                  what had been destroyed on purpose when this was finished
     {"end": {"objects": …, "bytes": …}}
 
@@ -31,7 +31,7 @@ from leadglass.store.vault_files import Digested, at_backup
 
 FORMAT: Final = 1
 LONGEST: Final = 8 << 20  # bytes of one line
-DELETED, MISSING = "deleted", "missing"
+DELETED, MISSING, LOST = "deleted", "missing", "lost"
 _HEAD, _TAIL = 1 << 17, 4096  # bytes in which the heading and the end are
 
 _DAMAGED: Final = "The manifest of the back-up {} was altered or is damaged. Nothing is taken from it."
