@@ -38,7 +38,7 @@ from leadglass.errors import (
     StorageFailed,
     Tampered,
 )
-from leadglass.store.files import storage_errors
+from leadglass.store.files import storage_errors, write_all
 from leadglass.store.keys import key_check, new_key, unwrap_master, wrap_master
 from leadglass.store.masterkey import read_master_key, write_master_key
 from leadglass.store.recovery import new_recovery_key
@@ -171,13 +171,12 @@ def refounding(home: Home, *, lasting: bool = True) -> Iterator[None]:
     _discard_abandoned(home)
     require_vacant(home.root)
     made = not home.root.exists()
-    half = -1
+    half = _claimed(home)
     try:
-        with storage_errors("The home"):
-            home.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write(home.root / HALF, home.text)
-            half = os.open(home.root / HALF, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         _lock(half, home, _RESTORING)
+        with storage_errors("The home"):
+            write_all(os.write, half, memoryview(home.text.encode("ascii")))
+            os.fsync(half)
         _make_folders(home.root)
         yield
         if not lasting:
@@ -192,8 +191,18 @@ def refounding(home: Home, *, lasting: bool = True) -> Iterator[None]:
         _clear(home.root, also_root=made)
         raise
     finally:
-        if half >= 0:
-            os.close(half)
+        os.close(half)
+
+
+def _claimed(home: Home) -> int:
+    """The file that says whose place this is to be, open. HomeBusy when somebody else made it just now."""
+    with storage_errors("The home"):
+        home.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            return os.open(home.root / HALF, flags, 0o600)
+        except FileExistsError:
+            raise HomeBusy(f"{_RESTORING} on the home at {home.root}. Nothing was touched.") from None
 
 
 def _discard_abandoned(home: Home) -> None:

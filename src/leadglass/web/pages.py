@@ -65,6 +65,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "system.status": "looked at the status",
     "system.backup": "backed the archive up",
     "system.drill": "tried a back-up out",
+    "system.verify": "read the back-ups and compared them",
     "system.restore": "restored the archive from a back-up",
     "exposure.read": "looked at the exposure survey",
     "exposure.retest": "had a port asked again",
