@@ -1,6 +1,6 @@
 """Back-up, one more after 100 new instances, drill and restore of a home, as people run them.
 
-    python bench/backup.py [--slices 10000] [--new 100] [--rounds 3] [--folder DIR]
+    python bench/backup.py [--slices 10000] [--matrix 512] [--new 100] [--rounds 3] [--folder DIR]
 
 The peer copies the home's files to the same disk with `cp -a` and makes them durable with `sync -f`: it neither
 seals nor checks anything, and needs the server stopped.
@@ -23,14 +23,14 @@ from common import LEADGLASS, MB, home, spread, watch, write_slices
 PER_STUDY = 500
 
 
-def fill(env: dict[str, str], scratch: Path, count: int, first_study: int) -> None:
+def fill(env: dict[str, str], scratch: Path, count: int, first_study: int, matrix: int) -> None:
     """Import `count` slices, a study at a time, so that they need no room twice."""
     study = first_study
     while count:
         some = min(count, PER_STUDY)
         folder = scratch / str(study)
         folder.mkdir()
-        write_slices(folder, some, study=study)
+        write_slices(folder, some, study=study, matrix=matrix)
         subprocess.run(
             [LEADGLASS, "import", "--json", str(folder)], env=env, check=True, stdout=subprocess.DEVNULL
         )
@@ -60,6 +60,7 @@ def copied(root: Path, target: Path) -> float:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--slices", type=int, default=10_000)
+    options.add_argument("--matrix", type=int, default=512, help="Pixels of a slice's side.")
     options.add_argument("--new", type=int, default=100)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument(
@@ -74,7 +75,7 @@ def main() -> None:
 
 
 def run(scratch: Path, root: Path, env: dict[str, str], asked: argparse.Namespace) -> None:
-    fill(env, scratch, asked.slices, 1)
+    fill(env, scratch, asked.slices, 1, asked.matrix)
     vault = str(scratch / "backups")
     seconds, rss, made = timed(env, root, "backup", vault)
     size = made["end"]["bytes"] / MB
@@ -87,7 +88,7 @@ def run(scratch: Path, root: Path, env: dict[str, str], asked: argparse.Namespac
     shutil.rmtree(scratch / "copy")
     later = []
     for number in range(asked.rounds):
-        fill(env, scratch, asked.new, 100_000 + number)
+        fill(env, scratch, asked.new, 100_000 + number, asked.matrix)
         seconds, _, made = timed(env, root, "backup", vault)
         assert made["copied"] == asked.new
         later.append(seconds)

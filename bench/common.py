@@ -71,13 +71,16 @@ def ct_header(study: int, series: int, number: int, *, elements: int = 256) -> D
     return ds
 
 
-def write_slices(folder: Path, count: int, *, study: int = 1, per_series: int = 250) -> int:
-    """`count` slices of 512 × 512 × 16 bit, 0.53 MB each; returns their bytes."""
+def write_slices(
+    folder: Path, count: int, *, study: int = 1, per_series: int = 250, matrix: int = 512
+) -> int:
+    """`count` slices of `matrix` × `matrix` × 16 bit, with 512 of 0.53 MB each; returns their bytes."""
     rng = np.random.default_rng(study)
-    pixels = rng.integers(0, 4096, (512, 512), dtype=np.uint16)
+    pixels = rng.integers(0, 4096, (matrix, matrix), dtype=np.uint16)
     total = 0
     for number in range(count):
         ds = ct_header(study, number // per_series + 1, number + 1)
+        ds.Rows = ds.Columns = matrix
         ds.PixelData = (pixels + np.uint16(number % 97)).tobytes()
         path = folder / f"{study}-{number:05d}.dcm"
         ds.save_as(path, enforce_file_format=True)
