@@ -18,7 +18,7 @@ from leadglass.index.matching import conditions, within
 from leadglass.index.order import NEWEST, ORDER, beyond
 from leadglass.index.query import Level, Query
 from leadglass.index.rows import NO_STUDY, InstanceRow, PatientRow, Sealed, StudyRow
-from leadglass.index.upkeep import lost
+from leadglass.index.upkeep_schema import lost
 
 _studies, _series, _instances = schema.studies, schema.series, schema.instances
 _aside = schema.kept_aside
