@@ -18,6 +18,7 @@ from leadglass.archive.arrivals import Arrivals
 from leadglass.archive.aside import Aside
 from leadglass.archive.backup import MAX_KEPT, Backups, HomeFiles, is_plain
 from leadglass.archive.commitment import Commitments
+from leadglass.archive.decisions import Decisions
 from leadglass.archive.deletion import Deletion
 from leadglass.archive.delivery import Deliveries
 from leadglass.archive.doorkeeper import Doorkeeper
@@ -35,6 +36,7 @@ from leadglass.archive.rendering.sandbox import Sandbox
 from leadglass.archive.retrieve import Retrieve
 from leadglass.archive.search import Search
 from leadglass.archive.services import Services
+from leadglass.archive.standing import Standings
 from leadglass.archive.trail import Trail
 from leadglass.archive.upkeep import Upkeep
 from leadglass.archive.watched import Watched
@@ -191,10 +193,17 @@ def _services(
     ledger, sandbox = Ledger(doorkeeper), Sandbox()
     blobs, keys = Blobs(home.objects, ahead=True), StudyKeys(keyring)
     objects = Objects(doorkeeper.db, blobs, keys)
-    accounts = Accounts(doorkeeper, ledger, Hasher(HASH_COST), _session_limits(settings))
     ingest = Ingest(
-        doorkeeper, blobs, keys, presence, limits, quarantine=settings.limits.quarantine_mib * _MIB
+        doorkeeper,
+        blobs,
+        keys,
+        presence,
+        limits,
+        quarantine=settings.limits.quarantine_mib * _MIB,
+        quarantine_source=settings.limits.quarantine_source_mib * _MIB,
     )
+    standings = Standings(doorkeeper.db, objects, keys, limits, keyring.uid_key)
+    accounts = Accounts(doorkeeper, ledger, Hasher(HASH_COST), _session_limits(settings))
     upkeep = Upkeep(
         doorkeeper,
         blobs,
@@ -227,9 +236,14 @@ def _services(
         watched=Watched(doorkeeper, keyring.hashing_key("watched files")),
         already=Already(doorkeeper),
         trail=Trail(doorkeeper),
-        aside=Aside(doorkeeper),
         identities=Identities(doorkeeper),
         arrivals=Arrivals(doorkeeper),
+        aside=Aside(
+            doorkeeper,
+            standings,
+            Decisions(ingest, standings, system=settings.dicom.title),
+            limit=settings.limits.quarantine_source_mib * _MIB,
+        ),
         exposure=Exposure(doorkeeper),
         upkeep=upkeep,
         backups=Backups(doorkeeper, _home_files(home, settings, keyring)),

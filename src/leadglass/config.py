@@ -157,8 +157,11 @@ class Limits(_Section):
     object_mib: Annotated[int, Field(ge=1, le=65_536)] = 4096
     """The largest single object that is taken in, in MiB."""
 
-    quarantine_mib: Annotated[int, Field(ge=1, le=1_048_576)] = 1024
+    quarantine_mib: Annotated[int, Field(ge=1, le=1_048_576)] = 4096
     """MiB of what came by network but could not be read or identified that are kept aside, all together."""
+
+    quarantine_source_mib: Annotated[int, Field(ge=1, le=1_048_576)] = 1024
+    """MiB of all that one source sends to one department that are kept aside, contradictions among them."""
 
     zip_members: Annotated[int, Field(ge=1, le=10_000_000)] = 200_000
     """Members of one zip file that an import reads."""

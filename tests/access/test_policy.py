@@ -37,6 +37,7 @@ aside.review       .           .            D                  .       .        
 identity.correct   .           .            D                  .       .                    .        .
 study.received     .           .            D                  .       .                    .        .
 arrivals.read      .           .            D                  .       .                    .        .
+aside.decide       .           .            D                  .       .                    .        .
 record.read        .           .            .                  A       .                    A        .
 record.verify      .           .            .                  A       A                    A        .
 system.status      .           .            .                  .       A                    A        .

@@ -16,6 +16,8 @@ import numpy as np
 import pydicom
 import uvicorn
 
+from leadglass.access.principal import Role
+from leadglass.archive.standing import Decision
 from leadglass.web.settings import WebSettings
 
 REAL = (  # file, name, id, born, sex, date, time, study, series, modality
@@ -109,6 +111,10 @@ def fill(world: Any, made_up: Any, *, slices: int = 48, more: int = 60) -> None:
     for change in ({"PatientName": "ROTH^ANNE"}, {"StudyDescription": "Again"}):
         clash = {**common, "SeriesInstanceUID": f"{SERIES}.1.1", "SOPInstanceUID": f"{SERIES}.1.1.1"}
         world.take_in(made_up(slice_of(0), **{**clash, **change}))
+    world.take_in(made_up(slice_of(0), **{**clash, "StudyDescription": "Once more"}))
+    world.services.aside.decide(
+        world.principal(Role.PACS_ADMINISTRATOR), 3, Decision.STORE, "Made for a picture", world.context()
+    )
 
 
 EXTREMES = (  # name, patient ID, description

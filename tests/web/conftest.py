@@ -7,10 +7,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
-from leadglass.access.principal import Role
+from leadglass.access.principal import Role, Via
+from leadglass.archive.standing import Decision
 
 
 def _module(name: str) -> ModuleType:
@@ -28,6 +30,17 @@ def _module(name: str) -> ModuleType:
 # Surveys and those who are surveyed are made as for the scan's own tests.
 sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in ("scan", "net")]
 worlds = _module("world")
+
+
+def set_aside(made: Any) -> None:
+    """One object that is kept aside, and one version of an image that is as it was all the same."""
+    aside, admin = made.services.aside, made.principal(Role.PACS_ADMINISTRATOR)
+    again = {"SeriesInstanceUID": "1.2.3.2", "SOPInstanceUID": "1.2.3.2.1", "SeriesNumber": 2}
+    context = made.context(Via.WEB)
+    made.take_in(worlds.made_up(**again, StationName="CT1"))
+    aside.decide(admin, 1, Decision.ACCEPT, "A test", context)
+    aside.put_back(admin, 1, "A test", context)
+    made.take_in(worlds.made_up(**again, StationName="CT2"))
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +65,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
             ),
             worlds.FOREIGN,
         )
+        set_aside(made)
         yield made
 
 

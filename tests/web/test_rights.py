@@ -20,6 +20,8 @@ OWN = {
     "user": "1",
     "token": "1",
     "department": "1",
+    "aside": "2",
+    "version": "2",
     "hash": "0",
     "name:path": "x",
 }

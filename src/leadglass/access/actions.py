@@ -21,6 +21,7 @@ class Action(StrEnum):
     IDENTITY_CORRECT = "identity.correct"
     STUDY_RECEIVED = "study.received"  # as it came, whatever was corrected since
     ARRIVALS_READ = "arrivals.read"
+    ASIDE_DECIDE = "aside.decide"
     RECORD_READ = "record.read"
     RECORD_VERIFY = "record.verify"
     SYSTEM_STATUS = "system.status"

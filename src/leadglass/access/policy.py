@@ -97,6 +97,7 @@ _MATRIX: Final = {
     Action.IDENTITY_CORRECT:   (_N,         _N,           _D,        _N,      _N,          _N,       _N),
     Action.STUDY_RECEIVED:     (_N,         _N,           _D,        _N,      _N,          _N,       _N),
     Action.ARRIVALS_READ:      (_N,         _N,           _D,        _N,      _N,          _N,       _N),
+    Action.ASIDE_DECIDE:       (_N,         _N,           _D,        _N,      _N,          _N,       _N),
     Action.RECORD_READ:        (_N,         _N,           _N,        _A,      _N,          _A,       _N),
     Action.RECORD_VERIFY:      (_N,         _N,           _N,        _A,      _A,          _A,       _N),
     Action.SYSTEM_STATUS:      (_N,         _N,           _N,        _N,      _A,          _A,       _N),
@@ -146,6 +147,7 @@ SHOWS_PATIENTS: Final = frozenset(
         Action.IDENTITY_CORRECT,
         Action.STUDY_RECEIVED,
         Action.ARRIVALS_READ,
+        Action.ASIDE_DECIDE,
         Action.RECORD_READ,
     }
 )

@@ -18,6 +18,7 @@ from leadglass.index.rows import StudyRow
 from leadglass.record.log import Entry, Log
 
 SHUT = "This listener was found to answer strangers. Until it is mended it shows nobody a patient."
+NO_OBJECT = "There is no such object, or it is not yours to see."
 ABSENT = "There is no such study, or it is not yours to see."
 
 
@@ -80,6 +81,17 @@ class Doorkeeper:
                 self.entry(who, action, context, outcome="denied", reason=decision.reason.value), context.now
             )
             raise denied(decision.reason)
+
+    def require_department(
+        self, who: Principal, action: Action, context: Context, department: int | None
+    ) -> None:
+        """NotFound, recorded, unless the policy allows it there: so it answers for what is absent too."""
+        decision = decide(who, action, Resource(department), context)
+        if department is not None and decision.allowed:
+            return
+        reason = "absent" if department is None else decision.reason.value
+        self.record(self.entry(who, action, context, outcome="denied", reason=reason), context.now)
+        raise NotFound(NO_OBJECT)
 
     def require_study(
         self, who: Principal, action: Action, context: Context, study: StudyRow | None

@@ -75,8 +75,23 @@ def facts_of(parser: Part10Parser) -> ObjectFacts:
     """What a wholly parsed object says of itself. IllegalIdentity when it cannot be identified."""
     assert parser.dataset is not None
     found = parser.dataset.elements
+    return _facts(found, *map(_uid, (found,) * 4, _UIDS, _SPELT))
+
+
+def facts_under(claims: ObjectFacts, parser: Part10Parser) -> ObjectFacts:
+    """The same for an object that cannot be identified by itself, with the UIDs of `claims`."""
+    assert parser.dataset is not None
+    return _facts(
+        parser.dataset.elements,
+        claims.sop_instance_uid,
+        claims.sop_class_uid,
+        claims.study_instance_uid,
+        claims.series_instance_uid,
+    )
+
+
+def _facts(found: DataSet, sop_instance: str, sop_class: str, study: str, series: str) -> ObjectFacts:
     charset = charset_of(found)
-    sop_instance, sop_class, study, series = map(_uid, (found,) * 4, _UIDS, _SPELT)
     facts: dict[str, Any] = {
         **{field: _text(found, keyword, charset)[:most] for field, (keyword, most) in _TEXTS.items()},
         **{field: _date(_text(found, keyword, charset)) for field, keyword in _DATES.items()},

@@ -27,7 +27,7 @@ from leadglass.archive.objects import Objects, StudyKeys
 from leadglass.archive.outcome import Claims, Identity, Kind, Outcome, Sender
 from leadglass.archive.presence import Presence
 from leadglass.archive.sameness import is_same
-from leadglass.db.engine import Transaction
+from leadglass.db.engine import Database, Transaction
 from leadglass.dicom.dataset import Limits
 from leadglass.dicom.part10 import HEAD_SIZE, Part10Parser, neutral_preamble
 from leadglass.errors import IllegalIdentity, LeadglassError, StorageFailed, StorageFull, Violation
@@ -35,20 +35,38 @@ from leadglass.index import arrivals, asides, records, upkeep
 from leadglass.index.arrivals import Arrived
 from leadglass.index.records import Clash, Known, Misfit, ObjectFacts
 from leadglass.index.rows import NO_STUDY, Sealed
-from leadglass.index.schema import instances, kept_aside
+from leadglass.index.schema import instances, kept_aside, versions
+from leadglass.index.versions import received_as
 from leadglass.store.blobs import Blobs, BlobSize, BlobWriter
 from leadglass.store.files import storage_errors
 
 __all__ = ["Identity", "Incoming", "Ingest", "Kind", "Outcome"]
 
-QUARANTINE = 1 << 30  # bytes of all objects together that are kept aside and no study's
+QUARANTINE = 4 << 30  # bytes of all objects together that are kept aside and no study's
+QUARANTINE_SOURCE = 1 << 30  # bytes of all objects together that one source was kept aside in one department
 _FAULTS = {clash.value: clash for clash in (Clash.ILLEGAL_IDENTITY, Clash.OTHER_IDENTITY)}
 _NO_ROOM_ASIDE = "There is no room left for what cannot be kept among the rest."
+_NO_ROOM = "The disk has no room left for images; what is left is kept for the record."
 _SYNC = "archive.blobs"
 _ALONGSIDE = 8 << 20  # bytes of a blob whose fsync a transaction waits for; a larger one is synced before it
 _NAMED = sa.union_all(
-    *(sa.select(table.c.id).where(table.c.blob == sa.bindparam("blob")) for table in (instances, kept_aside))
+    *(
+        sa.select(table.c.id).where(table.c.blob == sa.bindparam("blob"))
+        for table in (instances, kept_aside, versions)
+    )
 )
+
+
+def may_be_named(db: Database, blob: str, error: BaseException) -> bool:
+    """Whether a row may name the blob although the commit failed. After a failed fsync nobody knows what the
+    disk has; in any doubt the blob stays: an orphan can be collected, a lost object cannot."""
+    if isinstance(error, StorageFailed):
+        return True
+    try:
+        with db.read() as connection:
+            return connection.execute(_NAMED, {"blob": blob}).first() is not None
+    except LeadglassError:
+        return True
 
 
 class Ingest:
@@ -63,14 +81,29 @@ class Ingest:
         limits: Limits,
         *,
         quarantine: int = QUARANTINE,
+        quarantine_source: int = QUARANTINE_SOURCE,
     ) -> None:
         self.doorkeeper = doorkeeper
         self.blobs = blobs
         self.keys = keys
         self.limits = limits
         self.quarantine = quarantine
+        self.quarantine_source = quarantine_source
         self._examiner = ThreadPoolExecutor(1, "leadglass-examiner")  # its thread begins with its first work
         self._presence = Presence(presence)
+
+    @property
+    def most_aside(self) -> int:
+        """Bytes that one object which cannot be read may have to be kept aside at all."""
+        return min(self.quarantine, self.quarantine_source)
+
+    def enter(self) -> None:
+        """Before a blob is made: there is room, and `check` knows from now on that somebody is at it.
+        StorageFull, StorageFailed."""
+        with storage_errors("The home"):
+            if not self.doorkeeper.db.reserve.room_for_objects():
+                raise StorageFull(_NO_ROOM)
+            self._presence.enter()
 
     def open(
         self,
@@ -91,12 +124,7 @@ class Ingest:
         kept aside instead.
         """
         self.doorkeeper.require(who, Action.OBJECT_INGEST, context, department_id)
-        with storage_errors("The home"):
-            if not self.doorkeeper.db.reserve.room_for_objects():
-                raise StorageFull(
-                    "The disk has no room left for images; what is left is kept for the record."
-                )
-            self._presence.enter()
+        self.enter()
         sender = Sender(who, department_id, source, context)
         return Incoming(self, sender, expected, expected_study, keep_unidentified=keep_unidentified)
 
@@ -150,7 +178,7 @@ class Incoming:
         try:
             if self._violation is None:
                 self._parse(chunk)
-            elif self._blob.size + len(chunk) > self._ingest.quarantine:
+            elif self._blob.size + len(chunk) > self._ingest.most_aside:
                 self.refuse()  # larger than all that may be kept aside
                 raise StorageFull(_NO_ROOM_ASIDE)
             if self._head is None:
@@ -354,7 +382,9 @@ class _Commit:
         outcome = Outcome(Kind.KEPT_ASIDE, clash=misfit.clash)
         if self._is_aside(tx, misfit.clash):
             return self._again(tx, replace(outcome, again=True))
-        if misfit.study_id is None and not self._fits_aside(tx):
+        if (instance_id := received_as(tx, uid, self.digest, sender.department_id)) is not None:
+            return self._again(tx, Outcome(Kind.DUPLICATE, instance_id))  # somebody has decided on it before
+        if not self._fits_aside(tx, misfit):
             return self._noted(tx, replace(outcome, kind=Kind.REFUSED))
         asides.keep(
             tx,
@@ -368,8 +398,13 @@ class _Commit:
         )
         return self._noted(tx, outcome)
 
-    def _fits_aside(self, tx: Transaction) -> bool:
-        return asides.homeless_bytes(tx) + max(self.size.plain, asides.LEAST) <= self.ingest.quarantine
+    def _fits_aside(self, tx: Transaction, misfit: Misfit) -> bool:
+        """Each source has a limit of its own; what is no study's has one for all sources together besides."""
+        more, sender = max(self.size.plain, asides.LEAST), self.sender
+        used = asides.bytes_of_source(tx, sender.department_id, sender.source)
+        if used + more > self.ingest.quarantine_source:
+            return False
+        return misfit.study_id is not None or asides.homeless_bytes(tx) + more <= self.ingest.quarantine
 
     def _again(self, tx: Transaction, outcome: Outcome) -> Outcome:
         """It was here before, so its blob is removed; but not when its row is of this very attempt: a commit
@@ -393,7 +428,7 @@ class _Commit:
         """After the commit: a blob that no row names is removed again; a failed removal leaves an orphan."""
         error = committed.exception()
         if error is not None:
-            if not self._may_be_named(error):
+            if not may_be_named(self.ingest.doorkeeper.db, self.blob.name, error):
                 self.blob.abandon()
             outcome.set_exception(error)
             return
@@ -420,14 +455,3 @@ class _Commit:
             outcome.set_exception(error)
         else:
             committed.add_done_callback(lambda done: again._settle(done, outcome))
-
-    def _may_be_named(self, error: BaseException) -> bool:
-        """Whether a row may name the blob although the commit failed. After a failed fsync nobody knows what
-        the disk has; in any doubt the blob stays: an orphan can be collected, a lost object cannot."""
-        if isinstance(error, StorageFailed):
-            return True
-        try:
-            with self.ingest.doorkeeper.db.read() as connection:
-                return connection.execute(_NAMED, {"blob": self.blob.name}).first() is not None
-        except LeadglassError:
-            return True

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from leadglass.cli import (
     ae,
+    aside,
     backup,
     check,
     connect,
@@ -93,6 +94,7 @@ app.add_typer(users.app, name="user")
 app.add_typer(tokens.app, name="token")
 app.add_typer(ae.app, name="ae")
 app.add_typer(patient.app, name="patient")
+app.add_typer(aside.app, name="aside")
 app.command("echo")(echo.echo)
 app.command("find")(find.find)
 app.command("retrieve")(retrieve.retrieve)

@@ -108,6 +108,12 @@ def keyword_of(tag: int) -> str:
     return repeater[1] if repeater else ""
 
 
+def name_of(tag: int) -> str:
+    """Name of a standard tag as people read it (PS3.6), '' when it has none."""
+    row = DicomDictionary.get(tag)
+    return str(row[2]) if row is not None else keyword_of(tag)
+
+
 def format_tag(tag: int) -> str:
     """(gggg,eeee), for messages."""
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"

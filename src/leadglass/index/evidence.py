@@ -175,3 +175,28 @@ def correct_study(tx: Transaction, study_id: int, facts: ObjectFacts, columns: S
         values["referring_key"] = name_key(facts.referring_physician)
     tx.execute(sa.update(_studies).where(_studies.c.id == study_id).values(values))
     recount(tx, study_id)
+
+
+_first_of_study = (
+    sa.select(sa.func.min(_instances.c.id))
+    .join_from(_instances, _series, _instances.c.series_id == _series.c.id)
+    .where(_series.c.study_id == sa.bindparam("study"))
+)
+_first_of_series = sa.select(sa.func.min(_instances.c.id)).where(
+    _instances.c.series_id == sa.bindparam("series")
+)
+
+
+def follow(tx: Transaction, study_id: int, series_id: int, instance_id: int, facts: ObjectFacts) -> None:
+    """An instance is another object now, which says this: rows that hold what it said follow it, if it is the
+    first of its series or study."""
+    if instance_id == tx.execute(_first_of_series, {"series": series_id}).scalar_one():
+        [row] = [row for row in series(tx.connection, study_id) if row.id == series_id]
+        if wrong := differences(SERIES, row.values, facts):
+            correct_series(tx, series_id, facts, sorted(wrong))
+    [study] = studies(tx.connection, study_id - 1, 1)
+    if instance_id == tx.execute(_first_of_study, {"study": study_id}).scalar_one():
+        wrong = differences(STUDY, study.values, facts) & study.columns
+        if wrong:
+            correct_study(tx, study_id, facts, sorted(wrong))
+    recount(tx, study_id)

@@ -123,7 +123,7 @@ def stacks(connection: sa.Connection, study_ids: Iterable[int]) -> dict[int, tup
     return dict(found)
 
 
-def came_as(tx: Transaction, study_id: int, patient_id: str, issuer: str) -> bool:
+def came_as(tx: sa.Connection | Transaction, study_id: int, patient_id: str, issuer: str) -> bool:
     """Whether a study that is corrected once showed this ID: images of it still come under that."""
     key = {"study": study_id, "patient_id": patient_id, "issuer": issuer}
     return tx.execute(_knows, key).first() is not None

@@ -62,6 +62,7 @@ def _holdings(table: sa.Table, study_id: sa.ColumnElement[int], source: sa.FromC
 HOLDINGS = {
     "instances": _holdings(_instances, _series.c.study_id, _instances.join(_series)),
     "kept_aside": _holdings(_aside, sa.case((_aside.c.own_key, NO_STUDY), else_=_aside.c.study_id), _aside),
+    "versions": _holdings(schema.versions, _series.c.study_id, schema.versions.join(_series)),
 }
 
 
@@ -284,11 +285,16 @@ def _count(table: sa.Table) -> sa.ScalarSelect[int]:
     return sa.select(sa.func.count()).select_from(table).scalar_subquery()
 
 
+def _bytes(table: sa.Table) -> sa.ScalarSelect[int]:
+    return sa.select(sa.func.coalesce(sa.func.sum(table.c.size), 0)).scalar_subquery()
+
+
 _totals = sa.select(
     _count(schema.patients).label("patients"),
     _count(schema.studies).label("studies"),
     _count(schema.series).label("series"),
     _count(schema.instances).label("instances"),
     _count(schema.kept_aside).label("kept_aside"),
-    sa.select(sa.func.coalesce(sa.func.sum(_instances.c.size), 0)).scalar_subquery().label("bytes"),
+    _bytes(schema.kept_aside).label("aside_bytes"),
+    _bytes(schema.instances).label("bytes"),
 )

@@ -8,7 +8,7 @@ remembered in the transaction's state and dies with it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -198,18 +198,18 @@ def find(tx: Transaction, sop_instance_uid: str) -> Known | None:
     return Known(*rows[0]) if rows else None
 
 
+def find_in(connection: sa.Connection, sop_instance_uid: str) -> Known | None:
+    """The same outside of a transaction that writes."""
+    row = connection.execute(_find_instance.statement, {"uid": sop_instance_uid}).first()
+    return Known(*row) if row is not None else None
+
+
 def place(tx: Transaction, facts: ObjectFacts, department_id: int, now: int) -> Place | Misfit:
     """Find or make the object's patient, study and series; say what forbids it instead."""
     group = _group(tx)
-    study = _study(tx, group, facts.study_instance_uid)
-    if study is not None:
-        if not _is_of(tx, study, facts):
-            return Misfit(Clash.OTHER_PATIENT, study.id)
-        if study.department_id != department_id:
-            return Misfit(Clash.OTHER_DEPARTMENT, study.id)
-    series = _series(tx, group, facts.series_instance_uid)
-    if series is not None and (study is None or series[1] != study.id):
-        return Misfit(Clash.OTHER_STUDY, series[1])
+    study, series = _study(tx, group, facts.study_instance_uid), _series(tx, group, facts.series_instance_uid)
+    if (forbids := _misfit(tx, study, series, facts, department_id)) is not None:
+        return forbids
     is_new_study = study is None
     if study is not None and study.corrected and _shows(study, facts):
         identity.note_joined(tx, study.id)
@@ -232,7 +232,33 @@ def _shows(study: _Study, facts: ObjectFacts) -> bool:
     return (study.patient_id, study.issuer) == (facts.patient_id, facts.issuer)
 
 
-def _is_of(tx: Transaction, study: _Study, facts: ObjectFacts) -> bool:
+def misfit(connection: sa.Connection | Transaction, facts: ObjectFacts, department_id: int) -> Misfit | None:
+    """What would forbid the object its place, as things stand."""
+    studies = connection.execute(_find_study.statement, {"uid": facts.study_instance_uid}).all()
+    series = connection.execute(_find_series.statement, {"uid": facts.series_instance_uid}).all()
+    study = _known_study(studies[0]) if studies else None
+    place = (series[0][0], series[0][1]) if series else None
+    return _misfit(connection, study, place, facts, department_id)
+
+
+def _misfit(
+    tx: sa.Connection | Transaction,
+    study: _Study | None,
+    series: tuple[int, int] | None,
+    facts: ObjectFacts,
+    department_id: int,
+) -> Misfit | None:
+    if study is not None:
+        if not _is_of(tx, study, facts):
+            return Misfit(Clash.OTHER_PATIENT, study.id)
+        if study.department_id != department_id:
+            return Misfit(Clash.OTHER_DEPARTMENT, study.id)
+    if series is not None and (study is None or series[1] != study.id):
+        return Misfit(Clash.OTHER_STUDY, series[1])
+    return None
+
+
+def _is_of(tx: sa.Connection | Transaction, study: _Study, facts: ObjectFacts) -> bool:
     """Whether an object is of the study's patient: as shown, or as shown before a correction."""
     if _shows(study, facts):
         return True
@@ -259,7 +285,7 @@ def add_instance(tx: Transaction, facts: ObjectFacts, series_id: int, sealed: Se
             "bits_allocated": facts.bits_allocated,
             "frames": facts.frames,
             "received": now,
-            **_object_values(sealed),
+            **object_values(sealed),
         },
     )
 
@@ -307,19 +333,23 @@ def _flush(tx: Transaction) -> None:
 def _study(tx: Transaction, group: _Group, uid: str) -> _Study | None:
     known = group.studies.get(uid)
     if known is None and (rows := tx.fetch(_find_study, {"uid": uid})):
-        study_id, patient_id, issuer, department_id, modalities, date, time, classes, corrected = rows[0]
-        known = group.studies[uid] = _Study(
-            study_id,
-            patient_id,
-            issuer,
-            department_id,
-            _apart(modalities),
-            date,
-            time,
-            _apart(classes),
-            corrected,
-        )
+        known = group.studies[uid] = _known_study(rows[0])
     return known
+
+
+def _known_study(row: Sequence[Any]) -> _Study:
+    study_id, patient_id, issuer, department_id, modalities, date, time, classes, corrected = row
+    return _Study(
+        study_id,
+        patient_id,
+        issuer,
+        department_id,
+        _apart(modalities),
+        date,
+        time,
+        _apart(classes),
+        corrected,
+    )
 
 
 def _series(tx: Transaction, group: _Group, uid: str) -> tuple[int, int] | None:
@@ -423,7 +453,8 @@ def _apart(joined: str) -> set[str]:
     return set(filter(None, joined.split("\\")))
 
 
-def _object_values(sealed: Sealed) -> dict[str, Any]:
+def object_values(sealed: Sealed) -> dict[str, Any]:
+    """The columns that say where an object lies and what opens it."""
     return {
         "blob": sealed.blob,
         "wrapped_key": sealed.wrapped_key,

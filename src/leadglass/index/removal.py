@@ -25,12 +25,14 @@ _studies, _series, _instances, _aside = schema.studies, schema.series, schema.in
 
 @dataclass(frozen=True, slots=True)
 class Doomed:
-    """What is to go. `blobs` are of its instances, of what was lost of it, and of what is kept aside with it;
+    """What is to go. `blobs` are of its instances and their versions, of what was lost of it, and of what is
+    kept aside with it;
     `freed` are the numbers of objects kept aside that contradict it and stay, on their own from then on."""
 
     study_id: int
     series: tuple[int, ...]
     instances: tuple[int, ...]
+    versions: tuple[int, ...]
     asides: tuple[int, ...]
     freed: tuple[int, ...]
     blobs: tuple[str, ...]
@@ -66,11 +68,13 @@ def found(
     emptied = {s for s in wanted if not left[s]} if by_object else wanted
     whole = len(emptied) == len(series)
     goes, freed = _asides(tx, study_id, {row.sop_instance_uid for row in rows}, whole=whole)
-    taken = [*rows, *goes]
+    versions = _versions_of(tx, sorted(wanted), emptied, {row.sop_instance_uid for row in rows})
+    taken = [*rows, *goes, *versions]
     return Doomed(
         study_id,
         tuple(sorted(emptied)),
         tuple(row.id for row in rows if not row.is_lost),
+        tuple(row.id for row in versions),
         tuple(each.id for each in goes),
         tuple(each.id for each in freed) if whole else (),
         tuple(each.blob for each in taken),
@@ -88,6 +92,7 @@ def remove(tx: Transaction, doomed: Doomed) -> None:
     for blobs in _chunks(doomed.blobs):
         tx.execute(sa.delete(lost).where(lost.c.blob.in_(blobs)))
         tx.execute(sa.delete(damage).where(damage.c.blob.in_(blobs)))
+    _delete(tx, schema.versions, doomed.versions)
     _delete(tx, _instances, doomed.instances)
     for ids in _chunks(doomed.series):
         tx.execute(sa.delete(schema.series_requests).where(schema.series_requests.c.series_id.in_(ids)))
@@ -163,6 +168,18 @@ def _asides(
         or (row.is_own and row.reason == Clash.OTHER_CONTENT.value and row.sop_instance_uid in uids)
     ]
     return goes, [row for row in rows if row not in goes]
+
+
+def _versions_of(
+    tx: sa.Connection | Transaction, series: Sequence[int], emptied: Container[int], uids: Container[str]
+) -> list[Any]:
+    """Other bytes of the instances with these UIDs, and of whatever was in a series that is emptied."""
+    versions = schema.versions
+    asked = sa.select(*(versions.c[name] for name in ("id", "series_id", "instance_uid", "blob", "size")))
+    rows: list[Any] = []
+    for chunk in _chunks(series):
+        rows += tx.execute(asked.where(versions.c.series_id.in_(chunk))).all()
+    return [row for row in rows if row.series_id in emptied or row.instance_uid in uids]
 
 
 def _delete(tx: Transaction, table: sa.Table, ids: Sequence[int]) -> None:

@@ -109,3 +109,56 @@ class AsideRow:
     source: str
     received: int  # ms since the epoch, UTC
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRow:
+    """An object kept aside, with what opens it. `study_id` is of the study that it is at odds with."""
+
+    sealed: Sealed
+    id: int
+    reason: str
+    study_id: int | None
+    department_id: int
+    sop_instance_uid: str
+    source: str
+    received: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """What is kept aside of one source in one department; `counted` are its bytes as limits count them."""
+
+    department_id: int
+    source: str
+    objects: int
+    size: int
+    counted: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """What the index says of one object, and would have to say again if it were put back."""
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    number: int | None
+    rows: int | None
+    columns: int | None
+    bits_allocated: int | None
+    frames: int
+    received: int
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    """Other bytes of an instance: `replaced` ones, or as they were `received`."""
+
+    facts: ImageFacts
+    study: StudyRow
+    size: int
+    id: int
+    kind: str
+    made: int  # ms since the epoch, UTC
+    instance_uid: str  # of the instance it is a version of
+    source: str

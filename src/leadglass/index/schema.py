@@ -1,5 +1,5 @@
-"""Tables of the four levels of the Query/Retrieve information model (PS3.4 C.6), what was kept aside, and
-what people changed of patients' identities.
+"""Tables of the four levels of the Query/Retrieve information model (PS3.4 C.6), of what was kept aside, of
+other versions of an object, and of what people changed of patients' identities.
 
 A study carries the patient's name, birth date and sex as they came with it: one Patient ID under two
 names is for a person to resolve, and until then each study shows what its own images say.
@@ -197,6 +197,30 @@ kept_aside = sa.Table(
     sa.Column("received", sa.BigInteger, nullable=False),
     *_object_columns(),
     sa.UniqueConstraint("sop_instance_uid", "digest", "reason", "department_id"),
+    sa.Index("ix_kept_aside_source", "department_id", "source", "size"),
+)
+
+# Other bytes of an instance than those that are shown: what was `replaced` by what had been kept aside, and
+# what was `received` of an instance that had to be stored under UIDs of its own. They stay when
+# it is lost, and go when it is deleted.
+versions = sa.Table(
+    "versions",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, default=unused("versions")),
+    sa.Column("series_id", sa.Integer, sa.ForeignKey("series.id"), nullable=False, index=True),
+    sa.Column("instance_uid", _UID, nullable=False, index=True),  # whose version it is
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("made", sa.BigInteger, nullable=False),  # when it became a version
+    sa.Column("sop_instance_uid", _UID, nullable=False, index=True),  # its own; empty where that is not legal
+    sa.Column("sop_class_uid", _UID, nullable=False),
+    sa.Column("number", sa.Integer),
+    sa.Column("rows", sa.Integer),
+    sa.Column("columns", sa.Integer),
+    sa.Column("bits_allocated", sa.Integer),
+    sa.Column("frames", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("source", sa.String(200), nullable=False, server_default=""),
+    sa.Column("received", sa.BigInteger, nullable=False),
+    *_object_columns(),
 )
 
 

@@ -132,6 +132,11 @@ class Keyring:
         """The study's key. Tampered when this home's key does not open it."""
         return _unwrap(self._study_wrapping_key, wrapped, "study key")
 
+    @property
+    def uid_key(self) -> bytes:
+        """32 bytes that UIDs which are made up here are derived with."""
+        return _derive(self._secret_wrapping_key, "made-up UIDs")
+
     def wrap_secret(self, label: str, secret: bytes) -> bytes:
         """Wrap a secret of at most a few KiB; what is wrapped under one label opens under no other."""
         return _wrap(_derive(self._secret_wrapping_key, f"secret {label}"), secret)

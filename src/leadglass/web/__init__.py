@@ -14,7 +14,8 @@ streaming    answers that arrive in pieces, from threads, to peers that may be s
 accept       media ranges (RFC 9110 12.5.1, PS3.18 8.7)
 multipart    multipart/related (PS3.18 8.6.1.2)
 auth         sign-in, sign-out, set-up
-portal       study list, record, kept-aside list, status
+portal       study list, record, status
+aside        what was kept aside, decisions on it, earlier versions
 quicklook    study page, the images of a series, one rendered frame
 studies      DICOMweb: QIDO-RS and WADO-RS
 operations   health and metrics

@@ -1,4 +1,4 @@
-"""The study list, the record, what was kept aside, and how the system is doing."""
+"""The study list, the record, and how the system is doing."""
 
 from __future__ import annotations
 
@@ -159,19 +159,7 @@ async def search_record(call: Call) -> Response:
     return RedirectResponse(f"/record?search={search}" if search else "/record", 303)
 
 
-# --- what was kept aside, and the system -----------------------------------------------------------------
-
-
-async def aside(call: Call) -> Response:
-    page = page_number(call)
-    found = await call.ask(
-        call.services.aside.page,
-        call.who,
-        call.context,
-        limit=STUDIES_PER_PAGE,
-        offset=(page - 1) * STUDIES_PER_PAGE,
-    )
-    return call.site.pages.render("aside.html", found=found, page=page, **frame(call))
+# --- the system ------------------------------------------------------------------------------------------
 
 
 async def lost(call: Call) -> Response:

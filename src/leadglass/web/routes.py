@@ -10,6 +10,7 @@ from typing import Final
 from leadglass.access.policy import Action
 from leadglass.web import (
     arrivals,
+    aside,
     auth,
     deletion,
     exposure,
@@ -53,6 +54,8 @@ _SERIES = _STUDY + "/series/{series}"
 _INSTANCE = _SERIES + "/instances/{instance}"
 _IMAGES, _FRAME = "/series/{series}/images", "/instances/{instance}/frames/{frame}"
 _USERS, _USER = Action.USER_MANAGE, "/users/{user}"
+_VERSION = "/aside/versions/{version}"
+_REVIEW, _DECIDE = Action.ASIDE_REVIEW, Action.ASIDE_DECIDE
 _SEARCH, _VIEW, _RETRIEVE = Action.STUDY_SEARCH, Action.STUDY_VIEW, Action.STUDY_RETRIEVE
 _DELETE = Action.STUDY_DELETE
 _IDENTITY: Final = Action.IDENTITY_CORRECT
@@ -83,7 +86,6 @@ ROUTES: Final = (
         "/upload/already", _POST, upload.already, Action.OBJECT_INGEST, Door.DATA, "upload-already",
         "which objects are here already",
     ),
-    _page("/aside", _GET, portal.aside, Action.ASIDE_REVIEW, "aside", "what was kept aside"),
     _page("/patients", _GET, patients.patients, _IDENTITY, "patients", "who may be here twice"),
     _page("/patients", _POST, patients.find_patient, _IDENTITY, "find-patient", "find a patient by ID"),
     _page("/patients/dismiss", _POST, patients.dismiss, _IDENTITY, "dismiss-doubt", "propose it no more"),
@@ -95,6 +97,15 @@ ROUTES: Final = (
         "say what a merge, correction or move does; do it",
     ),
     _page("/lost", _GET, portal.lost, Action.ASIDE_REVIEW, "lost", "images that are lost or damaged"),
+    _page("/aside", _GET, aside.aside, _REVIEW, "aside", "what was kept aside"),
+    _page("/aside/together", _GET, aside.together, _DECIDE, "aside-together", "decide on many of them"),
+    _page("/aside/together", _POST, aside.decide_together, _DECIDE, "decide-together", "the decision"),
+    _page("/aside/versions", _GET, aside.versions, _REVIEW, "versions", "earlier versions of objects"),
+    _page(_VERSION, _GET, aside.version_page, _REVIEW, "version", "one of them"),
+    _page(_VERSION, _POST, aside.put_back, _DECIDE, "put-back", "show an earlier version again"),
+    Route(_VERSION + "/file", _GET, aside.version_file, _REVIEW, Door.DATA, "version-file", "its bytes"),
+    _page("/aside/{aside}", _GET, aside.one, _REVIEW, "aside-one", "one of them beside what is here"),
+    _page("/aside/{aside}", _POST, aside.decide, _DECIDE, "decide", "accept, store separately, or reject it"),
     _page("/exposure", _GET, exposure.exposure, Action.EXPOSURE_READ, "exposure", "what strangers get"),
     _page("/exposure/again", _POST, exposure.retest, Action.EXPOSURE_RETEST, "retest", "ask a port again"),
     _page("/record", _GET, portal.record, Action.RECORD_READ, "record", "the access record"),

@@ -34,9 +34,7 @@ class History:
 
 
 # A test compares them with the folders.
-ARCHIVE: Final = History(
-    "versions", ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011")
-)
+ARCHIVE: Final = History("versions", tuple(f"{number:04}" for number in range(1, 13)))
 REGISTER: Final = History("register", ("0001",))
 
 _VERSION = "SELECT version_num FROM alembic_version"
