@@ -109,6 +109,7 @@ def test_it_is_on_the_record_before_it_begins_and_at_its_end(
     assert one.closing.counts["objects"] == one.closing.counts["copied"] == 4
     with filled.services.db.read() as connection:
         assert last_backup(connection).at == filled.now + 5
+    assert filled.services.upkeep.outlook(filled.now + 9).backed_up == filled.now + 5
     mute()
     with pytest.raises(Exception, match="record"):
         make(folder.with_name("another"))

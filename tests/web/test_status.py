@@ -64,3 +64,4 @@ def test_the_metrics_count_it(broken: Any) -> None:
     assert "leadglass_objects_lost 1.0" in said
     assert "leadglass_objects_damaged 0.0" in said
     assert "leadglass_newest_object_timestamp_seconds" in said
+    assert "leadglass_backup_finished_timestamp_seconds 0.0" in said

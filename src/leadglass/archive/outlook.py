@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from leadglass.access import authority, peers
 from leadglass.access.certificates import expiry_of
 from leadglass.archive import scrub
+from leadglass.archive.backup import last_backup
 from leadglass.errors import Violation
 from leadglass.index import upkeep
 from leadglass.record.published import published_at
@@ -69,6 +70,7 @@ class Outlook:
     scrub: Scrubbed
     published: int | None  # the record's checkpoint
     expiring: tuple[Expiring, ...]
+    backed_up: int | None = None
 
 
 def outlook(
@@ -80,6 +82,7 @@ def outlook(
     month = _intake(days, now, first, 30)
     lost, damaged = upkeep.troubles(connection)
     deep, shallow = (upkeep.round_of(connection, name) for name in ("deep check", "check"))
+    last = last_backup(connection)
     ends = [each.finished for each in (deep, shallow) if each is not None and each.finished is not None]
     return Outlook(
         newest=upkeep.newest(connection),
@@ -93,6 +96,7 @@ def outlook(
         scrub=_scrubbed(upkeep.round_of(connection, scrub.NAME)),
         published=published_at(tiles),
         expiring=tuple(_expiring(connection, now, web_certificate)),
+        backed_up=last.at if last is not None else None,
     )
 
 

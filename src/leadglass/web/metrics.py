@@ -22,6 +22,7 @@ _UPKEEP = {
     "newest_object_timestamp_seconds": "When the youngest object came in; 0 for never.",
     "scrub_finished_timestamp_seconds": "When everything had last been read again; 0 for never.",
     "deep_check_finished_timestamp_seconds": "When the last deep check ended; 0 for never.",
+    "backup_finished_timestamp_seconds": "When the last back-up was finished; 0 for never.",
     "record_published_timestamp_seconds": "When the record was last published; 0 for never.",
     "certificate_expires_timestamp_seconds": "When the first certificate ends within 30 days; 0: none.",
 }
@@ -38,6 +39,7 @@ def _figures(outlook: Outlook | None) -> dict[str, float]:
         "newest_object_timestamp_seconds": _seconds(outlook.newest),
         "scrub_finished_timestamp_seconds": _seconds(outlook.scrub.finished),
         "deep_check_finished_timestamp_seconds": _seconds(outlook.deep_checked),
+        "backup_finished_timestamp_seconds": _seconds(outlook.backed_up),
         "record_published_timestamp_seconds": _seconds(outlook.published),
         "certificate_expires_timestamp_seconds": min((e.expires / 1000 for e in outlook.expiring), default=0),
     }
