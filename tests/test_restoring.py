@@ -449,19 +449,25 @@ def test_a_later_program_wrote_it(loss: Loss, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_an_older_schema_is_brought_up_to_date(loss: Loss, monkeypatch: pytest.MonkeyPatch) -> None:
+    from leadglass.archive.backup_copy import Named
     from leadglass.db.migrations import ARCHIVE, current, migrate
     from leadglass.db.sqlcipher import SealedFile
     from leadglass.home import open_master
     from leadglass.store.keys import Keyring
+    from leadglass.store.sealed import sealed_size
+
+    def of_instances(connection: Any) -> Any:
+        rows = connection.execute(sa.text("SELECT blob, size FROM instances ORDER BY blob"))
+        return iter([Named(blob, sealed_size(size)) for blob, size in rows])
 
     home = read_home(loss.root)
     key = Keyring.from_master(open_master(home, loss.machine)).database_key
     with monkeypatch.context() as patch:
         migrate(SealedFile(home.database, key), ARCHIVE.revisions[-2])
         patch.setattr("leadglass.compose.upgrade", lambda *_: None)
-        patch.setattr(
-            "leadglass.archive.backup._Making._destroyed", lambda _: iter(())
-        )  # it had no such list
+        # The older program knew of none of the tables that came later.
+        patch.setattr("leadglass.archive.backup._Making._destroyed", lambda _: iter(()))
+        patch.setattr("leadglass.archive.backup._names", of_instances)
         loss.backup()
     assert loss.restore().objects == 4
     assert current(SealedFile(loss.target / "db" / "index.db", key)) == ARCHIVE.head

@@ -259,7 +259,7 @@ class _Making:
                 missing += why == MISSING
                 deleted += why == DELETED
             if self._progress is not None:
-                self._progress(number, in_all)
+                self._progress(number, max(number, in_all))
         return copied, copied_bytes, deleted, missing
 
     def _destroyed(self) -> Iterator[Shred]:

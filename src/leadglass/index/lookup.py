@@ -66,19 +66,20 @@ HOLDINGS = {
 }
 
 
+_HOLDERS = (_instances, _aside, schema.versions)
 _BLOBS = (
     sa.union_all(
         *(
             sa.select(t.c.blob, t.c.size, sa.literal(t is lost, sa.Boolean)).where(
                 t.c.blob > bindparam("after")
             )
-            for t in (_instances, _aside, lost)
+            for t in (*_HOLDERS, lost)
         )
     )
     .order_by("blob")
     .limit(bindparam("limit"))
 )
-_NAMED = sa.union_all(*(sa.select(t.c.id).where(t.c.blob == bindparam("blob")) for t in (_instances, _aside)))
+_NAMED = sa.union_all(*(sa.select(t.c.id).where(t.c.blob == bindparam("blob")) for t in _HOLDERS))
 
 
 def page(
