@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
@@ -333,7 +332,13 @@ class Retrieve:
             else:
                 size = row.size + made.growth
             access.count(instances=1, bytes=size)
-            yield StoredObject(row, size, chain((envelope,), made.chunks))
+            yield StoredObject(row, size, _behind(envelope, made.chunks))
+
+
+def _behind(envelope: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Together with the first of them: a piece more would cost whoever sends it as much as a large one."""
+    yield envelope + next(chunks, b"")
+    yield from chunks
 
 
 def _study_of(connection: sa.Connection, study_uid: str) -> StudyRow | None:

@@ -160,10 +160,9 @@ def spliced(chunks: Iterable[bytes], edits: Iterable[Edit]) -> Iterator[bytes]:
             start, stop, new = todo.popleft()
             out += (chunk[begin - at : start - at], new)
             begin, kept_from = min(stop, end), stop
-        if piece := b"".join(out):
-            yield piece
-        if begin < end:
-            yield chunk[begin - at :]
+        out.append(chunk[begin - at :])
         at = end
+        if piece := b"".join(out):  # one for one: each costs whoever takes it a change of threads
+            yield piece
     if rest := b"".join(new for _, _, new in todo):
         yield rest
