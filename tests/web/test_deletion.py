@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import re
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from leadglass.access.principal import Role
+from leadglass.errors import NotFound
 
 SAME_ORIGIN = {"sec-fetch-site": "same-origin"}
 
 
 @pytest.fixture
-def doomed(world: Any, request: pytest.FixtureRequest) -> int:
-    """A study of this test's own; its number."""
-    tag = f"D{abs(hash(request.node.name)) % 10**8}"
+def doomed(world: Any, helpers: Any, request: pytest.FixtureRequest) -> Iterator[int]:
+    """A study of this test's own, gone after it as others count what is here; its number."""
+    tag = f"D{zlib.crc32(request.node.name.encode())}"
     uid = f"1.2.8.{tag[1:]}"
-    made_up = __import__("sys").modules["leadglass_tests_web_world"].made_up
-    file = made_up(
+    file = helpers.made_up(
         StudyInstanceUID=uid,
         SeriesInstanceUID=f"{uid}.1",
         SOPInstanceUID=f"{uid}.1.1",
@@ -27,7 +30,12 @@ def doomed(world: Any, request: pytest.FixtureRequest) -> int:
         AccessionNumber=tag,
     )
     world.take_in(file)
-    return int(world.study_id(tag))
+    study = int(world.study_id(tag))
+    yield study
+    deletion, admin = world.services.deletion, world.principal(Role.PACS_ADMINISTRATOR)
+    with suppress(NotFound):  # the test deleted it
+        plan = deletion.plan(admin, study, world.context())
+        deletion.delete(admin, plan, world.context(), reason="after a test")
 
 
 def send(client: Any, study: int, **fields: str) -> Any:

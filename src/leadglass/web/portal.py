@@ -34,12 +34,17 @@ _TERM_LENGTH = 400
 _FORGOTTEN = "That search is no longer remembered. Please search again."
 
 
+_ALARM = ("/exposure", "/status")  # where those who mend a listener that answers strangers land first
+
+
 async def landing(call: Call) -> Response:
     """The first page this role has."""
     pages = navigation(call.who, call.context)
     if not pages:
         raise ListenerShut(SHUT) if call.context.shut else Denied("This role has no page.")
-    return RedirectResponse(pages[0][0], 303)
+    addresses = [address for address, _ in pages]
+    alarm = [address for address in _ALARM if call.context.shut and address in addresses]
+    return RedirectResponse((alarm or addresses)[0], 303)
 
 
 def frame(call: Call) -> dict[str, Any]:
