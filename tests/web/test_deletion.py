@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from leadglass.access.principal import Role
+from leadglass.access.principal import Role, Via
 from leadglass.errors import NotFound
 
 SAME_ORIGIN = {"sec-fetch-site": "same-origin"}
@@ -33,9 +33,10 @@ def doomed(world: Any, helpers: Any, request: pytest.FixtureRequest) -> Iterator
     study = int(world.study_id(tag))
     yield study
     deletion, admin = world.services.deletion, world.principal(Role.PACS_ADMINISTRATOR)
+    context = world.context(Via.WEB)
     with suppress(NotFound):  # the test deleted it
-        plan = deletion.plan(admin, study, world.context())
-        deletion.delete(admin, plan, world.context(), reason="after a test")
+        plan = deletion.plan(admin, study, context)
+        deletion.delete(admin, plan, context, reason="after a test")
 
 
 def send(client: Any, study: int, **fields: str) -> Any:
