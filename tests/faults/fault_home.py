@@ -149,8 +149,8 @@ def contents(opened: Opened) -> dict[str, bytes]:
     return {uid: bytes(content) for uid, content in held.items()}
 
 
-def check(opened: Opened, *, collect: bool = False) -> CheckReport:
-    return opened.services.upkeep.check(OPERATOR, context(), deep=True, collect=collect)
+def check(opened: Opened, *, collect: bool = False, repair: bool = False) -> CheckReport:
+    return opened.services.upkeep.check(OPERATOR, context(), deep=True, collect=collect, repair=repair)
 
 
 def recorded(opened: Opened) -> set[str]:

@@ -8,7 +8,8 @@ Forking spares every child the imports. The child's wait status is answered as a
 
 How: `steady` gives blobs predictable names and commits one object before the next begins, so that every run
 makes the same system calls in the same order. Two kinds lie, for tests that show that lies are found: `eager`
-acknowledges an object before its commit, `unsynced` leaves out the fsync of objects and directories.
+acknowledges an object before its commit, `unsynced` leaves out the fsync of objects and directories. `delete`
+deletes the study that `files` names instead, and `repair` checks and repairs the home.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ from typing import Any
 
 from fault_home import OPERATOR, Site, context
 
+from leadglass.access.principal import Kind, Principal, Role
 from leadglass.archive.ingest import Outcome
 from leadglass.cli import pipeline
 from leadglass.cli.sources import Source, ZipLimits, find
+from leadglass.compose import Opened
 from leadglass.store.blobs import Blobs
 
 _PR_SET_PTRACER = 0x59616D61
@@ -86,11 +89,40 @@ def take_all(asked: dict[str, Any]) -> int:
         return 0 if line.run(found, lambda _: None).clean else 1
 
 
+def delete(opened: Opened, study: str) -> str:
+    """As `leadglass delete` does, by a PACS administrator of the default department."""
+    who = Principal(Kind.USER, 9, 9, "pacs", "pacs", Role.PACS_ADMINISTRATOR, frozenset({1}), "session:9")
+    deletion = opened.services.deletion
+    plan = deletion.plan_of(who, study, context())
+    deletion.delete(who, plan, context(), reason="a test of faults")
+    return f"{study} deleted\n"
+
+
+def repair(opened: Opened, _: str) -> str:
+    opened.services.upkeep.check(OPERATOR, context(), deep=True, repair=True)
+    return "repair done\n"
+
+
+JOBS = {"delete": delete, "repair": repair}
+
+
+def work(asked: dict[str, Any]) -> int:
+    """A job that takes nothing in; it is acknowledged when it is done."""
+    with Site(Path(asked["root"]).parent).open() as opened:
+        opened.services.accounts.department(OPERATOR, None, context())  # the writer's thread is there now
+        os.close(os.open(asked["ready"], os.O_WRONLY))
+        os.close(os.open(asked["go"], os.O_RDONLY))
+        said = JOBS[asked["how"]](opened, asked["files"])
+        acks = os.open(asked["acks"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.write(acks, said.encode("ascii"))
+    return 0
+
+
 def child(asked: dict[str, Any]) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PTRACER, _ANYBODY, 0, 0, 0)  # strace is not our parent
     status = 70
     try:
-        status = take_all(asked)
+        status = (work if asked["how"] in JOBS else take_all)(asked)
     finally:
         sys.stderr.flush()
         os._exit(status)

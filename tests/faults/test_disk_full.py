@@ -9,6 +9,7 @@ import pytest
 from fault_disk import small_disk
 from fault_home import WAIT, Site, aftermath, check, contents, context, files, reader, take_in
 
+from leadglass.access.principal import Kind, Principal, Role
 from leadglass.archive.queries import Level, Query
 from leadglass.compose import Opened
 from leadglass.errors import LeadglassError, RecordUnavailable, StorageFull
@@ -101,6 +102,22 @@ def test_ingest_stops_first_and_viewing_last(site: Site) -> None:
     with site.open() as opened:
         report = check(opened)
         assert (report.ok, report.orphans) == (True, 0)
+
+
+def test_a_full_disk_is_what_deleting_is_for(site: Site) -> None:
+    """It uses the space that is kept back for the record, and makes room."""
+    who = Principal(Kind.USER, 9, 9, "pacs", "pacs", Role.PACS_ADMINISTRATOR, frozenset({1}), "session:9")
+    with site.open() as opened:
+        stored, _ = import_until_full(opened)
+        fill(site)
+        deletion = opened.services.deletion
+        plan = deletion.plan_of(who, "1.2.3.0", context())
+        done = deletion.delete(who, plan, context(), reason="to make room")
+        assert (done.instances, done.left) == (10, 0)
+        assert take_in(opened, next(iter(OBJECTS.values()))).result(WAIT)
+        assert opened.services.db.reserve.intact()
+        assert len(contents(opened)) == len(stored) - 9
+        assert check(opened).ok
 
 
 def test_what_was_committed_survives_and_the_rest_fits_on_a_larger_disk(site: Site, tmp_path: Path) -> None:
