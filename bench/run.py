@@ -17,8 +17,6 @@ ORDER = (
     "header", "sealed", "record", "ingest", "upload", "receive", "getscu", "zip_out", "associations", "find", "server", "search",
     "arrivals", "growth",
     "render", "backup", "estate_rate", "probing", "scan",
-    "header", "sealed", "record", "ingest", "receive", "getscu", "associations", "find", "server", "search", "arrivals", "growth",
-    "render", "estate_rate", "probing", "scan",
 )  # fmt: skip
 LIBRARIES = ("pydicom", "cryptography", "tink", "sqlalchemy", "sqlcipher3", "uvicorn")
 

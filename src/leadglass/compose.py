@@ -26,6 +26,7 @@ from leadglass.archive.export import Export
 from leadglass.archive.exposure import Exposure
 from leadglass.archive.identities import Identities
 from leadglass.archive.ingest import Ingest
+from leadglass.archive.inquiry import Inquiry
 from leadglass.archive.ledger import Ledger
 from leadglass.archive.listeners import Listeners
 from leadglass.archive.migration import Migrations
@@ -236,6 +237,7 @@ def _services(
         watched=Watched(doorkeeper, keyring.hashing_key("watched files")),
         already=Already(doorkeeper),
         trail=Trail(doorkeeper),
+        inquiry=Inquiry(doorkeeper),
         identities=Identities(doorkeeper),
         arrivals=Arrivals(doorkeeper),
         aside=Aside(

@@ -18,6 +18,7 @@ from leadglass.archive.export import Export
 from leadglass.archive.exposure import Exposure
 from leadglass.archive.identities import Identities
 from leadglass.archive.ingest import Ingest
+from leadglass.archive.inquiry import Inquiry
 from leadglass.archive.ledger import Ledger
 from leadglass.archive.listeners import Listeners
 from leadglass.archive.migration import Migrations
@@ -53,6 +54,7 @@ class Services:
     deletion: Deletion
     already: Already
     trail: Trail
+    inquiry: Inquiry
     aside: Aside
     identities: Identities
     arrivals: Arrivals

@@ -78,7 +78,7 @@ class Trail:
                 limit=limit,
             )
         self._doorkeeper.record(entry, context.now)
-        return [_line(item) for item in found]
+        return [line_of(item) for item in found]
 
     def export(self, who: Principal, context: Context) -> Iterator[bytes]:
         """The whole record as lines that anybody can verify (docs/design/record.md); on the record first."""
@@ -91,7 +91,7 @@ class Trail:
             yield from export_lines(connection)
 
 
-def _line(item: Recorded) -> RecordLine:
+def line_of(item: Recorded) -> RecordLine:
     entry = item.entry
     if entry is None:
         return RecordLine(item.seq, item.time, item.closed, expired=True)

@@ -59,6 +59,13 @@ def _holdings(table: sa.Table, study_id: sa.ColumnElement[int], source: sa.FromC
     )
 
 
+_of_accession = (
+    sa.select(_studies.c.study_instance_uid)
+    .where(_studies.c.accession_number == bindparam("sought"))
+    .order_by(_studies.c.id.desc())
+    .limit(bindparam("most"))
+)
+
 HOLDINGS = {
     "instances": _holdings(_instances, _series.c.study_id, _instances.join(_series)),
     "kept_aside": _holdings(_aside, sa.case((_aside.c.own_key, NO_STUDY), else_=_aside.c.study_id), _aside),
@@ -299,3 +306,8 @@ _totals = sa.select(
     _bytes(schema.kept_aside).label("aside_bytes"),
     _bytes(schema.instances).label("bytes"),
 )
+
+
+def uids_of_accession(connection: sa.Connection, accession_number: str, most: int) -> list[str]:
+    """Of the studies of that accession number, the newest first."""
+    return list(connection.execute(_of_accession, {"sought": accession_number, "most": most}).scalars())

@@ -117,6 +117,19 @@ class Log:
         pending.frontier = pending.frontier.append(leaf_hash(commitment))
         return seq
 
+    def signed_head(self, connection: sa.Connection) -> Checkpoint:
+        """The head as it is stored. Tampered unless we signed it and it says what is stored beside it."""
+        stored = read_head(connection)
+        if stored is None:
+            return Checkpoint(self.origin, 0, EMPTY_ROOT)
+        try:
+            said = open_checkpoint(stored.checkpoint, self._signer.key, self.origin)
+        except (Violation, Tampered) as error:
+            raise Tampered(f"The head of the access record was altered. {error}", code=_HEAD) from error
+        if (stored.size, stored.root) != (said.size, said.root):
+            raise Tampered("The head of the access record contradicts itself.", code=_HEAD)
+        return said
+
     def _pending(self, tx: Transaction) -> _Pending:
         pending = tx.state.get(_PENDING)
         if pending is None:

@@ -1,4 +1,4 @@
-"""The study list, the record, and how the system is doing."""
+"""The study list, and how the system is doing."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from leadglass.archive.queries import portal_query
 from leadglass.archive.upkeep import Status
 from leadglass.errors import Denied, ListenerShut, Violation
 from leadglass.web.calls import Call
-from leadglass.web.pages import ACTIONS, navigation, size
+from leadglass.web.pages import navigation, size
 
 STUDIES_PER_PAGE = 50
-LINES_PER_PAGE = 100
 LAST_PAGE = 10_000
 SEARCH_FIELDS: Final = ("name", "patient_id", "date_from", "date_to", "modality", "accession")
 SEARCH_LABELS: Final = {
@@ -28,10 +27,9 @@ SEARCH_LABELS: Final = {
     "modality": "modality:",
     "accession": "accession:",
 }
-RECORD_FIELDS: Final = ("patient", "study", "actor", "action")
 MODALITIES: Final = ("CR", "CT", "DX", "MG", "MR", "NM", "OT", "PT", "RF", "US", "XA")
 _TERM_LENGTH = 400
-_FORGOTTEN = "That search is no longer remembered. Please search again."
+FORGOTTEN = "That search is no longer remembered. Please search again."
 
 
 _ALARM = ("/exposure", "/status")  # where those who mend a listener that answers strangers land first
@@ -64,13 +62,13 @@ async def studies(call: Call) -> Response:
     """The newest studies, or a search that this session made before."""
     search = call.request.query_params.get("search", "")
     terms = call.site.searches.recall(call.who.credential, search) if search else {}
-    notice = _FORGOTTEN if terms is None else ""
+    notice = FORGOTTEN if terms is None else ""
     return await _study_list(call, terms or {}, search if terms else "", notice=notice)
 
 
 async def search_studies(call: Call) -> Response:
     """Keep the terms, and go to the page that shows what they find."""
-    terms = _terms(await call.form(), SEARCH_FIELDS)
+    terms = terms_of(await call.form(), SEARCH_FIELDS)
     search = call.site.searches.keep(call.who.credential, terms) if terms else ""
     address = f"/studies?search={search}" if search else "/studies"
     if "hx-request" not in call.request.headers:
@@ -119,7 +117,7 @@ def said(terms: Mapping[str, str], labels: Mapping[str, str]) -> list[str]:
     return [f"{labels[name]} {terms[name]}" for name in labels if terms.get(name)]
 
 
-def _terms(form: Mapping[str, str], fields: tuple[str, ...]) -> dict[str, str]:
+def terms_of(form: Mapping[str, str], fields: tuple[str, ...]) -> dict[str, str]:
     """What was filled in. The search's own limits come after; this one bounds what is kept in memory."""
     return {name: form[name].strip()[:_TERM_LENGTH] for name in fields if form.get(name, "").strip()}
 
@@ -127,41 +125,6 @@ def _terms(form: Mapping[str, str], fields: tuple[str, ...]) -> dict[str, str]:
 def page_number(call: Call) -> int:
     text = call.request.query_params.get("page", "1")
     return min(max(int(text), 1), LAST_PAGE) if text.isascii() and text.isdigit() and len(text) < 8 else 1
-
-
-# --- the record ------------------------------------------------------------------------------------------
-
-
-async def record(call: Call) -> Response:
-    search = call.request.query_params.get("search", "")
-    terms = call.site.searches.recall(call.who.credential, search) if search else {}
-    below = call.request.query_params.get("below", "")
-    lines = await call.ask(
-        call.services.trail.page,
-        call.who,
-        call.context,
-        below=int(below) if below.isascii() and below.isdigit() and len(below) < 16 else None,
-        limit=LINES_PER_PAGE,
-        **{name: (terms or {}).get(name) for name in RECORD_FIELDS},  # type: ignore[arg-type]
-    )
-    return call.site.pages.render(
-        "record.html",
-        lines=lines,
-        more=len(lines) == LINES_PER_PAGE,
-        below=below,
-        notice=_FORGOTTEN if terms is None else "",
-        terms={name: (terms or {}).get(name, "") for name in RECORD_FIELDS},
-        searched=bool(terms),
-        search=search if terms else "",
-        actions=ACTIONS.items(),
-        **frame(call),
-    )
-
-
-async def search_record(call: Call) -> Response:
-    terms = _terms(await call.form(), RECORD_FIELDS)
-    search = call.site.searches.keep(call.who.credential, terms) if terms else ""
-    return RedirectResponse(f"/record?search={search}" if search else "/record", 303)
 
 
 # --- the system ------------------------------------------------------------------------------------------
