@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
+from zipfile import ZipFile
 
 import orjson
 import pytest
@@ -387,3 +389,36 @@ def test_patients_who_have_no_study_any_more_are_gone(ward: Ward) -> None:
     assert [change.id for change in page.history] == [number]
     ward.undo(number)
     assert ward.clinic.scalar("SELECT count(*) FROM patients") == 2
+
+
+def test_a_deleted_study_leaves_nothing_of_its_identity(ward: Ward) -> None:
+    """But a merge in force, which is the rule for what still comes."""
+    clinic = ward.clinic
+    ward.take_in("1.2.3", **ANNA)
+    ward.take_in("1.2.4", **SAME)
+    ward.take_in("1.2.5", **BEN)
+    merge = ward.merge("A-1", "B-1")
+    ward.do(Kind.STUDY, study=ward.study("1.2.5"), values={"patient_name": "SECRET^NAME"})
+    for uid in ("1.2.3", "1.2.5"):
+        plan = clinic.services.deletion.plan(ward.admin, ward.study(uid), clinic.context())
+        clinic.services.deletion.delete(ward.admin, plan, clinic.context(), reason="the patient asked for it")
+    with clinic.services.db.read() as connection:
+        rows = connection.exec_driver_sql("SELECT id, patient_name FROM identity_changes").all()
+        left = connection.exec_driver_sql("SELECT count(*) FROM identity_studies").scalar_one()
+    assert ([row[0] for row in rows], left) == ([merge], 0)
+    ward.take_in("1.2.6", **ANNA)
+    assert ward.row("1.2.6").patient_id == "B-1"
+    ward.undo(merge)
+    assert ward.delivered("1.2.6") == ward.files["1.2.6"]
+
+
+def test_a_zip_has_the_corrected_identity(ward: Ward) -> None:
+    ward.take_in("1.2.3", **ANNA)
+    number = ward.study("1.2.3")
+    ward.do(Kind.STUDY, study=number, values={"patient_id": "A-7", "patient_name": "ROTH^ANNE"})
+    pieces = ward.clinic.services.retrieve.zipped(ward.clinic.doctor, number, ward.clinic.context())
+    with ZipFile(io.BytesIO(b"".join(pieces))) as archive:
+        (name,) = [name for name in archive.namelist() if name != "DICOMDIR"]
+        assert read(archive.read(name)).PatientID == "A-7"
+        directory = read(archive.read("DICOMDIR"))
+    assert directory.DirectoryRecordSequence[0].PatientName == "ROTH^ANNE"

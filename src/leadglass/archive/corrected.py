@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from leadglass.archive.facts import identity_of
 from leadglass.dicom.charset import Charset, charset_of
 from leadglass.dicom.dictionary import SPECIFIC_CHARACTER_SET, TAG_BY_KEYWORD, VR_BY_TAG, TransferSyntax
-from leadglass.dicom.elements import DataSet, Element, Limits
+from leadglass.dicom.elements import Bulk, DataSet, Element, Limits
 from leadglass.dicom.inflate import Inflater
 from leadglass.dicom.recode import in_utf8
 from leadglass.dicom.splice import Edit, Finder, spliced
@@ -107,7 +107,8 @@ class Corrected:
     def _after(self, found: DataSet) -> dict[int, Element | None]:
         """The elements that are other than they came; None for one that is there no more."""
         charset, shown = charset_of(found), identity_of(found)
-        now = {tag: found[tag] for tag in _WANTED if tag in found}
+        # What is too long to be held is no identity; it stays with what came.
+        now = {tag: found[tag] for tag in _WANTED if tag in found and not isinstance(found[tag].value, Bulk)}
         touched: set[int] = set()
         items: list[DataSet] = []
         for change in self._stack:
