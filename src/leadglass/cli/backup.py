@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,7 +25,7 @@ from leadglass.cli.work import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from leadglass.archive.backup import Generation, Last, Made
     from leadglass.archive.backup_check import Verified
@@ -271,7 +271,7 @@ def restore(
     from leadglass.restoring import restore as restored_from
 
     signed = None if checkpoint is None else _read(checkpoint)
-    with _progress("Restoring", json) as progress:
+    with _late_progress("Restoring", json) as progress:
         done = restored_from(
             folder.absolute(),
             root_of(home),
@@ -381,3 +381,18 @@ def _progress(what: str, json: bool) -> Iterator[show.Bar | None]:
         yield bar
         if bar:
             bar.done()
+
+
+@contextmanager
+def _late_progress(what: str, json: bool) -> Iterator[Callable[[int, int], None]]:
+    """Shown from the first step on: it would be drawn over a question that is asked before."""
+    with ExitStack() as shown:
+        bars: list[show.Bar | None] = []
+
+        def step(done: int, of: int) -> None:
+            if not bars:
+                bars.append(shown.enter_context(_progress(what, json)))
+            if bars[0] is not None:
+                bars[0](done, of)
+
+        yield step
