@@ -282,3 +282,14 @@ def test_damage_that_was_found_is_remembered_until_it_is_read_again(filled: Any)
     check(filled)
     assert filled.scalar("SELECT count(*) FROM damage") == 0
     assert filled.scalar("SELECT count(*) FROM rounds WHERE name = 'deep check' AND finished > 0") == 1
+
+
+def test_a_study_whose_identity_people_corrected_is_sound(filled: Any) -> None:
+    """Its objects say otherwise: they come with Original Attributes. What they say beside that still counts."""
+    filled.sql(
+        "UPDATE studies SET corrected = 1, patient_name = 'Right^Name', patient_id = 'P-9' WHERE id = 1"
+    )
+    assert check(filled, repair=True).ok
+    assert filled.scalar("SELECT patient_name FROM studies WHERE id = 1") == "Right^Name"
+    filled.sql("UPDATE studies SET accession_number = 'wrong' WHERE id = 1")
+    assert check(filled).wrong_facts == ["study 1"]
