@@ -16,7 +16,7 @@ import numpy as np
 import pydicom
 import uvicorn
 
-from leadglass.access.principal import Role
+from leadglass.access.principal import Role, Via
 from leadglass.archive.standing import Decision
 from leadglass.web.settings import WebSettings
 
@@ -113,7 +113,11 @@ def fill(world: Any, made_up: Any, *, slices: int = 48, more: int = 60) -> None:
         world.take_in(made_up(slice_of(0), **{**clash, **change}))
     world.take_in(made_up(slice_of(0), **{**clash, "StudyDescription": "Once more"}))
     world.services.aside.decide(
-        world.principal(Role.PACS_ADMINISTRATOR), 3, Decision.STORE, "Made for a picture", world.context()
+        world.principal(Role.PACS_ADMINISTRATOR),
+        3,
+        Decision.STORE,
+        "Made for a picture",
+        world.context(Via.WEB),
     )
 
 
