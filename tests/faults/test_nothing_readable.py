@@ -131,10 +131,10 @@ def unsealed(site: Site, folder: Path) -> Path:
     folder.mkdir()
     with site.open() as opened:
         upkeep = opened.services.upkeep
-        for number, holding in enumerate(upkeep._holdings()):  # what was kept aside among them
+        for number, holding in enumerate(upkeep._check._holdings()):  # what was kept aside among them
             with opened.services.db.read() as connection:
-                key = upkeep._keys.of(connection, holding.sealed.study_id)
-            with upkeep._objects.open_sealed(holding.sealed, key) as stored:
+                key = upkeep.examiner._keys.of(connection, holding.sealed.study_id)
+            with upkeep.examiner._objects.open_sealed(holding.sealed, key) as stored:
                 (folder / f"{number}.dcm").write_bytes(b"".join(stored.chunks()))
     export(site, folder / "plain.db")
     return folder
