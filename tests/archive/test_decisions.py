@@ -548,3 +548,51 @@ def test_an_unreadable_one_says_what_can_be_read(clinic: Any, dicom: Any, admin:
     send(clinic, b"")
     shown = clinic.services.aside.show(admin, newest(clinic), clinic.context())
     assert shown.lines == ()
+
+
+# --- an end in the middle ---------------------------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """The process ends here: nothing that would come after it happens."""
+
+
+def collected(clinic: Any) -> int:
+    """Blobs that no row names and a check removes, as it would after a crash."""
+    clinic.services.ingest.close()
+    sysadmin = clinic.people[Role.SYSTEM_ADMINISTRATOR]
+    return int(clinic.services.upkeep.check(sysadmin, clinic.context(), collect=True).collected)
+
+
+def test_an_end_between_the_new_bytes_and_their_rows_leaves_an_orphan(clinic: Any, monkeypatch: Any) -> None:
+    clinic.take_in(1)
+    clinic.take_in(1, fill=9)
+
+    def end(*_: object, **__: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(clinic.services.aside._decisions, "_stored", end)
+        patched.setattr("leadglass.archive.decisions.may_be_named", lambda *_: True)
+        with pytest.raises(BaseException):  # noqa: B017
+            decide(clinic, STORE)
+    assert newest(clinic) == 1
+    assert collected(clinic) == 1
+    decide(clinic, STORE)
+    assert len(clinic.retrieved(clinic.doctor)) == 2
+
+
+def test_an_end_between_the_shred_and_the_removal_leaves_an_orphan(clinic: Any, monkeypatch: Any) -> None:
+    clinic.take_in(1)
+    clinic.take_in(1, fill=9)
+
+    def end(*_: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr(clinic.services.aside._decisions, "_remove", end)
+    with pytest.raises(Killed):
+        decide(clinic, REJECT)
+    assert clinic.scalar("SELECT count(*) FROM kept_aside") == 0
+    assert len(clinic.blobs()) == 2
+    assert collected(clinic) == 1
+    assert sound(clinic)

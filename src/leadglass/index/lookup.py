@@ -293,18 +293,13 @@ def _count(table: sa.Table) -> sa.ScalarSelect[int]:
     return sa.select(sa.func.count()).select_from(table).scalar_subquery()
 
 
-def _bytes(table: sa.Table) -> sa.ScalarSelect[int]:
-    return sa.select(sa.func.coalesce(sa.func.sum(table.c.size), 0)).scalar_subquery()
-
-
 _totals = sa.select(
     _count(schema.patients).label("patients"),
     _count(schema.studies).label("studies"),
     _count(schema.series).label("series"),
     _count(schema.instances).label("instances"),
     _count(schema.kept_aside).label("kept_aside"),
-    _bytes(schema.kept_aside).label("aside_bytes"),
-    _bytes(schema.instances).label("bytes"),
+    sa.select(sa.func.coalesce(sa.func.sum(_instances.c.size), 0)).scalar_subquery().label("bytes"),
 )
 
 
