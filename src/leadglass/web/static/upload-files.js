@@ -6,6 +6,7 @@
 (() => {
   const { members, Refusal } = globalThis.leadglassZip;
   const HEAD = 4096;                   // bytes in which File Meta Information ends as a rule
+  const AHEAD = 16;                    // files
   const HASHED = 256 * 2 ** 20;        // a larger object is sent again rather than held to be compared
   const LONG = new Set(["OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"]); // PS3.5 7.1.2
   const NOT_DICOM = "It is not a DICOM file.";
@@ -84,16 +85,20 @@
   const isContents = (path) => path.replace(/^.*[\\/]/, "").toUpperCase() === "DICOMDIR"; // found without it
 
   async function* objects(roots, limits) {
+    const ahead = []; // their first bytes are being read while those before are sent
     for await (const { path, file, refused } of chosen(roots)) {
-      if (refused) yield { path, bytes: 0, refused };
-      else if (!isContents(path)) yield* opened(path, file, limits);
+      if (!refused && isContents(path)) continue;
+      ahead.push({ path, file, refused, first: refused ? null : beginning(file) });
+      if (ahead.length > AHEAD) yield* opened(ahead.shift(), limits);
     }
+    while (ahead.length) yield* opened(ahead.shift(), limits);
   }
 
-  async function* opened(path, file, limits) {
-    let head;
-    try { head = new DataView(await file.slice(0, HEAD).arrayBuffer()); }
-    catch { yield { path, bytes: file.size, refused: UNREADABLE }; return; }
+  const beginning = (file) => file.slice(0, HEAD).arrayBuffer().then((bytes) => new DataView(bytes), () => null);
+
+  async function* opened({ path, file, refused, first }, limits) {
+    const head = await first;
+    if (!head) { yield { path, bytes: refused ? 0 : file.size, refused: refused || UNREADABLE }; return; }
     const magic = head.byteLength >= 4 ? head.getUint32(0, true) : 0;
     if (magic === 0x04034b50 || magic === 0x06054b50) yield* unzipped(path, file, limits);
     else yield object(path, file.size, file, head);
