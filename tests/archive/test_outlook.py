@@ -41,14 +41,14 @@ def test_what_came_in_is_counted_by_day_and_a_young_archive_by_its_age(clinic: A
     assert found.newest == clinic.now
     later = outlook_of(clinic, clinic.now + 20 * DAY)
     assert (later.week, later.month) == (Intake(7, 0, 0), Intake(24, 3, 3 * size))
-    assert clinic.scalar("SELECT sum(objects) FROM intake") == 3
+    assert clinic.scalar("SELECT sum(instances) FROM arrivals") == 3
 
 
 def test_rows_that_are_rolled_back_are_not_counted(clinic: Any, mute: Any) -> None:
     mute()
     with pytest.raises(Exception, match="full"):
         clinic.take_in(1)
-    assert clinic.scalar("SELECT count(*) FROM intake") == 0
+    assert clinic.scalar("SELECT count(*) FROM arrivals") == 0
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ DEPARTMENTS = (1, 2, 3)
 TABLES = [
     departments, schema.patients, schema.studies, schema.study_words, schema.study_modalities,
     schema.series, schema.series_requests, schema.instances, schema.kept_aside, numbers,
-    upkeep.lost, upkeep.damage, upkeep.rounds, upkeep.intake,
+    upkeep.lost, upkeep.damage, upkeep.rounds,
     schema.identity_changes, schema.identity_departments, schema.identity_studies, schema.identity_dismissals,
     schema.arrivals, schema.sending_days,
 ]  # fmt: skip

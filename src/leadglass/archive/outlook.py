@@ -14,7 +14,7 @@ from leadglass.access.certificates import expiry_of
 from leadglass.archive import scrub
 from leadglass.archive.backup import last_backup
 from leadglass.errors import Violation
-from leadglass.index import upkeep
+from leadglass.index import arrivals, upkeep
 from leadglass.record.published import published_at
 
 DAY: Final = 86_400_000  # ms
@@ -77,8 +77,8 @@ def outlook(
     connection: sa.Connection, now: int, *, free: int, tiles: Path, web_certificate: Path | None
 ) -> Outlook:
     """`free`: bytes that images may still take."""
-    days = upkeep.intake_since(connection, now // DAY - 29)
-    first = upkeep.first_day(connection)
+    days = arrivals.by_day(connection, now // DAY - 29)
+    first = arrivals.first_day(connection)
     month = _intake(days, now, first, 30)
     lost, damaged = upkeep.troubles(connection)
     deep, shallow = (upkeep.round_of(connection, name) for name in ("deep check", "check"))

@@ -28,6 +28,7 @@ _COUNTS = ("instances", "studies", "bytes")
 
 _arrivals, _studies, _aside = schema.arrivals, schema.studies, schema.kept_aside
 _days = schema.sending_days
+_departments = sa.table("departments", sa.column("id"))
 _grow = Prepared(
     sa.update(_arrivals)
     .where(
@@ -89,9 +90,10 @@ def _flush(tx: Transaction) -> None:
     for (department, hour, source, modality), more in tx.state[_KEY].items():
         key = {"department": department, "at": hour, "whence": source, "kind": modality}
         row = {"department_id": department, "source": source}
-        if not tx.change(_grow, {**key, **{f"more_{name}": more[name] for name in _COUNTS}}):
-            counts = {name: more[name] for name in _COUNTS}
-            tx.change(_begin, [{**row, "hour": hour, "modality": modality, **counts}])
+        if tx.change(_grow, {**key, **{f"more_{name}": more[name] for name in _COUNTS}}):
+            continue  # what began this row has put the hour among its day's
+        counts = {name: more[name] for name in _COUNTS}
+        tx.change(_begin, [{**row, "hour": hour, "modality": modality, **counts}])
         day = {"department": department, "whence": source, "on": hour // 24, "at": hour}
         if not tx.change(_still, day):
             tx.change(_wakes, [{**row, "day": hour // 24, "first_hour": hour, "last_hour": hour}])
@@ -103,6 +105,26 @@ def arrived(connection: sa.Connection, within: Within, step: int) -> dict[tuple[
     counts = (sa.func.sum(_arrivals.c[name]) for name in _COUNTS)
     found = connection.execute(sa.select(*keys, *counts).where(*within.conditions).group_by(*keys))
     return {(row[0], row[1], row[2]): Arrived(*row[3:]) for row in found}
+
+
+def by_day(connection: sa.Connection, since: int) -> list[tuple[int, int, int]]:
+    """(day since the epoch, instances, bytes) from day `since` on, where anything came in."""
+    day = (_arrivals.c.hour // 24).label("day")
+    found = (
+        sa.select(day, sa.func.sum(_arrivals.c.instances), sa.func.sum(_arrivals.c.bytes))
+        .where(_arrivals.c.department_id.in_(sa.select(_departments.c.id)), _arrivals.c.hour >= since * 24)
+        .group_by(day)
+        .order_by(day)
+    )
+    return [(int(row[0]), int(row[1]), int(row[2])) for row in connection.execute(found)]
+
+
+def first_day(connection: sa.Connection) -> int | None:
+    """The first day on which anything came in, found by the first key of each department."""
+    first = sa.select(sa.func.min(_arrivals.c.hour)).where(_arrivals.c.department_id == _departments.c.id)
+    each = sa.select(first.scalar_subquery().label("hour")).select_from(_departments).subquery()
+    hour = connection.execute(sa.select(sa.func.min(each.c.hour))).scalar_one()
+    return None if hour is None else int(hour) // 24
 
 
 def sending_days(connection: sa.Connection, within: Within) -> dict[str, list[tuple[int, int, int]]]:

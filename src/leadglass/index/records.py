@@ -22,7 +22,6 @@ from leadglass.index import identity, persons, schema
 from leadglass.index.identity import FIELDS, Identity
 from leadglass.index.names import name_key
 from leadglass.index.rows import Sealed
-from leadglass.index.upkeep_schema import intake
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +118,8 @@ class _Group:
     study_growth: Counter[int] = field(default_factory=Counter)
     series_growth: Counter[int] = field(default_factory=Counter)
     new_series: Counter[int] = field(default_factory=Counter)
-    intake: dict[int, list[int]] = field(default_factory=dict)  # day: objects, bytes
 
 
-DAY = 86_400_000  # ms
 MAX_SOP_CLASSES = 4096  # characters of all their UIDs together
 _KEY: Hashable = "index.records"
 
@@ -185,12 +182,6 @@ _grow_series = Prepared(
     .where(schema.series.c.id == bindparam("series"))
     .values(instance_count=schema.series.c.instance_count + bindparam("more"))
 )
-_grow_day = Prepared(
-    sa.update(intake)
-    .where(intake.c.day == bindparam("on"))
-    .values(objects=intake.c.objects + bindparam("more"), bytes=intake.c.bytes + bindparam("larger"))
-)
-_new_day = sa.insert(intake)
 
 
 def find(tx: Transaction, sop_instance_uid: str) -> Known | None:
@@ -270,9 +261,6 @@ def add_instance(tx: Transaction, facts: ObjectFacts, series_id: int, sealed: Se
     group = _group(tx)
     group.study_growth[sealed.study_id] += 1
     group.series_growth[series_id] += 1
-    taken = group.intake.setdefault(now // DAY, [0, 0])
-    taken[0] += 1
-    taken[1] += sealed.size
     return tx.insert(
         _insert_instance,
         {
@@ -321,11 +309,6 @@ def _flush(tx: Transaction) -> None:
         )
     if group.series_growth:
         tx.change(_grow_series, [{"series": s, "more": n} for s, n in group.series_growth.items()])
-    for day, (objects, size) in group.intake.items():
-        grown_day = {"day": day, "objects": objects, "bytes": size}
-        if not tx.change(_grow_day, {"more": objects, "larger": size, "on": day}):
-            tx.execute(_new_day, grown_day)
-    group.intake.clear()
     for grown in (group.study_growth, group.series_growth, group.new_series):
         grown.clear()
 

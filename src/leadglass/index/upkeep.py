@@ -1,4 +1,4 @@
-"""What upkeep remembers: lost objects, what reading found damaged, its rounds, and what came in per day."""
+"""What upkeep remembers: lost objects, what reading found damaged, and its rounds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from leadglass.index.counts import recount
 from leadglass.index.evidence import InstanceEntry, instance_entry
 from leadglass.index.rows import StudyRow
 from leadglass.index.schema import instances, series, studies
-from leadglass.index.upkeep_schema import damage, intake, lost, rounds
+from leadglass.index.upkeep_schema import damage, lost, rounds
 
 _COPIED = [column.name for column in lost.columns if column.name not in {"id", "why", "noticed"}]
 _ANY_LOST = Prepared(sa.select(lost.c.id).limit(1))
@@ -124,7 +124,7 @@ def lost_of(connection: sa.Connection, study_id: int) -> int:
     return int(connection.execute(counted.where(series.c.study_id == study_id, ~there)).scalar_one())
 
 
-# --- damage, rounds, intake -------------------------------------------------------------------------------
+# --- damage, rounds ---------------------------------------------------------------------------------------
 
 
 def note_damage(tx: Transaction, blob: str, why: str | None, now: int) -> None:
@@ -159,18 +159,6 @@ def troubles(connection: sa.Connection) -> tuple[int, int]:
     gone = connection.execute(sa.select(sa.func.count()).select_from(lost).where(~there)).scalar_one()
     bad = connection.execute(sa.select(sa.func.count()).select_from(damage)).scalar_one()
     return int(gone), int(bad)
-
-
-def intake_since(connection: sa.Connection, day: int) -> list[tuple[int, int, int]]:
-    """(day, objects, bytes) from this day on; days on which nothing came in are left out."""
-    found = sa.select(intake).where(intake.c.day >= day).order_by(intake.c.day)
-    return [(row.day, row.objects, row.bytes) for row in connection.execute(found)]
-
-
-def first_day(connection: sa.Connection) -> int | None:
-    """The first day on which anything came in."""
-    day = connection.execute(sa.select(sa.func.min(intake.c.day))).scalar_one()
-    return None if day is None else int(day)
 
 
 def newest(connection: sa.Connection) -> int | None:

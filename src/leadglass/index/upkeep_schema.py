@@ -42,12 +42,3 @@ rounds = sa.Table(
     sa.Column("objects", sa.BigInteger, nullable=False, server_default="0"),  # read in this round
     sa.Column("bytes", sa.BigInteger, nullable=False, server_default="0"),
 )
-
-# How much came in on each day (UTC): what the forecast of the disk is made of.
-intake = sa.Table(
-    "intake",
-    metadata,
-    sa.Column("day", sa.Integer, primary_key=True, autoincrement=False),  # since 1970-01-01
-    sa.Column("objects", sa.BigInteger, nullable=False),
-    sa.Column("bytes", sa.BigInteger, nullable=False),
-)

@@ -1,4 +1,4 @@
-"""Deletion and upkeep: numbers and names that are gone, lost objects, rounds, what came in per day."""
+"""Deletion and upkeep: numbers and names that are gone, lost objects, rounds."""
 
 from __future__ import annotations
 
@@ -9,11 +9,6 @@ revision = "0008"
 down_revision = "0007"
 branch_labels = None
 depends_on = None
-
-_FILL_INTAKE = """
-    INSERT INTO intake (day, objects, bytes)
-    SELECT received / 86400000, count(*), sum(size) FROM instances GROUP BY received / 86400000
-"""
 
 
 def _string(length: int) -> sa.types.TypeEngine[str]:
@@ -55,14 +50,6 @@ def upgrade() -> None:
         sa.Column("bytes", sa.BigInteger, nullable=False, server_default="0"),
         sa.PrimaryKeyConstraint("name", name="pk_rounds"),
     )
-    op.create_table(
-        "intake",
-        sa.Column("day", sa.Integer, nullable=False, autoincrement=False),
-        sa.Column("objects", sa.BigInteger, nullable=False),
-        sa.Column("bytes", sa.BigInteger, nullable=False),
-        sa.PrimaryKeyConstraint("day", name="pk_intake"),
-    )
-    op.execute(_FILL_INTAKE)
 
 
 def _lost() -> None:
@@ -94,5 +81,5 @@ def _lost() -> None:
 
 
 def downgrade() -> None:
-    for table in ("intake", "rounds", "damage", "lost", "shreds", "numbers"):
+    for table in ("rounds", "damage", "lost", "shreds", "numbers"):
         op.drop_table(table)
