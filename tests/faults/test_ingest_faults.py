@@ -58,6 +58,7 @@ STEPS = {
     "insert log_entries": NONE,
     "insert log_subjects": NONE,
     "update log_head": NONE,
+    "update arrivals": NONE,
     "COMMIT": DATABASE,
     "sync log": DATABASE,
 }
@@ -226,7 +227,7 @@ def test_what_comes_before_an_object_fails_as_the_disk_and_not_as_the_file(
             patch.setattr(f"{module}.{step}", failing)
             take_in(opened, next(iter(OBJECTS.values())))
         acknowledged, _ = settle(send(opened, OBJECTS))
-        with opened.services.upkeep._presence.alone() as alone:
+        with opened.services.upkeep._check._presence.alone() as alone:
             assert not alone  # whoever checks sees that somebody is storing
     aftermath(fast_site, OBJECTS, acknowledged)
 

@@ -16,6 +16,7 @@ from leadglass.access.plans import plan
 from leadglass.access.principal import Context, Via, operator
 from leadglass.compose import Opened, found_home, open_home
 from leadglass.dicom_doors import open_doors
+from leadglass.index import lookup
 
 OPERATOR = operator(1000, "op")
 TITLE, SCANNER, STATION = "LEADGLASS", "PEER", "STATION"
@@ -49,12 +50,14 @@ class Home:
 
     def kept_aside(self) -> list[bytes]:
         """The Part 10 file of everything that waits for the administrator, oldest first."""
-        upkeep, db = self.opened.services.upkeep, self.opened.services.db
+        examiner, db = self.opened.services.upkeep.examiner, self.opened.services.db
         found = []
-        for holding in upkeep._batch("kept_aside", 0):
+        with db.read() as connection:
+            holdings = lookup.holdings(connection, "kept_aside", after=0, limit=1000)
+        for holding in holdings:
             with db.read() as connection:
-                key = upkeep._keys.of(connection, holding.sealed.study_id)
-            with upkeep._objects.open_sealed(holding.sealed, key) as reader:
+                key = examiner._keys.of(connection, holding.sealed.study_id)
+            with examiner._objects.open_sealed(holding.sealed, key) as reader:
                 found.append(b"".join(reader.chunks()))
         return found
 

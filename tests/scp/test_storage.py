@@ -138,4 +138,4 @@ def test_more_than_an_object_may_have_is_let_pass_by_and_the_next_is_unaffected(
     assert [line["code"] for line in lines if line["event"] == "object not kept"] == ["object-bytes"]
     assert [e.entry.detail.get("lost", 0) for e in house.entries("object.store")] == [1, 0]
     assert rows(house, "SELECT sop_instance_uid FROM instances") == [(UID,)]
-    assert len(list(house.services.upkeep._blobs.names())) == 1
+    assert len(list(house.services.ingest.blobs.names())) == 1
