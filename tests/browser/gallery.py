@@ -111,7 +111,13 @@ def fill(world: Any, made_up: Any, *, slices: int = 48, more: int = 60) -> None:
     for change in ({"PatientName": "ROTH^ANNE"}, {"StudyDescription": "Again"}):
         clash = {**common, "SeriesInstanceUID": f"{SERIES}.1.1", "SOPInstanceUID": f"{SERIES}.1.1.1"}
         world.take_in(made_up(slice_of(0), **{**clash, **change}))
-    world.take_in(made_up(slice_of(0), **{**clash, "StudyDescription": "Once more"}))
+    knee = {
+        "StudyInstanceUID": f"{STUDY}.9.0",
+        "SeriesInstanceUID": f"{SERIES}.9.0",
+        "PatientID": "DEMO-1000",
+    }
+    knee |= {"PatientName": "PATIENT^A. 0", "SOPInstanceUID": f"{SERIES}.9.0.1", "AccessionNumber": "K0"}
+    world.take_in(made_up(np.zeros((16, 16), np.int16), **knee, StudyDescription="Once more"))
     world.services.aside.decide(
         world.principal(Role.PACS_ADMINISTRATOR),
         3,
