@@ -84,10 +84,11 @@ def test_ctrl_c_lets_go_of_everybody_and_keeps_what_was_seen(start: Start, run: 
         ran = process.stop(signal.SIGINT)
         until(lambda: waiting.open == 0)
         slow.go.set()
+        # It reads that it was let go once it has said what it was about to say.
+        until(lambda: waiting.released + waiting.aborted == waiting.heard.count(raw.RQ))
     assert ran.code == 1
     assert "Stopped on request. The same command goes on from here." in ran.err
     assert f"127.0.0.2:{two}  F  ANSWERS STRANGERS" in ran.out or f":{two}  F  ANSWERS STRANGERS" in ran.out
-    assert waiting.released + waiting.aborted == waiting.heard.count(raw.RQ)
     assert waiting.heard[-1] in {raw.RELEASE_RQ, raw.ABORT}
     assert "Traceback" not in ran.err
     assert (reports(1) / "report.html").read_text().count("stopped before its end") == 1

@@ -20,7 +20,7 @@ import fault_home  # noqa: E402
 import fault_trace  # noqa: E402
 import proof_server  # noqa: E402
 
-FEW, MANY = 4, 1000
+FEW, MANY = 3, 1000
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
