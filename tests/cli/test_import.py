@@ -250,7 +250,9 @@ def test_the_first_interrupt_finishes_what_is_under_way(
 ) -> None:
     for number in range(1200):
         (inbox / f"{number:04}.dcm").write_bytes(dicom.file(number))
-    process = start("import", "--json", inbox)
+    # On a disk so slow that it is not done before somebody who is kept waiting himself has seen it at work.
+    slow = "import os, time; sync = os.fsync; os.fsync = lambda file: (time.sleep(0.01), sync(file))[1]; "
+    process = start("import", "--json", inbox, code=slow)
     while sum(1 for _ in (home.root / "objects").rglob("*")) < 100:
         os.sched_yield()
     ran = process.stop(signal.SIGINT)
