@@ -2,15 +2,18 @@
 
     python bench/upload.py [--slices 600] [--rounds 5] [--large 512]
 
-The upload page's own requests: batches of 16 MB of CT slices of 0.53 MB, two connections, without TLS, into a home
-that is new in each round; and one object of `--large` MB. The sink is the same uvicorn that reads a body and
-forgets it: what HTTP in Python costs by itself. Memory is that of the server above what it held when idle.
+First the page itself in Chromium, a folder of CT slices of 0.53 MB chosen until the page says "Done"; then its
+requests from a plain client, batches of 16 MB over two connections; then one object of `--large` MB. Without TLS,
+into a home that is new in each round. The sink is the same uvicorn that reads a body and forgets it: what the
+browser, or a client, and HTTP in Python cost by themselves. Memory is that of the server above what it held when idle.
 """
 
 from __future__ import annotations
 
 import argparse
 import http.client
+import os
+import shutil
 import socket
 import statistics
 import subprocess
@@ -36,10 +39,38 @@ async def app(scope, receive, send):
     if scope["type"] == "http":
         while (await receive()).get("more_body"):
             pass
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
+        page = sys.argv[2].encode() if scope["method"] == "GET" else b""
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html")]})
+        await send({"type": "http.response.body", "body": page})
 uvicorn.run(app, port=int(sys.argv[1]), log_level="error", access_log=False, loop="uvloop", lifespan="off")
 """
+SINK_PAGE = """<!doctype html><input id="folder" type="file" webkitdirectory><p id="end" hidden></p><script>
+folder.addEventListener("change", async () => {
+  const files = [...folder.files];
+  const batch = () => { const some = []; while (files.length && some.length < 32) some.push(files.shift()); return some; };
+  const lane = async () => {
+    for (let some = batch(); some.length; some = batch()) {
+      await new Promise((done) => {
+        const request = new XMLHttpRequest();
+        request.open("POST", "/");
+        request.onload = done;
+        request.send(new Blob(some));
+      });
+    }
+  };
+  await Promise.all([lane(), lane()]);
+  end.hidden = false;
+});
+</script>"""
+# From the choice of the files until the page says how it ended, by the page's own clock.
+CLOCK = """addEventListener("change", () => {
+  const began = performance.now();
+  const seen = setInterval(() => {
+    if (document.getElementById("end").hidden) return;
+    clearInterval(seen);
+    window.took = (performance.now() - began) / 1000;
+  }, 5);
+}, true);"""
 
 
 def free_port() -> int:
@@ -87,7 +118,7 @@ def sent(port: int, bodies: Sequence[bytes], headers: dict[str, str], path: str 
 @contextmanager
 def sink() -> Iterator[int]:
     port = free_port()
-    process = subprocess.Popen([sys.executable, "-c", SINK, str(port)])
+    process = subprocess.Popen([sys.executable, "-c", SINK, str(port), SINK_PAGE])
     try:
         while True:
             try:
@@ -126,6 +157,58 @@ def uploaded(bodies: Sequence[bytes]) -> tuple[float, float]:
             return seconds, max(0.0, seen.rss - idle)
 
 
+@contextmanager
+def chromium() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    path = os.environ.get("LEADGLASS_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+def chosen(browser: Any, url: str, folder: Path, cookie: str = "") -> float:
+    """Seconds that a page took for a folder."""
+    context = browser.new_context(base_url=url)
+    context.add_init_script(CLOCK)
+    if cookie:
+        context.add_cookies([{"name": "leadglass", "value": cookie, "url": url}])
+    page = context.new_page()
+    page.goto("/upload")
+    page.set_input_files("#folder", folder)
+    page.wait_for_selector("#end:not([hidden])", state="attached", timeout=600_000)
+    page.wait_for_timeout(50)  # for the clock to have seen it too
+    if cookie:
+        said = page.locator("#end").inner_text()
+        assert said == f"Done. {len(list(folder.iterdir())):,} stored.", said
+    took = float(page.evaluate("window.took"))
+    context.close()
+    return took
+
+
+def in_chromium(folder: Path, rounds: int) -> None:
+    total = sum(path.stat().st_size for path in folder.iterdir()) / MB
+    rates: dict[str, list[float]] = {"leadglass": [], "sink": []}
+    memory: list[float] = []
+    with chromium() as browser:
+        for _ in range(rounds):
+            with home() as (root, env):
+                port = free_port()
+                with serving(env, port) as (process, _):
+                    cookie = signed_in(env, port)["Cookie"].partition("=")[2]
+                    time.sleep(2)
+                    idle = held(process.pid)
+                    with watch(process.pid, root) as seen:
+                        rates["leadglass"].append(
+                            total / chosen(browser, f"http://localhost:{port}", folder, cookie)
+                        )
+                    memory.append(max(0.0, seen.rss - idle))
+            with sink() as port:
+                rates["sink"].append(total / chosen(browser, f"http://localhost:{port}", folder))
+    told("the page in Chromium", rates, memory)
+
+
 def large(megabytes: int) -> bytes:
     ds = ct_header(9, 1, 1)
     ds.NumberOfFrames = megabytes * MB // (512 * 512 * 2)
@@ -146,6 +229,10 @@ def compared(label: str, bodies: Sequence[bytes], rounds: int) -> None:
         memory.append(more)
         with sink() as port:
             rates["sink"].append(total / sent(port, bodies, {}, "/"))
+    told(label, rates, memory)
+
+
+def told(label: str, rates: dict[str, list[float]], memory: Sequence[float]) -> None:
     ratios = [ours / theirs for ours, theirs in zip(rates["leadglass"], rates["sink"], strict=True)]
     print(f"{label:<34}{spread(rates['leadglass'], '.0f')} MB/s   bound ≥ 80")
     print(f"{'  a sink takes':<34}{spread(rates['sink'], '.0f')} MB/s   ratio {spread(ratios, '.2f')}")
@@ -161,6 +248,7 @@ def main() -> None:
     asked: Any = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="leadglass-bench-") as folder:
         write_slices(Path(folder), asked.slices)
+        in_chromium(Path(folder), asked.rounds)
         files = [path.read_bytes() for path in sorted(Path(folder).iterdir())]
     compared(f"{asked.slices} CT slices of 0.53 MB", list(batches(files)), asked.rounds)
     if asked.large:
