@@ -24,8 +24,8 @@ from search import BOUND_MS, DEPARTMENT_WEIGHTS, KEY, MODALITIES, NOW, READERS, 
 from leadglass.access.principal import Context, Role, Via
 from leadglass.archive.arrivals import WATCHED, Arrivals, Period
 from leadglass.archive.doorkeeper import Doorkeeper
-from leadglass.db.engine import Database, migration_engine
 from leadglass.db.migrations import upgrade
+from leadglass.db.sqlcipher import SealedFile
 from leadglass.index import schema
 from leadglass.index.arrivals import HOUR
 from leadglass.note import Signer
@@ -98,15 +98,15 @@ def main() -> int:
     clock = time.thread_time if asked.cpu else time.perf_counter
     with tempfile.TemporaryDirectory(dir=asked.dir) as folder:
         path = Path(folder) / "index.db"
-        upgrade(path, KEY)
-        engine = migration_engine(path, KEY)
+        upgrade(SealedFile(path, KEY))
+        engine = SealedFile(path, KEY).engine()
         fill(engine, asked.studies)
         with engine.begin() as connection:
             rows = list(arrived(asked.senders))
             connection.execute(sa.insert(schema.arrivals), rows)
             connection.execute(sa.insert(schema.sending_days), list(days_of(rows)))
         engine.dispose()
-        db = Database(path, KEY)
+        db = SealedFile(path, KEY).open()
         try:
             signer = Signer.from_seed("leadglass.bench/record", os.urandom(32))
             worst = max(table(Arrivals(Doorkeeper(db, Log(signer))), asked.rounds, clock))
