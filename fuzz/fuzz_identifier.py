@@ -39,7 +39,8 @@ from leadglass.dicom.writer import encode_dataset
 from leadglass.dimse import sop_classes as uids
 from leadglass.errors import Violation
 from leadglass.index import lookup, records
-from leadglass.index.records import ObjectFacts, Place
+from leadglass.index.facts import ObjectFacts
+from leadglass.index.records import Place
 from leadglass.index.rows import Sealed
 from leadglass.scp.extended import Options
 from leadglass.scp.identifiers import UNIQUE, Asked, read_identifier

@@ -13,7 +13,7 @@ from leadglass.archive.deletion import Target
 from leadglass.archive.ingest import Kind
 from leadglass.archive.standing import Decision
 from leadglass.errors import Conflict, Denied, NotFound, RecordUnavailable, StorageFull, Violation
-from leadglass.index.records import Clash
+from leadglass.index.fitting import Clash
 
 ACCEPT, STORE, REJECT = Decision
 WHY = "The scanner sent it twice"
@@ -483,7 +483,7 @@ def test_other_departments_are_not_in_the_batch(clinic: Any) -> None:
 
 def test_a_source_at_its_limit_does_not_keep_others_from_theirs(clinic: Any, dicom: Any, admin: Any) -> None:
     """Each object counts 64 KiB at the least: two of them fit here."""
-    clinic.services.ingest.quarantine_source = 2 << 16
+    clinic.services.ingest.room_aside.source = 2 << 16
     clinic.take_in(9)
     for fill in (1, 2):
         send(clinic, dicom.file(9, fill=fill))

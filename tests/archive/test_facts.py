@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from leadglass.archive.facts import WANTED, facts_of
 from leadglass.dicom.part10 import Part10Parser
 from leadglass.errors import IllegalIdentity, Violation
-from leadglass.index.records import ObjectFacts
+from leadglass.index.facts import ObjectFacts
 
 UIDS = {0x00080016: "1.2.840.1", 0x00080018: "1.2.3.1.1", 0x0020000D: "1.2.3", 0x0020000E: "1.2.3.1"}
 

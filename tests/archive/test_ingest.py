@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import struct
-import threading
 import zlib
 from collections.abc import Callable
-from concurrent.futures import Future, wait
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -16,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from leadglass.access.principal import Role, Via
-from leadglass.archive.ingest import Kind, Outcome
+from leadglass.archive.ingest import Kind
 from leadglass.dicom.dataset import Limits
 from leadglass.errors import (
     Denied,
@@ -24,11 +22,9 @@ from leadglass.errors import (
     LimitExceeded,
     MalformedDataSet,
     NotDicom,
-    StorageFailed,
     StorageFull,
     Violation,
 )
-from leadglass.index.records import Clash
 
 SEQUENCE = 0x00081140
 DEFLATED = "1.2.840.10008.1.2.1.99"
@@ -154,47 +150,6 @@ def test_a_tiff_stays_one(clinic: Any, dicom: Any, magic: bytes) -> None:
     assert clinic.retrieved(clinic.doctor) == [sent]
 
 
-def test_the_same_object_again_is_welcome_and_kept_once(clinic: Any, dicom: Any) -> None:
-    first = clinic.take_in()
-    kept = clinic.blobs()
-    again = clinic.take_in()
-    other_envelope = clinic.ingest([b"\1" * 128 + dicom.file()[128:]])
-    assert again == other_envelope == Outcome(Kind.DUPLICATE, first.instance_id)
-    assert clinic.blobs() == kept
-    assert [e.entry.reason for e in clinic.entries("object.store")] == ["stored", "duplicate", "duplicate"]
-
-
-CLASHES: dict[Clash, dict[str, Any]] = {
-    Clash.OTHER_CONTENT: {"number": 1, "fill": 9},
-    Clash.OTHER_PATIENT: {"number": 2, "patient_id": "P-2"},
-    Clash.OTHER_STUDY: {"number": 3, "study": "1.9"},
-}
-
-
-@pytest.mark.parametrize("clash", CLASHES)
-def test_what_is_at_odds_is_kept_aside_sealed_and_said(clinic: Any, clash: Clash) -> None:
-    clinic.take_in(1)
-    before = clinic.retrieved(clinic.doctor)
-    outcome = clinic.take_in(**CLASHES[clash])
-    assert (outcome.kind, outcome.clash, outcome.instance_id) == (Kind.KEPT_ASIDE, clash, None)
-    assert outcome.reason.endswith("Kept aside.")
-    assert clinic.retrieved(clinic.doctor) == before
-    assert len(clinic.blobs()) == 2
-    assert all(b"DICM" not in path.read_bytes() for path in clinic.blobs())
-    entry = clinic.entries("object.store")[-1].entry
-    assert (entry.outcome, entry.reason) == ("failed", clash.value)
-    again = clinic.take_in(**CLASHES[clash])
-    assert again == replace(outcome, again=True)
-    assert len(clinic.blobs()) == 2
-
-
-def test_the_same_object_for_another_department_is_kept_aside(clinic: Any) -> None:
-    clinic.take_in(1)
-    outcome = clinic.take_in(1, department=clinic.foreign)
-    assert outcome.clash is Clash.OTHER_DEPARTMENT
-    assert clinic.scalar("SELECT count(*) FROM instances") == 1
-
-
 @pytest.mark.parametrize("role", [Role.RADIOLOGIST, Role.AUDITOR, Role.SYSTEM_ADMINISTRATOR])
 def test_who_may_not_store_is_refused_before_a_byte_and_recorded(clinic: Any, role: Role) -> None:
     with pytest.raises(Denied):
@@ -213,49 +168,6 @@ def test_who_may_store_may_in_the_own_department_only(clinic: Any, dicom: Any, r
     assert clinic.entries("object.ingest")[-1].entry.outcome == "denied"
 
 
-def test_the_entry_says_who_what_whose_and_from_where(clinic: Any) -> None:
-    clinic.take_in(4)
-    [recorded] = clinic.entries("object.store")
-    entry = recorded.entry
-    assert (entry.actor, entry.department, entry.via) == ("operator:1000", clinic.own, "command")
-    assert (entry.patients, entry.studies) == (("P-1",), ("1.2.3",))
-    assert entry.detail == {"instance": "1.2.3.1.4", "source": "import"}
-    assert entry.counts["bytes"] == clinic.scalar("SELECT size FROM instances")
-
-
-def test_without_an_entry_nothing_is_stored(clinic: Any, dicom: Any, mute: Callable[[], None]) -> None:
-    mute()
-    with pytest.raises(StorageFull):
-        clinic.ingest([dicom.file()])
-    assert clinic.scalar("SELECT count(*) FROM instances") == 0
-    assert clinic.blobs() == []
-
-
-def test_a_transaction_that_fails_before_the_disk_is_done_is_waited_for_by_nobody(
-    clinic: Any, dicom: Any, mute: Callable[[], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The writer may be done with it before its sender's thread goes on."""
-    write, told = clinic.services.db.write, []
-
-    def failed_meanwhile(*given: Any, **options: Any) -> Future[Any]:
-        future: Future[Any] = write(*given, **options)
-        wait((future,), 30)
-        return future
-
-    def take_in() -> None:
-        with pytest.raises(StorageFull):
-            clinic.ingest([dicom.file()])
-        told.append(True)
-
-    mute()
-    monkeypatch.setattr(clinic.services.db, "write", failed_meanwhile)
-    sender = threading.Thread(target=take_in, daemon=True)
-    sender.start()
-    sender.join(30)
-    assert told
-    assert clinic.blobs() == []
-
-
 def test_a_disk_short_of_room_refuses_before_the_first_byte(
     clinic: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,18 +175,6 @@ def test_a_disk_short_of_room_refuses_before_the_first_byte(
     with pytest.raises(StorageFull):
         clinic.take_in()
     assert clinic.blobs() == []
-
-
-def test_directories_are_synced_before_the_commit_or_nothing_is_kept(
-    clinic: Any, dicom: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: object) -> None:
-        raise StorageFailed("The disk refused.")
-
-    monkeypatch.setattr(clinic.services.ingest.blobs, "sync_directories", fail)
-    with pytest.raises(StorageFailed):
-        clinic.ingest([dicom.file()])
-    assert clinic.scalar("SELECT count(*) FROM instances") == 0
 
 
 def test_an_object_that_is_given_up_leaves_nothing(clinic: Any, dicom: Any, descriptors: None) -> None:
@@ -286,16 +186,3 @@ def test_an_object_that_is_given_up_leaves_nothing(clinic: Any, dicom: Any, desc
     incoming.abandon()
     incoming.abandon()
     assert clinic.blobs() == []
-
-
-def test_many_at_once_make_one_study(clinic: Any, dicom: Any) -> None:
-    futures = []
-    for number in range(1, 31):
-        incoming = clinic.services.ingest.open(
-            clinic.people[Role.TECHNOLOGIST], clinic.own, "stow", clinic.context()
-        )
-        incoming.write(dicom.file(number))
-        futures.append(incoming.finish())
-    assert {future.result(30).kind for future in futures} == {Kind.STORED}
-    assert clinic.scalar("SELECT instance_count FROM studies") == 30
-    assert len(clinic.entries("object.store")) == 30

@@ -14,7 +14,7 @@ from leadglass.archive.ingest import Identity, Kind
 from leadglass.archive.outcome import Outcome
 from leadglass.dicom.dataset import Limits
 from leadglass.errors import IllegalIdentity, StorageFull, Violation
-from leadglass.index.records import Clash
+from leadglass.index.fitting import Clash
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 DEFLATED = "1.2.840.10008.1.2.1.99"
@@ -76,7 +76,7 @@ def kept(clinic: Any) -> list[bytes]:
 
 def tighten(clinic: Any, quarantine: int = 1 << 30) -> None:
     clinic.services.ingest.limits = replace(Limits(), elements=2000, inflate_free=MIB)
-    clinic.services.ingest.quarantine = quarantine
+    clinic.services.ingest.room_aside.homeless = quarantine
 
 
 def deep_check(clinic: Any) -> Any:

@@ -16,7 +16,7 @@ from pydicom.sequence import Sequence
 
 from leadglass.archive.rewrite import Came, rewrite
 from leadglass.dicom.dataset import Limits
-from leadglass.index.records import ObjectFacts
+from leadglass.index.facts import ObjectFacts
 from leadglass.store.blobs import Blobs
 
 STUDY = 0x0020000D

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from leadglass.access.principal import Role
-from leadglass.archive import ingest, sameness
+from leadglass.archive import commit, sameness
 from leadglass.archive.ingest import Kind, Outcome
-from leadglass.index.records import Clash
+from leadglass.index.fitting import Clash
 from leadglass.store.blobs import Blobs
 
 REFERENCES, UID, NAME, PADDING = 0x00081140, 0x00081155, 0x00100010, 0xFFFCFFFC
@@ -186,7 +186,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]
             work()
             return answer
 
-        monkeypatch.setattr(ingest, "is_same", compared)
+        monkeypatch.setattr(commit, "is_same", compared)
 
     return arrange
 
@@ -219,7 +219,7 @@ def test_when_the_first_is_gone_before_it_is_read_the_second_is_stored(
         clinic.sql("DELETE FROM instances")
         return sameness.is_same(*asked)
 
-    monkeypatch.setattr(ingest, "is_same", late)
+    monkeypatch.setattr(commit, "is_same", late)
     assert send(clinic, dicom.part10(data_set(dicom, is_open=True))).kind is Kind.STORED
 
 
@@ -304,7 +304,7 @@ def test_a_fault_of_ours_is_told_and_leaves_nothing(
     def broken(*_: Any) -> bool:
         raise AssertionError("a bug")
 
-    monkeypatch.setattr(ingest, "is_same", broken)
+    monkeypatch.setattr(commit, "is_same", broken)
     with pytest.raises(AssertionError):
         send(clinic, dicom.part10(data_set(dicom, is_open=True)))
     assert clinic.blobs() == kept
@@ -332,7 +332,7 @@ def test_what_is_looked_at_when_the_archive_closes_is_decided_first(
         assert go.wait(30)
         return sameness.is_same(*asked)
 
-    monkeypatch.setattr(ingest, "is_same", slow)
+    monkeypatch.setattr(commit, "is_same", slow)
     incoming = clinic.services.ingest.open(
         clinic.people[Role.TECHNOLOGIST], clinic.own, "stow", clinic.context()
     )

@@ -22,7 +22,7 @@ from leadglass.conformance.statement import statement
 from leadglass.dicom.charset import DEFAULT, charset
 from leadglass.dicom.dictionary import TRANSFER_SYNTAXES
 from leadglass.dimse import sop_classes as uids
-from leadglass.index.records import Clash
+from leadglass.index.fitting import Clash
 from leadglass.net.connection import Peer
 from leadglass.net.workers import Workers
 from leadglass.scp import admission, commitment, find, storage, suboperations

@@ -18,7 +18,9 @@ from leadglass.db.numbers import numbers
 from leadglass.db.sqlcipher import SealedFile
 from leadglass.index import records, schema
 from leadglass.index import upkeep_schema as upkeep
-from leadglass.index.records import Misfit, ObjectFacts, Place
+from leadglass.index.facts import ObjectFacts
+from leadglass.index.fitting import Misfit
+from leadglass.index.records import Place
 from leadglass.index.rows import Sealed
 
 NOW = 1_760_000_000_000

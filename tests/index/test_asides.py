@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from leadglass.index import asides, lookup, schema
-from leadglass.index.records import Clash
+from leadglass.index.fitting import Clash
 from leadglass.index.rows import NO_STUDY
 
 CLASH = Clash.OTHER_CONTENT

@@ -14,9 +14,9 @@ from leadglass.access.policy import Action, Resource, decide, narrow
 from leadglass.access.principal import Context, Kind, Principal, Role, Via
 from leadglass.dicom.values import fold
 from leadglass.index import candidates, lookup
+from leadglass.index.facts import ObjectFacts
 from leadglass.index.order import place
 from leadglass.index.query import Level, Query, parse_item, parse_match
-from leadglass.index.records import ObjectFacts
 
 NAMES = (
     "ROTH^ANNA", "Roth^Hannah", "röth^Anna^^Dr.", "MÜLLER^JÖRG", "Straße^Otto", "O'Neil^Anne-Marie", "Ng", "",

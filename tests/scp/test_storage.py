@@ -122,7 +122,7 @@ def test_nobody_learns_what_another_department_has(house: Any) -> None:
 
 
 def test_without_room_for_more_of_that_it_is_out_of_resources(house: Any) -> None:
-    house.services.ingest.quarantine = 1 << 16
+    house.services.ingest.room_aside.homeless = 1 << 16
     one = data_set(house.dicom.file(1))
     answers = store(house, (UID, one[:-1]), (UID, one[:-2]), (UID, one))
     assert [status for status, _ in answers] == [UNREADABLE[0], NO_ROOM, 0]

@@ -16,7 +16,7 @@ from leadglass.archive.search import Page
 from leadglass.archive.standing import CHANGED, Decision, Standings
 from leadglass.errors import Conflict, LeadglassError, RecordUnavailable
 from leadglass.index import asides, versions
-from leadglass.index.records import Clash
+from leadglass.index.fitting import Clash
 from leadglass.index.rows import AsideRow, Sealed, SourceRow, VersionRow
 from leadglass.store.blobs import BlobReader
 

@@ -30,8 +30,8 @@ from leadglass.archive.soundness import Examined, Examiner, State
 from leadglass.db.engine import Transaction
 from leadglass.index import counts, evidence, lookup, upkeep
 from leadglass.index.evidence import InstanceEntry, SeriesEntry, StudyEntry
+from leadglass.index.facts import ObjectFacts
 from leadglass.index.lookup import Holding
-from leadglass.index.records import ObjectFacts
 from leadglass.index.upkeep import Round
 from leadglass.note import VerifierKey
 from leadglass.record import reader

@@ -14,14 +14,16 @@ from typing import Any, Final
 
 from leadglass.access.policy import Action
 from leadglass.access.principal import Context, Principal
+from leadglass.archive.commit import may_be_named
 from leadglass.archive.doorkeeper import Doorkeeper
-from leadglass.archive.ingest import Ingest, may_be_named
+from leadglass.archive.ingest import Ingest
 from leadglass.archive.rewrite import Came, Written, rewrite
 from leadglass.archive.standing import CHANGED, Decision, Standing, Standings
 from leadglass.db.engine import Transaction
 from leadglass.errors import Conflict, LeadglassError, Violation
-from leadglass.index import asides, evidence, records, versions
-from leadglass.index.records import Known, Misfit, ObjectFacts
+from leadglass.index import asides, evidence, fitting, records, versions
+from leadglass.index.facts import ObjectFacts
+from leadglass.index.fitting import Known, Misfit
 from leadglass.index.rows import ImageFacts, KeptRow, Sealed, VersionRow
 from leadglass.record.entry import Entry
 from leadglass.store import shreds
@@ -209,7 +211,7 @@ class Decisions:
         def unit(tx: Transaction) -> None:
             if versions.find(tx, version_id) != found:
                 raise Conflict(CHANGED, code="changed")
-            known = records.find(tx, row.instance_uid)
+            known = fitting.find(tx, row.instance_uid)
             current = versions.current(tx, known.instance_id) if known is not None else None
             if known is None or current is None:
                 raise Conflict("What it would replace is not here any more.", code="not-offered")

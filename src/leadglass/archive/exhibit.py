@@ -22,7 +22,7 @@ from leadglass.dicom.differences import Difference, differences, listed
 from leadglass.dicom.part10 import Part10Parser
 from leadglass.index import lookup
 from leadglass.index.asides import example
-from leadglass.index.records import Clash
+from leadglass.index.fitting import Clash
 from leadglass.index.rows import KeptRow, Sealed, StudyRow
 from leadglass.store.blobs import BlobReader
 

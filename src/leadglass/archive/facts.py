@@ -15,8 +15,8 @@ from leadglass.dicom.elements import DataSet
 from leadglass.dicom.part10 import Part10Parser
 from leadglass.dicom.values import integer, numbers, parse_date, text
 from leadglass.errors import IllegalIdentity
+from leadglass.index.facts import ObjectFacts
 from leadglass.index.identity import FIELDS, Identity
-from leadglass.index.records import ObjectFacts
 
 _UIDS: Final = ("SOPInstanceUID", "SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID")
 _SPELT: Final = ("SOP Instance UID", "SOP Class UID", "Study Instance UID", "Series Instance UID")

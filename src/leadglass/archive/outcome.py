@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 
 from leadglass.access.principal import Context, Principal
 from leadglass.archive.doorkeeper import Doorkeeper
-from leadglass.index.records import Clash, ObjectFacts
+from leadglass.index.facts import ObjectFacts
+from leadglass.index.fitting import Clash
 from leadglass.record.entry import Entry
 
 

@@ -20,7 +20,7 @@ from leadglass.db.engine import Transaction
 from leadglass.index import evidence, lookup, upkeep
 from leadglass.index.counts import recount
 from leadglass.index.evidence import StudyEntry
-from leadglass.index.records import ObjectFacts
+from leadglass.index.facts import ObjectFacts
 from leadglass.record.log import Entry
 
 FEW: Final = 10  # lost objects that nobody takes for a disk that is not there

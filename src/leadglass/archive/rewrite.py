@@ -21,7 +21,7 @@ from leadglass.dicom.splice import Edit, Finder, spliced
 from leadglass.dicom.transcode import deflated_chunks, inflated
 from leadglass.dicom.values import text
 from leadglass.dicom.writer import encode_elements
-from leadglass.index.records import ObjectFacts
+from leadglass.index.facts import ObjectFacts
 from leadglass.store.blobs import BlobReader, BlobSize, BlobWriter
 
 _TAGS: Final = {

@@ -15,7 +15,7 @@ from leadglass.dicom.dictionary import TransferSyntax, transfer_syntax
 from leadglass.dicom.elements import Limits
 from leadglass.dicom.transcode import canonical
 from leadglass.errors import LeadglassError
-from leadglass.index.records import Known
+from leadglass.index.fitting import Known
 from leadglass.store.blobs import BlobReader
 
 

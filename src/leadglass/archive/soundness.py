@@ -14,7 +14,7 @@ from leadglass.db.engine import Database
 from leadglass.dicom.dataset import Limits
 from leadglass.dicom.part10 import Part10Parser
 from leadglass.errors import StorageFailed, Tampered, Violation
-from leadglass.index.records import ObjectFacts
+from leadglass.index.facts import ObjectFacts
 from leadglass.index.rows import Sealed
 from leadglass.store.blobs import BlobReader
 

@@ -29,8 +29,9 @@ from leadglass.dicom.originals import ORIGINAL_ATTRIBUTES
 from leadglass.dicom.part10 import Part10Parser
 from leadglass.dicom.values import text
 from leadglass.errors import Conflict, Tampered, Violation
-from leadglass.index import asides, lookup, records
-from leadglass.index.records import Clash, Known, ObjectFacts
+from leadglass.index import asides, fitting, lookup
+from leadglass.index.facts import ObjectFacts
+from leadglass.index.fitting import Clash, Known
 from leadglass.index.rows import KeptRow, Sealed
 from leadglass.store.blobs import BlobReader
 
@@ -141,7 +142,7 @@ class Standings:
         claims = self._claims(parser)
         standing = Standing(kept, claims)
         with self._db.read() as connection:
-            known = records.find_in(connection, kept.sop_instance_uid) if kept.sop_instance_uid else None
+            known = fitting.find_in(connection, kept.sop_instance_uid) if kept.sop_instance_uid else None
             if known is not None and known.department_id == kept.department_id:
                 standing = replace(standing, known=known)
             if readable and kept.reason not in _NEVER_STORED and claims.sop_class_uid:
@@ -155,7 +156,7 @@ class Standings:
         kept = asides.find(tx, standing.kept.id)
         if kept is None or kept.sealed.blob != standing.kept.sealed.blob:
             return False
-        known = records.find(tx, kept.sop_instance_uid) if kept.sop_instance_uid else None
+        known = fitting.find(tx, kept.sop_instance_uid) if kept.sop_instance_uid else None
         if known is not None and known.department_id != kept.department_id:
             known = None
         return known == standing.known
@@ -193,7 +194,7 @@ class Standings:
         series = claims.series_instance_uid or self._made_up("series", study, said[1] or itself)
         facts = replace(claims, study_instance_uid=study, series_instance_uid=series)
         for _ in range(3):
-            forbids = records.misfit(connection, facts, department)
+            forbids = fitting.misfit_in(connection, facts, department)
             if forbids is None:
                 return facts
             if forbids.clash is Clash.OTHER_PATIENT:

@@ -20,7 +20,7 @@ from leadglass.errors import (
     Unavailable,
     Violation,
 )
-from leadglass.index.records import Clash
+from leadglass.index.fitting import Clash
 from leadglass.scp import commitment, find, storage, suboperations
 
 Failures = Iterable[tuple[type[LeadglassError], int, str]]

@@ -12,8 +12,8 @@ from leadglass.db.engine import Transaction
 from leadglass.db.numbers import retire
 from leadglass.index import schema
 from leadglass.index.building import STUDY, study_row
+from leadglass.index.fitting import Clash
 from leadglass.index.matching import within
-from leadglass.index.records import Clash
 from leadglass.index.rows import NO_STUDY, AsideRow, KeptRow, Sealed, SourceRow
 
 LEAST: Final = 1 << 16  # bytes that an object counts at least, so that their number is bounded too

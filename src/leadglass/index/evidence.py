@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from leadglass.db.engine import Transaction
 from leadglass.index import schema
 from leadglass.index.counts import recount
+from leadglass.index.facts import ObjectFacts
 from leadglass.index.names import name_key, name_words
-from leadglass.index.records import ObjectFacts
 from leadglass.index.rows import Sealed
 
 _studies, _series, _instances = schema.studies, schema.series, schema.instances

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 from sqlalchemy.sql.util import ClauseAdapter
 
+from leadglass.db.engine import Transaction
 from leadglass.db.hints import by_index
 from leadglass.index import schema
 from leadglass.index.building import BUILD, COLUMNS, STUDY, instance_row, study_row, with_posters
@@ -230,7 +231,7 @@ def blobs(connection: sa.Connection, *, after: str, limit: int) -> list[tuple[st
     ]
 
 
-def is_named(connection: sa.Connection, blob: str) -> bool:
+def is_named(connection: sa.Connection | Transaction, blob: str) -> bool:
     """Whether some row answers for this blob."""
     return connection.execute(_NAMED, {"blob": blob}).first() is not None
 

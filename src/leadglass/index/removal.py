@@ -16,7 +16,7 @@ from leadglass.db.engine import Transaction
 from leadglass.db.numbers import retire
 from leadglass.index import identity, persons, records, schema
 from leadglass.index.counts import recount
-from leadglass.index.records import Clash
+from leadglass.index.fitting import Clash
 from leadglass.index.upkeep_schema import damage, lost
 
 _CHUNK: Final = 500
