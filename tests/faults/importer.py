@@ -77,9 +77,9 @@ def take_all(asked: dict[str, Any]) -> int:
         how = asked["how"]
         if how in {"steady", "eager"}:
             pipeline.THREADS = pipeline.IN_FLIGHT = 1
-            services.ingest.blobs = Blobs(opened.home.objects, random=random.Random(0).randbytes)
+            services.ingest.commits.blobs = Blobs(opened.home.objects, random=random.Random(0).randbytes)
         elif how == "unsynced":
-            services.ingest.blobs = Blobs(opened.home.objects, system=Unsynced())
+            services.ingest.commits.blobs = Blobs(opened.home.objects, system=Unsynced())
         kind = Eager if how == "eager" else Acknowledging
         line = kind(services.ingest, OPERATOR, department, context, largest=1 << 30)
         line.acks = os.open(asked["acks"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

@@ -81,7 +81,7 @@ def breakable(site: Site, fault: Fault) -> Iterator[Opened]:
     """The home with one object in it, whose next steps go through `fault`."""
     site.store(BEFORE)
     with site.open() as opened:
-        opened.services.ingest.blobs = Blobs(
+        opened.services.ingest.commits.blobs = Blobs(
             opened.home.objects, system=FaultySystem(opened.home.objects, fault)
         )
         break_database(opened, fault)

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from leadglass.archive.objects import Objects
+from leadglass.archive.objects import Objects, StudyKeys
 from leadglass.archive.outcome import Kind, Outcome
 from leadglass.archive.placing import Placing, Received
 from leadglass.archive.sameness import is_same
@@ -41,12 +41,10 @@ def may_be_named(db: Database, blob: str, error: BaseException) -> bool:
 class Commits:
     """Makes received objects the archive's own, for one home."""
 
-    def __init__(
-        self, db: Database, blobs: Blobs, objects: Objects, placing: Placing, limits: Limits
-    ) -> None:
+    def __init__(self, db: Database, blobs: Blobs, keys: StudyKeys, placing: Placing, limits: Limits) -> None:
         self.db = db
         self.blobs = blobs
-        self.objects = objects
+        self.keys = keys
         self.placing = placing
         self.limits = limits
         self._examiner = ThreadPoolExecutor(1, "leadglass-examiner")  # its thread begins with its first work
@@ -147,7 +145,8 @@ class _Commit:
         commits, blob = self.commits, self.received.blob
         try:
             incoming = partial(commits.blobs.open, blob.name, blob.key)
-            same = is_same(commits.objects, known, incoming, commits.limits)
+            objects = Objects(commits.db, commits.blobs, commits.keys)
+            same = is_same(objects, known, incoming, commits.limits)
             again = replace(self, examined=(known, same))
             committed = commits.db.write(again.run)
         except BaseException as error:  # noqa: BLE001 - it belongs to a future, whatever it is

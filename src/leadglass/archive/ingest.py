@@ -19,7 +19,7 @@ from leadglass.access.principal import Context, Principal
 from leadglass.archive.commit import NO_ROOM_ASIDE, Commits
 from leadglass.archive.doorkeeper import Doorkeeper
 from leadglass.archive.facts import WANTED, claims_of, facts_of
-from leadglass.archive.objects import Objects, StudyKeys
+from leadglass.archive.objects import StudyKeys
 from leadglass.archive.outcome import Claims, Identity, Kind, Outcome, Sender
 from leadglass.archive.placing import Placing, Received, Room
 from leadglass.archive.presence import Presence
@@ -54,13 +54,16 @@ class Ingest:
         quarantine_source: int = QUARANTINE_SOURCE,
     ) -> None:
         self.doorkeeper = doorkeeper
-        self.blobs = blobs
         self.keys = keys
         self.limits = limits
         self.room_aside = Room(quarantine, quarantine_source)
-        placing, objects = Placing(doorkeeper, keys, self.room_aside), Objects(doorkeeper.db, blobs, keys)
-        self.commits = Commits(doorkeeper.db, blobs, objects, placing, limits)
+        placing = Placing(doorkeeper, keys, self.room_aside)
+        self.commits = Commits(doorkeeper.db, blobs, keys, placing, limits)
         self._presence = Presence(presence)
+
+    @property
+    def blobs(self) -> Blobs:
+        return self.commits.blobs
 
     def enter(self) -> None:
         """Before a blob is made: there is room, and `check` knows from now on that somebody is at it.
