@@ -1,7 +1,5 @@
 """Fuzz what an A-ASSOCIATE-RQ asks for: rejected, or accepted for nothing but what its sender may do.
 
-    python fuzz/fuzz_admission.py [--seconds 30] [--seed 1]
-
 The first byte of an input chooses the listener, what the AE is allowed and whether it is known; the rest is
 the body of the PDU: contexts, roles, extended negotiation, user identity. Besides the contract on exceptions:
 the answer can be sent and fits its request; whom the AE names counts inside TLS alone and with a secret;
@@ -12,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 import seeded
@@ -170,7 +167,7 @@ def named(identity: UserIdentity | None, who: Principal, ae: Ae, via: Via) -> No
     ) == (5, ASSERTION.encode())
 
 
-def corpus(_: Path | None = None) -> list[bytes]:
+def corpus() -> list[bytes]:
     """Everything there is to ask for, by whoever may and may not."""
     syntaxes = (uids.VERIFICATION, CT, PRIVATE, WORKLIST, *ACTION_OF)
     contexts = tuple(
@@ -201,4 +198,4 @@ def corpus(_: Path | None = None) -> list[bytes]:
 
 
 if __name__ == "__main__":
-    seeded.main(__doc__, one_input, corpus(), TOKENS)
+    seeded.main(__doc__, one_input, corpus, TOKENS)

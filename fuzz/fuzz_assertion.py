@@ -1,7 +1,5 @@
 """Fuzz JSON Web Tokens and JWK Sets: a user's name for what the issuer signed for us, or nobody.
 
-    python fuzz/fuzz_assertion.py [--seconds 30] [--seed 1]
-
 The first byte of an input chooses: a token as it is; a header and claims that the issuer then signs, so that
 what stands behind the signature is reached too; or the issuer's keys. Besides the contract on exceptions: a
 token that counts was signed by the issuer, and says so of itself as the rules want it.
@@ -12,7 +10,6 @@ from __future__ import annotations
 import base64
 import json
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import seeded
@@ -93,7 +90,7 @@ def signed(header: bytes, claims: bytes) -> str:
 TOKEN = signed(json.dumps(HEADER).encode(), json.dumps(CLAIMS).encode())
 
 
-def corpus(_: Path | None = None) -> list[bytes]:
+def corpus() -> list[bytes]:
     """Tokens that count and tokens that do not, and the keys."""
     others: tuple[dict[str, Any], ...] = (
         {}, {"aud": [AUDIENCE, "other"]}, {"exp": NOW + 10**9}, {"exp": str(NOW + 600)}, {"iss": None},
@@ -113,4 +110,4 @@ def corpus(_: Path | None = None) -> list[bytes]:
 
 
 if __name__ == "__main__":
-    seeded.main(__doc__, one_input, corpus(), TOKENS)
+    seeded.main(__doc__, one_input, corpus, TOKENS)

@@ -1,7 +1,5 @@
 """Fuzz the certificates that an administrator brings for an AE: one the listener can load, or a Violation.
 
-    python fuzz/fuzz_certificate.py [--seconds 30] [--seed 1]
-
 The first byte of an input chooses DER or PEM and what stands around it. Besides the contract on exceptions:
 what is taken is taken again from the text that is kept of it, and a listener that trusts it starts.
 """
@@ -12,7 +10,6 @@ import base64
 import time
 import warnings
 from hashlib import sha256
-from pathlib import Path
 
 import seeded
 from cryptography.hazmat.primitives import serialization
@@ -62,7 +59,7 @@ def one_input(data: bytes) -> None:
     server_context(ARCHIVE.certificate_pem, ARCHIVE.key_pem, [AUTHORITY.certificate_pem, found.pem])
 
 
-def corpus(_: Path | None = None) -> list[bytes]:
+def corpus() -> list[bytes]:
     """Certificates of every kind we make, in either form."""
     made: list[Pair] = [AUTHORITY, ARCHIVE, issue_to_ae(AUTHORITY, "CT1", "ct1.example.org", NOW)]
     ders = [pair.certificate.public_bytes(serialization.Encoding.DER) for pair in made]
@@ -70,4 +67,4 @@ def corpus(_: Path | None = None) -> list[bytes]:
 
 
 if __name__ == "__main__":
-    seeded.main(__doc__, one_input, corpus(), TOKENS)
+    seeded.main(__doc__, one_input, corpus, TOKENS)

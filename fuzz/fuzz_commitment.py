@@ -1,14 +1,10 @@
 """Fuzz requests for storage commitment: references to answer, or a Violation.
 
-    python fuzz/fuzz_commitment.py [--seconds 30] [--seed 1]
-
 The first byte of an input chooses the transfer syntax. Besides the contract on exceptions: what is asked for
 is made of legal UIDs, and the report about it can be sent in any syntax and read again.
 """
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import fuzz_dataset
 import seeded
@@ -50,7 +46,7 @@ def one_input(data: bytes) -> None:
         assert len(told) == len(items)
 
 
-def corpus(_: Path | None = None) -> list[bytes]:
+def corpus() -> list[bytes]:
     """Requests about none, one and several, and such as lack something."""
     seeds = []
     for choice, syntax in enumerate(UNCOMPRESSED):
@@ -69,5 +65,5 @@ def corpus(_: Path | None = None) -> list[bytes]:
 
 if __name__ == "__main__":
     seeded.main(
-        __doc__, one_input, corpus(), (*fuzz_dataset.TOKENS, b"1.2.99\0\0", b"\x08\0\x99\x11", CT.encode())
+        __doc__, one_input, corpus, (*fuzz_dataset.TOKENS, b"1.2.99\0\0", b"\x08\0\x99\x11", CT.encode())
     )

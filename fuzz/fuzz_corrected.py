@@ -1,8 +1,5 @@
 """Fuzz the delivery of corrected objects: the new identity, all else as it was, or a Violation comes out.
 
-    python fuzz/fuzz_corrected.py [--seconds 30] [--seed 1] [corpus directory]     a seeded mutator
-    python fuzz/fuzz_corrected.py --atheris [libFuzzer options]            coverage-guided, if installed
-
 The first byte of an input chooses transfer syntax, chunking and a name: one that every character set has, or
 one that few have. Besides the contract on exceptions: whole and in pieces comes the same, and what our parser
 accepted it accepts again, with the new values and the other tags.
@@ -10,12 +7,9 @@ accepted it accepts again, with the new values and the other tags.
 
 from __future__ import annotations
 
-import argparse
-import sys
-from pathlib import Path
-
 import fuzz_dataset
 import fuzz_transcode
+import seeded
 
 from leadglass.archive.corrected import Corrected
 from leadglass.archive.facts import identity_of
@@ -74,26 +68,8 @@ def one_input(data: bytes) -> None:
     assert {tag for tag in others[0] if tag & 0xFFFF} == {tag for tag in others[1] if tag & 0xFFFF}
 
 
-def main() -> None:
-    if "--atheris" in sys.argv:
-        import atheris
-
-        sys.argv.remove("--atheris")
-        atheris.instrument_all()
-        atheris.Setup(sys.argv, one_input)
-        atheris.Fuzz()
-    options = argparse.ArgumentParser(description="Fuzz the delivery of corrected objects.")
-    options.add_argument("--seconds", type=float, default=30)
-    options.add_argument("--seed", type=int, default=1)
-    options.add_argument("corpus", type=Path, nargs="?")
-    chosen = options.parse_args()
-    seeds = corpus(chosen.corpus)
-    done = fuzz_dataset.mutated(chosen.seconds, chosen.seed, seeds, one_input)
-    print(f"{done} inputs, no bug")
-
-
 corpus = fuzz_transcode.corpus
 
 
 if __name__ == "__main__":
-    main()
+    seeded.main(__doc__, one_input, corpus, fuzz_dataset.TOKENS)

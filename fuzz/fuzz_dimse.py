@@ -1,8 +1,5 @@
 """Fuzz DIMSE commands and messages: whatever fragments come, messages or a ProtocolViolation come out.
 
-    python fuzz/fuzz_dimse.py [--seconds 30] [--seed 1] [corpus directory]     a seeded mutator
-    python fuzz/fuzz_dimse.py --atheris [libFuzzer options]            coverage-guided, if installed
-
 An input is a row of fragments: a byte for context, kind and end, a byte for the length, the bytes. The same
 bytes are also taken as one command. Besides the contract on exceptions: what a command is decoded to can be
 encoded and is then the same; fragments and the same fragments cut in two have the same outcome; the order of
@@ -11,12 +8,9 @@ PS3.7 holds in what comes out.
 
 from __future__ import annotations
 
-import argparse
-import random
-import sys
-import time
-from pathlib import Path
 from typing import Any
+
+import seeded
 
 from leadglass.dimse.command import Command, Field
 from leadglass.dimse.message import CommandArrived, DataArrived, DimseLimits, MessageReader
@@ -99,34 +93,12 @@ def one_input(data: bytes) -> None:
         assert pieces[1] and [m[:2] for m in whole[0]] == [m[:2] for m in pieces[0]]
 
 
-def mutate(chance: random.Random, data: bytes) -> bytes:
-    """A few cuts, flips, tokens and repetitions."""
-    out = bytearray(data)
-    for _ in range(chance.randint(0, 5)):
-        at = chance.randrange(len(out) + 1)
-        match chance.randrange(5):
-            case 0:
-                del out[at : at + chance.choice((1, 2, 4, 8, 10))]
-            case 1 if at < len(out):
-                out[at] = chance.randrange(256)
-            case 2:
-                token = chance.choice(TOKENS)
-                out[at : at + len(token)] = token
-            case 3:
-                out[at:at] = chance.choice(TOKENS)
-            case _:
-                out[at:at] = out[at : at + chance.choice((2, 8, 10, 12, 70))]
-    return bytes(out)
-
-
 def _fragment(data: bytes, head: int) -> bytes:
     return bytes([head, len(data)]) + data
 
 
-def corpus(folder: Path | None) -> list[bytes]:
-    """Files below `folder`, else commands of every kind: bare, as messages, and several messages in a row."""
-    if folder is not None:
-        return [path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()]
+def corpus() -> list[bytes]:
+    """Commands of every kind: bare, as messages, and several messages in a row."""
     bare = [command.encode() for command in commands()]
     whole = [
         _fragment(data, 3) + _fragment(b"data", 0) * (n % 3) + _fragment(b"", 2)
@@ -167,37 +139,5 @@ def commands() -> list[Command]:
     return [*requests, *answers, counted, Command(Field.C_CANCEL_RQ, responding_to=1)]
 
 
-def run(seconds: float, seed: int, folder: Path | None) -> int:
-    chance = random.Random(seed)
-    seeds = corpus(folder)
-    until = time.monotonic() + seconds
-    done = 0
-    while time.monotonic() < until:
-        data = mutate(chance, chance.choice(seeds))
-        try:
-            one_input(data)
-        except Exception:
-            print(f"input {done} of seed {seed}: {data.hex()}", file=sys.stderr)
-            raise
-        done += 1
-    return done
-
-
-def main() -> None:
-    if "--atheris" in sys.argv:
-        import atheris
-
-        sys.argv.remove("--atheris")
-        atheris.instrument_all()
-        atheris.Setup(sys.argv, one_input)
-        atheris.Fuzz()
-    options = argparse.ArgumentParser(description="Fuzz DIMSE commands and messages.")
-    options.add_argument("--seconds", type=float, default=30)
-    options.add_argument("--seed", type=int, default=1)
-    options.add_argument("corpus", type=Path, nargs="?")
-    chosen = options.parse_args()
-    print(f"{run(chosen.seconds, chosen.seed, chosen.corpus)} inputs, no bug")
-
-
 if __name__ == "__main__":
-    main()
+    seeded.main(__doc__, one_input, corpus, TOKENS)

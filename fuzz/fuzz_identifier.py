@@ -1,8 +1,5 @@
 """Fuzz the identifiers of C-FIND, C-GET and C-MOVE: a query, or a Violation; and each query has an answer.
 
-    python fuzz/fuzz_identifier.py [--seconds 30] [--seed 1] [corpus directory]     a seeded mutator
-    python fuzz/fuzz_identifier.py --atheris [libFuzzer options]            coverage-guided, if installed
-
 The first byte of an input chooses the SOP class, the transfer syntax and what was negotiated. Besides the
 contract on exceptions: what is asked can be asked of the index, no response has an attribute that was not in
 the request or must be there, and the parser reads it.
@@ -10,14 +7,12 @@ the request or must be there, and the parser reads it.
 
 from __future__ import annotations
 
-import argparse
 import random
-import sys
-import time
+from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
 import fuzz_dataset
+import seeded
 import sqlalchemy as sa
 
 import leadglass.store.schema  # noqa: F401 - study_keys refers to studies
@@ -116,10 +111,8 @@ def answered(asked: Asked, body: bytes, syntax: TransferSyntax) -> None:
         assert parse(given.encode(row), syntax).keys() <= allowed
 
 
-def corpus(folder: Path | None) -> list[bytes]:
-    """Files below `folder`, else requests of every level with keys of every kind."""
-    if folder is not None:
-        return fuzz_dataset.corpus(folder)
+def corpus() -> list[bytes]:
+    """Requests of every level with keys of every kind."""
     return [
         bytes([choice]) + encode_dataset(each, SYNTAXES[choice & 3]) for choice in range(32) for each in ASKED
     ]
@@ -162,37 +155,14 @@ def built(chance: random.Random) -> bytes:
     return bytes([choice]) + encode_dataset([row for row in rows if row[1] != "SQ"], SYNTAXES[choice & 3])
 
 
-def run(seconds: float, seed: int, seeds: list[bytes]) -> int:
-    chance = random.Random(seed)
-    until = time.monotonic() + seconds
-    done = 0
-    while time.monotonic() < until:
-        data = chance.choice(seeds) if done % 2 else built(chance)
-        data = fuzz_dataset.mutate(chance, data) if done % 4 else data
-        try:
-            one_input(data)
-        except Exception:
-            print(f"input {done} of seed {seed}: {data.hex()}", file=sys.stderr)
-            raise
-        done += 1
-    return done
-
-
-def main() -> None:
-    if "--atheris" in sys.argv:
-        import atheris
-
-        sys.argv.remove("--atheris")
-        atheris.instrument_all()
-        atheris.Setup(sys.argv, one_input)
-        atheris.Fuzz()
-    options = argparse.ArgumentParser(description="Fuzz request identifiers.")
-    options.add_argument("--seconds", type=float, default=30)
-    options.add_argument("--seed", type=int, default=1)
-    options.add_argument("corpus", type=Path, nargs="?")
-    chosen = options.parse_args()
-    print(f"{run(chosen.seconds, chosen.seed, corpus(chosen.corpus))} inputs, no bug")
+def mutate(chance: random.Random, data: bytes, tokens: Sequence[bytes]) -> bytes:
+    """Half of them are built, half of these left as they are."""
+    if chance.randrange(2):
+        data = built(chance)
+        if chance.randrange(2):
+            return data
+    return seeded.mutate(chance, data, tokens)
 
 
 if __name__ == "__main__":
-    main()
+    seeded.main(__doc__, one_input, corpus, fuzz_dataset.TOKENS, mutate)

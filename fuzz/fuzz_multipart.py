@@ -1,15 +1,11 @@
 """Fuzz the reader of multipart bodies, as STOW-RS and uploads send them: parts, or a Violation.
 
-    python fuzz/fuzz_multipart.py [--seconds 30] [--seed 1]
-
 The first byte of an input chooses the size of the pieces, the rest is the body. Besides the contract on
 exceptions: fed in pieces it gives the same parts as fed whole, or both are refused; parts begin and end in
 turn; and what was given out is no more than what came.
 """
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import seeded
 
@@ -68,7 +64,7 @@ def one_input(data: bytes) -> None:
     assert whole == pieces, "pieces tell another story"
 
 
-def corpus(_: Path | None = None) -> list[bytes]:
+def corpus() -> list[bytes]:
     bodies = [
         b"".join(write([Part("application/dicom", [b"x" * size])] * parts, BOUNDARY))
         for size in (0, 1, 300)
@@ -81,4 +77,4 @@ def corpus(_: Path | None = None) -> list[bytes]:
 
 
 if __name__ == "__main__":
-    seeded.main(__doc__, one_input, corpus(), TOKENS)
+    seeded.main(__doc__, one_input, corpus, TOKENS)

@@ -1,7 +1,5 @@
 """Fuzz the parameters of QIDO-RS and of the study list's form: an answer in DICOM JSON, or a Violation.
 
-    python fuzz/fuzz_qido.py [--seconds 30] [--seed 1]
-
 The first byte of an input chooses the level, or the form; the rest is a query string as it stands in a URL.
 Besides the contract on exceptions: what is asked can be asked of the index, no more than a page comes back,
 and what comes back is JSON; the value of a key stands in no sentence that is shown or logged.
@@ -9,7 +7,6 @@ and what comes back is JSON; the value of a key stands in no sentence that is sh
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -81,10 +78,10 @@ ASKED = (
 )  # fmt: skip
 
 
-def corpus(_: Path | None = None) -> list[bytes]:
+def corpus() -> list[bytes]:
     """Query strings of every kind, for every level and for the form."""
     return [bytes([choice]) + each.encode() for choice in range(len(LEVELS) + 1) for each in ASKED]
 
 
 if __name__ == "__main__":
-    seeded.main(__doc__, one_input, corpus(), TOKENS)
+    seeded.main(__doc__, one_input, corpus, TOKENS)

@@ -1,7 +1,5 @@
 """Fuzz what another archive answers to our queries and retrievals: rows to show, or a Violation.
 
-    python fuzz/fuzz_response.py [--seconds 30] [--seed 1]
-
 The first byte of an input chooses the transfer syntax and the level; the rest is a response's identifier.
 Besides the contract on exceptions: each cell of a table can be printed and no terminal acts on it, what is
 printed as JSON is JSON, and what is asked for because of an answer can be asked for.
@@ -11,7 +9,6 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from pathlib import Path
 
 import fuzz_dataset
 import seeded
@@ -84,7 +81,7 @@ VALUES = (
 )
 
 
-def corpus(_: Path | None = None) -> list[bytes]:
+def corpus() -> list[bytes]:
     """Rows of every level, with every attribute we ask for in turn being something else."""
     seeds = []
     for choice in range(8):
@@ -104,5 +101,5 @@ def corpus(_: Path | None = None) -> list[bytes]:
 
 if __name__ == "__main__":
     seeded.main(
-        __doc__, one_input, corpus(), (*fuzz_dataset.TOKENS, b"\x1b[2J", "\u202e".encode(), b"\x07", b"\x9b")
+        __doc__, one_input, corpus, (*fuzz_dataset.TOKENS, b"\x1b[2J", "\u202e".encode(), b"\x07", b"\x9b")
     )

@@ -1,7 +1,5 @@
 """Fuzz answers of RDAP and files of security.txt: a mail address, and whose it is, or a Violation.
 
-    python fuzz/fuzz_scan_contacts.py [--seconds 30] [--seed 1]
-
 The first byte of an input chooses which of the two. Besides the contract on exceptions: an address is one
 word that can stand in a mail's head, and was in the file; the range is few networks, which an owner can be
 read for.
@@ -10,7 +8,6 @@ read for.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import seeded
 
@@ -73,10 +70,10 @@ def fit_to_be_shown(sentence: str) -> None:
     assert sentence.isprintable() and len(sentence) < 400, sentence
 
 
-def corpus(_: Path | None = None) -> list[bytes]:
+def corpus() -> list[bytes]:
     """Answers of either kind, and each as the other."""
     return [bytes([kind]) + seed for kind in (0, 1) for seed in (*RDAP, *SECURITY_TXT)]
 
 
 if __name__ == "__main__":
-    seeded.main(__doc__, one_input, corpus(), TOKENS)
+    seeded.main(__doc__, one_input, corpus, TOKENS)

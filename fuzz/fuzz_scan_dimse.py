@@ -1,8 +1,5 @@
 """Fuzz the D probes of a scan: whatever a host says, and whenever it leaves, observations come out.
 
-    python fuzz/fuzz_scan_dimse.py [--seconds 30] [--seed 1] [corpus directory]     a seeded mutator
-    python fuzz/fuzz_scan_dimse.py --atheris [libFuzzer options]            coverage-guided, if installed
-
 There is no network and no waiting: a host in memory, and a loop whose clock leaps to what is due next. The
 first byte of an input chooses how far the scope goes, the second into which pieces what is said is cut; then
 come the host's lines, one for each time that it is written to: a byte for the kind (a right answer of some
@@ -15,16 +12,14 @@ what comes out.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import random
 import struct
-import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from selectors import SelectSelector
 from typing import Any
+
+import seeded
 
 from leadglass.dimse.command import Command, Field
 from leadglass.scan.manner import Bounds, Manner, Option, Patience
@@ -228,10 +223,8 @@ def line(kind: int, data: bytes = b"", times: int = 0) -> bytes:
     return bytes((kind, times, len(data))) + data
 
 
-def corpus(folder: Path | None) -> list[bytes]:
-    """Files below `folder`, else conversations that go well, as far as each scope goes, and some others."""
-    if folder is not None:
-        return [path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()]
+def corpus() -> list[bytes]:
+    """Conversations that go well, as far as each scope goes, and some others."""
     study = b"\x20\0\x0d\0\4\0\0\0001.2\0\x10\0\x10\0\x0e\0\0\0" + SECRET
     echo = line(1) + line(2) + line(7)
     nothing = line(1) + line(2) * 2
@@ -256,59 +249,16 @@ def corpus(folder: Path | None) -> list[bytes]:
     return [head + talk for head in heads for talk in talks]
 
 
-def mutate(chance: random.Random, data: bytes) -> bytes:
-    """A few cuts, flips, tokens and repetitions."""
-    out = bytearray(data)
-    for _ in range(chance.randint(0, 5)):
+def mutate(chance: random.Random, data: bytes, tokens: Sequence[bytes]) -> bytes:
+    """As everywhere; whole lines are put in besides."""
+    out = bytearray(seeded.mutate(chance, data, tokens))
+    for _ in range(chance.randint(0, 2)):
         at = chance.randrange(len(out) + 1)
-        match chance.randrange(6):
-            case 0:
-                del out[at : at + chance.choice((1, 3, 4, 20))]
-            case 1 if at < len(out):
-                out[at] = chance.randrange(256)
-            case 2:
-                token = chance.choice(TOKENS)
-                out[at : at + len(token)] = token
-            case 3:
-                out[at:at] = line(chance.randrange(len(LINES)), chance.choice(TOKENS), chance.randrange(3))
-            case 4:
-                out[at:at] = line(11, chance.choice(TOKENS) + bytes(chance.randrange(9)))
-            case _:
-                out[at:at] = out[at : at + chance.choice((3, 6, 30))]
+        token = chance.choice(tokens)
+        of_any_kind = line(chance.randrange(len(LINES)), token, chance.randrange(3))
+        out[at:at] = chance.choice((of_any_kind, line(11, token + bytes(chance.randrange(9)))))
     return bytes(out)
 
 
-def run(seconds: float, seed: int, folder: Path | None) -> int:
-    chance = random.Random(seed)
-    seeds = corpus(folder)
-    until = time.monotonic() + seconds
-    done = 0
-    while time.monotonic() < until:
-        data = mutate(chance, chance.choice(seeds))
-        try:
-            one_input(data)
-        except Exception:
-            print(f"input {done} of seed {seed}: {data.hex()}", file=sys.stderr)
-            raise
-        done += 1
-    return done
-
-
-def main() -> None:
-    if "--atheris" in sys.argv:
-        import atheris
-
-        sys.argv.remove("--atheris")
-        atheris.instrument_all()
-        atheris.Setup(sys.argv, one_input)
-        atheris.Fuzz()
-    options = argparse.ArgumentParser(description="Fuzz the D probes of a scan.")
-    options.add_argument("--seconds", type=float, default=30)
-    options.add_argument("--seed", type=int, default=1)
-    options.add_argument("corpus", type=Path, nargs="?")
-    chosen = options.parse_args()
-    print(f"{run(chosen.seconds, chosen.seed, chosen.corpus)} inputs, no bug")
-
-
 if __name__ == "__main__":
-    main()
+    seeded.main(__doc__, one_input, corpus, TOKENS, mutate)

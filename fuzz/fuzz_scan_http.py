@@ -1,7 +1,5 @@
 """Fuzz the W probes of a scan: whatever a web server says, and however it ends, observations come out.
 
-    python fuzz/fuzz_scan_http.py [--seconds 30] [--seed 1]
-
 There is no network and no waiting: a server in memory, and the loop of the D probes' fuzzer. The first byte
 of an input chooses how far the scope goes, or that each answer is only read as everything it may be; the
 second into which pieces an answer is cut and how it ends, the third how often its last 64 bytes come again.
@@ -18,7 +16,6 @@ import asyncio
 import re
 from collections.abc import Callable, Coroutine
 from itertools import cycle
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -254,7 +251,7 @@ TOKENS = (
 )  # fmt: skip
 
 
-def corpus(_: Path | None = None) -> list[bytes]:
+def corpus() -> list[bytes]:
     """An answer to everything, answers in turn, in pieces or whole, as far as each scope goes."""
     all_in_turn, viewer = BETWEEN.join(ANSWERS), BETWEEN.join((ANSWERS[0], *ANSWERS[4:7]))
     forms = [bytes((form, again)) for form in (0, 1, 2, 7) for again in (0, 3)]
@@ -264,4 +261,4 @@ def corpus(_: Path | None = None) -> list[bytes]:
 
 
 if __name__ == "__main__":
-    seeded.main(__doc__, one_input, corpus(), TOKENS)
+    seeded.main(__doc__, one_input, corpus, TOKENS)

@@ -1,19 +1,13 @@
 """Fuzz the readers of other products' configurations: a prediction comes out, or a Violation.
 
-    python fuzz/fuzz_scan_inside.py [--seconds 30] [--seed 1] [corpus directory]     a seeded mutator
-    python fuzz/fuzz_scan_inside.py --atheris [libFuzzer options]            coverage-guided, if installed
-
 The first byte of an input chooses the name of the file, which is how Conquest's are told apart. Besides the
 contract on exceptions: what is said of a configuration is printable, and of known checks.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
-from pathlib import Path
-
 import fuzz_dataset
+import seeded
 
 from leadglass.errors import Violation
 from leadglass.scan.checks import CHECKS
@@ -87,29 +81,10 @@ def fit_for_a_report(found: Prediction) -> None:
             assert each.cause.option.isprintable() and each.cause.value.isprintable()
 
 
-def corpus(folder: Path | None) -> list[bytes]:
-    """Files below `folder`, else a configuration of each product."""
-    if folder is not None:
-        return fuzz_dataset.corpus(folder)
+def corpus() -> list[bytes]:
+    """A configuration of each product."""
     return [bytes([number]) + seed for number in range(len(NAMES)) for seed in SEEDS]
 
 
-def main() -> None:
-    if "--atheris" in sys.argv:
-        import atheris
-
-        sys.argv.remove("--atheris")
-        atheris.instrument_all()
-        atheris.Setup(sys.argv, one_input)
-        atheris.Fuzz()
-    options = argparse.ArgumentParser(description="Fuzz the readers of configurations.")
-    options.add_argument("--seconds", type=float, default=30)
-    options.add_argument("--seed", type=int, default=1)
-    options.add_argument("corpus", type=Path, nargs="?")
-    chosen = options.parse_args()
-    done = fuzz_dataset.mutated(chosen.seconds, chosen.seed, corpus(chosen.corpus), one_input)
-    print(f"{done} inputs, no bug")
-
-
 if __name__ == "__main__":
-    main()
+    seeded.main(__doc__, one_input, corpus, fuzz_dataset.TOKENS)

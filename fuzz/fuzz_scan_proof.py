@@ -1,7 +1,5 @@
 """Fuzz proofs of closure: the closure that was signed, and no other, or a Violation, or Tampered.
 
-    python fuzz/fuzz_scan_proof.py [--seconds 30] [--seed 1]
-
 The first byte of an input chooses a proof as it is, or the JSON of a `closure` that is then signed as if it
 were true, so that what stands behind the signature is reached too. Besides the contract on exceptions: what
 counts says what was signed, and is concluded from its own observations; a proof that was altered never
@@ -12,7 +10,6 @@ from __future__ import annotations
 
 import json
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import seeded
@@ -107,10 +104,10 @@ def counts(made: Closure, proof: bytes) -> None:
     assert verify(again, SIGNER.key) == made
 
 
-def corpus(_: Path | None = None) -> list[bytes]:
+def corpus() -> list[bytes]:
     """Proofs of an archive, of a web server and of what was never open; what they say, to be signed."""
     return [b"\0" + proof for proof in PROOFS] + [b"\1" + body for body in BODIES]
 
 
 if __name__ == "__main__":
-    seeded.main(__doc__, one_input, corpus(), TOKENS)
+    seeded.main(__doc__, one_input, corpus, TOKENS)

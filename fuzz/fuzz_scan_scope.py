@@ -1,7 +1,5 @@
 """Fuzz scopes, their signatures and trusted keys: a scope that allows what it says comes out, or a Violation.
 
-    python fuzz/fuzz_scan_scope.py [--seconds 30] [--seed 1]
-
 The first byte of an input chooses a scope, a signature of `SCOPE`, or a file of trusted keys. Besides the
 contract on exceptions: what is surveyed is authorised and not on the do-not-probe list; what is said of a
 scope is printable; a signature that counts has the trusted key's own bytes in it, and is of the scope to the
@@ -11,7 +9,6 @@ byte.
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
 
 import seeded
 
@@ -134,10 +131,10 @@ def trusted(text: str) -> None:
         assert key.name.isprintable()
 
 
-def corpus(_: Path | None = None) -> list[bytes]:
+def corpus() -> list[bytes]:
     """A scope with all there is, signatures that count and others, keys; each as the others too."""
     return [bytes([kind]) + seed for kind in range(3) for seed in SEEDS]
 
 
 if __name__ == "__main__":
-    seeded.main(__doc__, one_input, corpus(), TOKENS)
+    seeded.main(__doc__, one_input, corpus, TOKENS)

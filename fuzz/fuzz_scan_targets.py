@@ -1,15 +1,11 @@
 """Fuzz lists of hosts and constituency files: hosts, ports and owners come out, or a Violation.
 
-    python fuzz/fuzz_scan_targets.py [--seconds 30] [--seed 1]
-
 The first byte of an input chooses the format of a list, that it be recognised, or a constituency file.
 Besides the contract on exceptions: what is read off a file is printable, bounded, and read again from what is
 written of it; a host outside of a scope stays there, whatever list names it.
 """
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import seeded
 
@@ -96,10 +92,10 @@ def owned(found: Constituency) -> None:
     found.owner("2001:db8::1")
 
 
-def corpus(_: Path | None = None) -> list[bytes]:
+def corpus() -> list[bytes]:
     """Every list as what it is, and as every other."""
     return [bytes([kind]) + seed for kind in range(len(KINDS) + 1) for seed in SEEDS]
 
 
 if __name__ == "__main__":
-    seeded.main(__doc__, one_input, corpus(), TOKENS)
+    seeded.main(__doc__, one_input, corpus, TOKENS)

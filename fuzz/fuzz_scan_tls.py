@@ -1,7 +1,5 @@
 """Fuzz what a scan reads of TLS: whatever comes instead of a handshake, an observation comes out.
 
-    python fuzz/fuzz_scan_tls.py [--seconds 30] [--seed 1]
-
 The first byte of an input chooses: a certificate alone, or what a server says before it goes, into which
 pieces it is cut, to each handshake in turn. There is no network: see `fuzz_scan_http`. Besides the contract
 on exceptions: what is said of a certificate fits into an observation, and no name of it is in there.
@@ -14,7 +12,6 @@ import ssl
 import tempfile
 import warnings
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -142,7 +139,7 @@ def flight(key: Any, der: bytes) -> bytes:
     return said
 
 
-def corpus(_: Path | None = None) -> list[bytes]:
+def corpus() -> list[bytes]:
     """Certificates of some kinds, and a server's first words with them."""
     keys = (
         (ec.generate_private_key(ec.SECP256R1()), hashes.SHA256()),
@@ -162,4 +159,4 @@ def corpus(_: Path | None = None) -> list[bytes]:
 
 
 if __name__ == "__main__":
-    seeded.main(__doc__, one_input, corpus(), TOKENS)
+    seeded.main(__doc__, one_input, corpus, TOKENS)

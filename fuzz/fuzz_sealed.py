@@ -1,20 +1,15 @@
 """Mutates sealed objects; only Tampered may come out, and nothing unauthenticated before it.
 
-    python fuzz/fuzz_sealed.py --seconds 60 --seed 1     seeded random mutations
-    python fuzz/fuzz_sealed.py CORPUS…                   atheris, where it is installed
-
 The input is a script of edits: (place, what, length) triples applied to one of a few honest objects.
 """
 
 from __future__ import annotations
 
-import argparse
-import importlib.util
 import random
 import struct
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+
+import seeded
 
 from leadglass.errors import Tampered
 from leadglass.store.sealed import HEADER, ROOM, SEGMENT, SealedReader, SealingWriter
@@ -112,27 +107,16 @@ def is_refused(sealed: bytes, plain: bytes) -> None:
     raise AssertionError("an altered object opened to its end")
 
 
-def random_inputs(seconds: float, seed: int) -> int:
-    generator, count, end = random.Random(seed), 0, time.monotonic() + seconds
-    while time.monotonic() < end:
-        one_input(generator.randbytes(1 + EDIT.size * generator.randint(1, 3)))
-        count += 1
-    return count
+def corpus() -> list[bytes]:
+    """Every edit of every object, by itself."""
+    one_each = [EDIT.pack(SEGMENT + 7, what, 1) for what in range(len(EDITS))]
+    return [bytes([number]) + edit for number in range(len(OBJECTS)) for edit in one_each]
 
 
-def main() -> None:
-    if "--seconds" not in sys.argv and importlib.util.find_spec("atheris"):
-        import atheris
-
-        atheris.Setup(sys.argv, one_input)
-        atheris.Fuzz()
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    count = random_inputs(arguments.seconds, arguments.seed)
-    print(f"fuzz_sealed: {count} inputs, seed {arguments.seed}, nothing but Tampered")
+def script(chance: random.Random, _: bytes, __: Sequence[bytes]) -> bytes:
+    """Any script at all: all of them mean something."""
+    return chance.randbytes(1 + EDIT.size * chance.randint(1, 3))
 
 
 if __name__ == "__main__":
-    main()
+    seeded.main(__doc__, one_input, corpus, (), script)

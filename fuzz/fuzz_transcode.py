@@ -1,8 +1,5 @@
 """Fuzz the transcoder: whatever comes in, a data set in the target's encoding or a Violation comes out.
 
-    python fuzz/fuzz_transcode.py [--seconds 30] [--seed 1] [corpus directory]     a seeded mutator
-    python fuzz/fuzz_transcode.py --atheris [libFuzzer options]            coverage-guided, if installed
-
 The first byte of an input chooses source, target and chunking, or to try the form that all encodings have in
 common. Besides the contract on exceptions: feeding whole and in pieces gives the same, what our parser
 accepted it accepts again with the same tags, from the transcoder as from the writer, and the form of a form
@@ -11,12 +8,10 @@ is itself.
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import fuzz_dataset
+import seeded
 
 from leadglass.dicom.dataset import DataSet, Limits, parse
 from leadglass.dicom.dictionary import (
@@ -102,33 +97,13 @@ def same_tags(before: DataSet, after: DataSet, without: frozenset[int] = frozens
                 same_tags(one, other, without)
 
 
-def corpus(folder: Path | None) -> list[bytes]:
-    """Files below `folder`, else the data sets of pydicom's test files, claimed to be of each syntax."""
-    seeds = fuzz_dataset.corpus(folder)
-    if folder is not None:
-        return seeds
+def corpus() -> list[bytes]:
+    """The data sets of pydicom's test files, claimed to be of each syntax."""
+    seeds = fuzz_dataset.corpus()
     bodies = [seed[1:] for seed in seeds if seed[129:133] == b"DICM"]
     starts = ((body, body.find(b"\x08\0", 300)) for body in bodies)
     return [bytes([i * 37 % 128]) + body[at:] for i, (body, at) in enumerate(starts) if at > 0]
 
 
-def main() -> None:
-    if "--atheris" in sys.argv:
-        import atheris
-
-        sys.argv.remove("--atheris")
-        atheris.instrument_all()
-        atheris.Setup(sys.argv, one_input)
-        atheris.Fuzz()
-    options = argparse.ArgumentParser(description="Fuzz the transcoder.")
-    options.add_argument("--seconds", type=float, default=30)
-    options.add_argument("--seed", type=int, default=1)
-    options.add_argument("corpus", type=Path, nargs="?")
-    chosen = options.parse_args()
-    seeds = corpus(chosen.corpus)
-    done = fuzz_dataset.mutated(chosen.seconds, chosen.seed, seeds, one_input)
-    print(f"{done} inputs, no bug")
-
-
 if __name__ == "__main__":
-    main()
+    seeded.main(__doc__, one_input, corpus, fuzz_dataset.TOKENS)

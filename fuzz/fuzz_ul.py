@@ -1,8 +1,5 @@
 """Fuzz the upper layer: whatever a peer sends, events or a ProtocolViolation come out.
 
-    python fuzz/fuzz_ul.py [--seconds 30] [--seed 1] [corpus directory]     a seeded mutator
-    python fuzz/fuzz_ul.py --atheris [libFuzzer options]                 coverage-guided, if installed
-
 The first byte of an input chooses the state the association is in when the rest arrives, and the chunking.
 Besides the contract on exceptions: whole and in pieces must come to the same, what was decoded must be
 writable and read back equal, a violation must leave an A-ABORT or A-ASSOCIATE-RJ and an association that only
@@ -11,12 +8,10 @@ waits for the end, and no fragment may come on a context that was not accepted.
 
 from __future__ import annotations
 
-import argparse
 import random
-import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
+
+import seeded
 
 from leadglass.errors import BrokenInvariant, ProtocolViolation
 from leadglass.ul.association import (
@@ -205,34 +200,19 @@ def one_input(data: bytes) -> None:
     assert outcome(build, body, len(body) or 1) == outcome(build, body, chunk)
 
 
-def mutate(chance: random.Random, data: bytes) -> bytes:
-    """A few cuts, flips, tokens and repetitions; lengths are put right now and then, to get further in."""
-    out = bytearray(data)
-    for _ in range(chance.randint(1, 5)):
-        at = chance.randrange(len(out) + 1)
-        match chance.randrange(6):
-            case 0:
-                del out[at : at + chance.choice((1, 2, 4, 8, 64))]
-            case 1 if at < len(out):
-                out[at] = chance.randrange(256)
-            case 2:
-                token = chance.choice(TOKENS)
-                out[at : at + len(token)] = token
-            case 3:
-                out[at:at] = chance.choice(TOKENS)
-            case 4 if at < len(out):
-                out[at] = (out[at] + chance.choice((1, -1))) % 256
-            case _:
-                out[at:at] = out[at : at + chance.choice((4, 10, 40))]
+def mutate(chance: random.Random, data: bytes, tokens: Sequence[bytes]) -> bytes:
+    """As everywhere; one off now and then, and the length of the first PDU put right, to get further in."""
+    out = bytearray(seeded.mutate(chance, data, tokens))
+    if out and chance.randrange(2):
+        at = chance.randrange(len(out))
+        out[at] = (out[at] + chance.choice((1, -1))) % 256
     if len(out) > 7 and chance.randrange(2):
         out[3:7] = (len(out) - 7).to_bytes(4, "big")
     return bytes(out)
 
 
-def corpus(folder: Path | None) -> list[bytes]:
-    """Files below `folder`, else PDUs of every kind, singly and in rows, at every beginning."""
-    if folder is not None:
-        return [path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()]
+def corpus() -> list[bytes]:
+    """PDUs of every kind, singly and in rows, at every beginning."""
     values = PDataTF((PDV(1, True, False, b"ab"), PDV(1, True, True, b""), PDV(3, False, True, b"image")))
     pdus = [
         pdu.encode()
@@ -247,37 +227,5 @@ def corpus(folder: Path | None) -> list[bytes]:
     ]
 
 
-def run(seconds: float, seed: int, folder: Path | None) -> int:
-    chance = random.Random(seed)
-    seeds = corpus(folder)
-    until = time.monotonic() + seconds
-    done = 0
-    while time.monotonic() < until:
-        data = mutate(chance, chance.choice(seeds))
-        try:
-            one_input(data)
-        except Exception:
-            print(f"input {done} of seed {seed}: {data.hex()}", file=sys.stderr)
-            raise
-        done += 1
-    return done
-
-
-def main() -> None:
-    if "--atheris" in sys.argv:
-        import atheris
-
-        sys.argv.remove("--atheris")
-        atheris.instrument_all()
-        atheris.Setup(sys.argv, one_input)
-        atheris.Fuzz()
-    options = argparse.ArgumentParser(description="Fuzz the upper layer.")
-    options.add_argument("--seconds", type=float, default=30)
-    options.add_argument("--seed", type=int, default=1)
-    options.add_argument("corpus", type=Path, nargs="?")
-    chosen = options.parse_args()
-    print(f"{run(chosen.seconds, chosen.seed, chosen.corpus)} inputs, no bug")
-
-
 if __name__ == "__main__":
-    main()
+    seeded.main(__doc__, one_input, corpus, TOKENS, mutate)

@@ -1,15 +1,11 @@
 """Fuzz character sets and values: text, numbers and names come out, and nothing is ever raised.
 
-    python fuzz/fuzz_values.py [--seconds 30] [--seed 1]
-
 The first byte of an input chooses the VR; a Specific Character Set follows, and after a line's end the value.
 Besides that nothing is raised: what is decoded can be shown and searched for; what is written decodes to the
 same text; no escape sequence reaches past a value's end.
 """
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import seeded
 
@@ -90,7 +86,7 @@ def written_again(raw: bytes, terms: bytes, *, name: bool) -> None:
         assert "\\".join(apart) == text
 
 
-def corpus(_: Path | None = None) -> list[bytes]:
+def corpus() -> list[bytes]:
     """Each text in each character set that has it, as each VR in turn."""
     seeds = []
     for number, terms in enumerate(TERMS):
@@ -103,4 +99,4 @@ def corpus(_: Path | None = None) -> list[bytes]:
 
 
 if __name__ == "__main__":
-    seeded.main(__doc__, one_input, corpus(), TOKENS)
+    seeded.main(__doc__, one_input, corpus, TOKENS)

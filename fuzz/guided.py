@@ -1,7 +1,7 @@
 """One fuzzer guided by coverage: `python fuzz/guided.py fuzz_ul FOLDER [libFuzzer options]`. Needs atheris.
 
-FOLDER keeps what was found to reach new code, so that a longer run goes on from there. The inputs that the
-fuzzer's own mutator begins with are put there first. With files instead of options, those alone are tried.
+FOLDER keeps what was found to reach new code, so that a longer run goes on from there. The fuzzer's own
+corpus is put there first. With files instead of options, those alone are tried.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def main() -> None:
     with atheris.instrument_imports(include=["leadglass"]):
         fuzzer = importlib.import_module(name)
     folder.mkdir(parents=True, exist_ok=True)
-    for seed in fuzzer.corpus(None) if hasattr(fuzzer, "corpus") else ():
+    for seed in fuzzer.corpus():
         (folder / hashlib.sha256(seed).hexdigest()[:32]).write_bytes(seed)
     prefix = f"-artifact_prefix={folder.parent}/{name}-"
     alone = any(not option.startswith("-") for option in options)

@@ -1,6 +1,7 @@
-"""A fuzzer run by itself: seeds, mutated at random from a seed of their own, blind to coverage.
+"""A fuzzer run by itself: `python fuzz/NAME.py [--seconds 30] [--seed 1] [FOLDER]`.
 
-`guided.py` runs the same `one_input` from the same seeds with atheris, which finds more.
+Seeds, mutated at random from a seed of their own, blind to coverage. `guided.py` runs the same `one_input`
+from the same `corpus` with atheris, which finds more. With FOLDER, the files below it are the seeds.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ import random
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
+
+Mutator = Callable[[random.Random, bytes, Sequence[bytes]], bytes]
 
 
 def mutate(chance: random.Random, data: bytes, tokens: Sequence[bytes]) -> bytes:
@@ -33,17 +37,23 @@ def mutate(chance: random.Random, data: bytes, tokens: Sequence[bytes]) -> bytes
 
 
 def main(
-    purpose: str, one_input: Callable[[bytes], None], seeds: Sequence[bytes], tokens: Sequence[bytes]
+    purpose: str,
+    one_input: Callable[[bytes], None],
+    corpus: Callable[[], list[bytes]],
+    tokens: Sequence[bytes] = (),
+    mutator: Mutator = mutate,
 ) -> None:
-    options = argparse.ArgumentParser(description=purpose)
+    options = argparse.ArgumentParser(description=purpose.partition("\n")[0])
     options.add_argument("--seconds", type=float, default=30)
     options.add_argument("--seed", type=int, default=1)
+    options.add_argument("folder", type=Path, nargs="?", help="seeds instead of its own")
     chosen = options.parse_args()
+    seeds = files_below(chosen.folder) if chosen.folder else corpus()
     chance = random.Random(chosen.seed)
     until = time.monotonic() + chosen.seconds
     done = 0
     while time.monotonic() < until:
-        data = mutate(chance, chance.choice(seeds), tokens)
+        data = mutator(chance, chance.choice(seeds), tokens)
         try:
             one_input(data)
         except BaseException:
@@ -51,3 +61,7 @@ def main(
             raise
         done += 1
     print(f"{done} inputs, no bug")
+
+
+def files_below(folder: Path) -> list[bytes]:
+    return [path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()]

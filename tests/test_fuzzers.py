@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import random
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,20 +20,12 @@ def path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(FUZZ))
 
 
-def seeds(fuzzer: Any) -> list[bytes]:
-    if not hasattr(fuzzer, "corpus"):
-        chance = random.Random(1)
-        return [chance.randbytes(30) for _ in range(MOST)]
-    found = fuzzer.corpus(None)
-    return found[:: max(1, len(found) // MOST)]  # type: ignore[no-any-return]
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_what_it_begins_with_passes(name: str) -> None:
     fuzzer = importlib.import_module(name)
-    some = seeds(fuzzer)
-    assert some
-    for data in some:
+    seeds = fuzzer.corpus()
+    assert seeds
+    for data in seeds[:: max(1, len(seeds) // MOST)]:
         fuzzer.one_input(data)
 
 
@@ -49,11 +39,25 @@ def test_a_seeded_run_says_what_it_did() -> None:
     assert ran.stdout.endswith(" inputs, no bug\n")
 
 
+def test_a_folder_of_files_takes_the_place_of_its_own_seeds(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below/one").write_bytes(b"one")
+    (tmp_path / "two").write_bytes(b"two")
+    seeded = importlib.import_module("seeded")
+    assert sorted(seeded.files_below(tmp_path)) == [b"one", b"two"]
+
+
+def test_every_fuzzer_is_run_by_the_same_few_lines() -> None:
+    for name in NAMES:
+        words = (FUZZ / f"{name}.py").read_text()
+        assert words.count("seeded.main(") == 1 and "argparse" not in words, name
+
+
 def test_a_seeded_run_fails_with_the_input_that_did_it(tmp_path: Path) -> None:
     script = tmp_path / "broken.py"
     script.write_text(
         f"import sys\nsys.path.insert(0, {str(FUZZ)!r})\nimport seeded\n"
-        "seeded.main('', lambda data: 1 / (data != b'seed'), [b'seed'], [b'x'])\n"
+        "seeded.main('', lambda data: 1 / (data != b'seed'), lambda: [b'seed'], [b'x'])\n"
     )
     ran = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
     assert ran.returncode == 1
