@@ -15,7 +15,6 @@ folder.
 from __future__ import annotations
 
 import base64
-import binascii
 import fcntl
 import hmac
 import json
@@ -320,7 +319,7 @@ def parse_home(root: Path, text: str | bytes) -> Home:
                 "Install the version that wrote it. Nothing was touched."
             )
         return _home(root, members)
-    except (ValueError, KeyError, TypeError, binascii.Error):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         text = f"{root / FILE_NAME} is damaged. Put an intact copy of it back."
         raise Tampered(text, code="home-file") from None
 

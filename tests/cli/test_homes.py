@@ -223,7 +223,11 @@ def test_an_answer_is_given_also_when_the_record_cannot_be_published(
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", '{"format": 1}', '{"format": 1, "id": "../../x"}', "\0" * 5000]
+    "content",
+    [
+        *("", "{", "[]", '{"format": 1}', '{"format": 1, "id": "../../x"}', "\0" * 5000, "[" * 4000),
+        *('{"format": 1e999}', '{"format": 1, "id": "0", "created": Infinity}'),
+    ],
 )
 def test_a_damaged_home_file_is_called_that(home: Any, run: Run, content: str) -> None:
     (home.root / "home.json").write_text(content)

@@ -180,6 +180,10 @@ def test_bad_zips(home: Any, run: Run, dicom: Any, inbox: Path) -> None:
         archive.writestr("nested.zip", whole)
     with zipfile.ZipFile(inbox / "method.zip", "w", zipfile.ZIP_LZMA) as archive:
         archive.writestr("one.dcm", dicom.file(9))
+    with zipfile.ZipFile(nameless := io.BytesIO(), "w") as archive:
+        archive.writestr("NAME", dicom.file(10))
+    # What zipfile takes for no name at all.
+    (inbox / "nameless.zip").write_bytes(nameless.getvalue().replace(b"NAME", b"\0AME"))
 
     ran = run("import", "--json", inbox)
 
@@ -196,7 +200,7 @@ def test_bad_zips(home: Any, run: Run, dicom: Any, inbox: Path) -> None:
     }
     assert set(flipped.values()) <= {"zip-damaged", "malformed", "not-dicom"}
     assert len(flipped) == 1
-    assert ran.json["stored"] == 2  # what the flipped one still holds
+    assert ran.json["stored"] == 2 + 1  # what the flipped one still holds, and the nameless one
 
 
 def test_a_zip_bomb_is_cut_off(

@@ -109,6 +109,33 @@ def test_what_it_must_hold(folder: Path) -> None:
                 list(manifest.lines(vault, KEY, HOME, generation))
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"object":"../../../../etc/passwd0123456789","size":5,"sha256":"%s"}' % (b"00" * 32),
+        b'{"object":"%s","size":5,"sha256":"00"}' % (b"00" * 16),
+        b'{"object":"%s","size":-5,"sha256":"%s"}' % (b"00" * 16, b"00" * 32),
+        b'{"object":5,"size":5,"sha256":"%s"}' % (b"00" * 32),
+        b'{"file":null,"size":5,"sha256":"%s"}' % (b"00" * 32),
+        b'{"kept":[],"content":""}',
+        b'{"absent":"x","why":1}',
+        b'{"shred":{"blob":"x","entry":true,"at":1}}',
+        b'{"end":{"objects":1e99,"bytes":1}}',
+        b"[" * 2000,
+    ],
+)
+def test_a_line_of_another_form_is_damage(folder: Path, line: bytes) -> None:
+    with Vault.prepare(folder, TEXT) as vault:
+        generation = vault.new_generation(STAMP)
+        with vault.new_manifest(generation) as file:
+            writer = ManifestWriter(file, KEY, HOME, generation)
+            writer.add(heading(generation))
+            writer._seal.write(line + b"\n")
+            writer.finish()
+        with pytest.raises(Tampered):
+            list(manifest.lines(vault, KEY, HOME, generation))
+
+
 def test_a_later_format_is_refused(folder: Path) -> None:
     with Vault.prepare(folder, TEXT) as vault:
         name = write(vault, format=manifest.FORMAT + 1)
@@ -150,7 +177,9 @@ def test_another_homes_folder_is_left_alone(folder: Path) -> None:
         Vault.prepare(folder, TEXT.replace("0", "1"))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1}', '{"format": "1", "what": "", "home": ""}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"format": 1}', '{"format": "1", "what": "", "home": ""}', "[" * 9000]
+)
 def test_a_damaged_label_is_named(folder: Path, text: str) -> None:
     Vault.prepare(folder, TEXT).close()
     (folder / LABEL).write_text(text)

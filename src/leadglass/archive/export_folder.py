@@ -90,7 +90,7 @@ class ExportFolder:
         """What the manifest has of a study, by file."""
         found: dict[str, Kept] = {}
         for start, length in self._places.get(component("T", study_id), ()):
-            for line in os.pread(self._manifest.fileno(), length, start).splitlines():
+            for line in os.pread(self._manifest.fileno(), length, start).split(b"\n")[:-1]:
                 kept = _kept(line)
                 found[kept.file] = kept
         return found
@@ -183,11 +183,11 @@ class ExportFolder:
     def _read(self, home_id: str) -> None:
         """Where each study's lines are. A line cut short, by a crash, was never relied on: it goes."""
         first = {"leadglass": "export", "format": FORMAT, "home": home_id}
-        end = 0
+        head, end = orjson.dumps(first) + b"\n", 0
         with open(self._root / MANIFEST, "rb") as lines:
             for line in iter(lambda: lines.readline(_LONGEST_LINE), b""):
                 if not line.endswith(b"\n"):
-                    if len(line) == _LONGEST_LINE:
+                    if len(line) == _LONGEST_LINE or not (end or head.startswith(line)):
                         raise _altered()
                     break
                 if end:
@@ -200,7 +200,7 @@ class ExportFolder:
                 end += len(line)
         os.ftruncate(self._manifest.fileno(), end)
         if not end:
-            _write(self._manifest.fileno(), orjson.dumps(first) + b"\n")
+            _write(self._manifest.fileno(), head)
             os.fsync(self._manifest.fileno())
 
     def _note(self, file: str, start: int, length: int) -> None:
@@ -267,7 +267,10 @@ def _kept(line: bytes) -> Kept:
         kept = Kept(**found)
     except TypeError:
         raise _altered() from None
-    if not (isinstance(kept.file, str) and _FILE.fullmatch(kept.file) and isinstance(kept.size, int)):
+    texts = (kept.file, kept.uid, kept.sha256, kept.data_set)
+    if not all(isinstance(text, str) for text in texts) or not _FILE.fullmatch(kept.file):
+        raise _altered()
+    if type(kept.size) is not int or type(kept.as_received) is not bool:
         raise _altered()
     return kept
 

@@ -149,7 +149,7 @@ def _members(name: str, archive: zipfile.ZipFile, limits: ZipLimits) -> Iterator
     told = False
     for member in archive.infolist():
         shown = f"{name}/{member.filename}"
-        if member.is_dir() or member.filename.rpartition("/")[2].upper() in DESCRIPTIONS:
+        if member.filename.endswith("/") or member.filename.rpartition("/")[2].upper() in DESCRIPTIONS:
             continue
         if member.flag_bits & 0x1:  # APPNOTE 4.4.4: encrypted
             if not told:

@@ -24,6 +24,7 @@ from typing import Any, BinaryIO, Final
 import orjson
 
 from leadglass.errors import HomeNewer, Tampered
+from leadglass.store.blobs import NAME
 from leadglass.store.sealed import SealedReader, SealingWriter
 from leadglass.store.shreds import Shred
 from leadglass.store.vault import Vault
@@ -33,6 +34,7 @@ FORMAT: Final = 1
 LONGEST: Final = 8 << 20  # bytes of one line
 DELETED, MISSING, LOST = "deleted", "missing", "lost"
 _HEAD, _TAIL = 1 << 17, 4096  # bytes in which the heading and the end are
+_DIGEST: Final = 32  # bytes of a SHA-256
 
 _DAMAGED: Final = "The manifest of the back-up {} was altered or is damaged. Nothing is taken from it."
 
@@ -201,22 +203,57 @@ def _decoded(raw: bytes, generation: str) -> Line:
 
 
 def _heading(members: dict[str, Any]) -> Heading:
-    if members["format"] > FORMAT:
+    if _number(members["format"]) > FORMAT:
         raise HomeNewer("This back-up was made by a later version of Leadglass. Install that version.")
-    tables = {name: (rows, digest) for name, (rows, digest) in members["tables"].items()}
-    return Heading(**{**members, "tables": tables})
+    tables = {name: (_number(rows), _text(digest)) for name, (rows, digest) in members["tables"].items()}
+    found = Heading(**{**members, "tables": tables})
+    for text in (found.generation, found.program, found.revision, found.record_root):
+        _text(text)
+    for number in (found.created, found.record_size):
+        _number(number)
+    return found
+
+
+def _number(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _name(value: Any) -> str:
+    """Of an object: it becomes a path."""
+    if not NAME.fullmatch(_text(value)):
+        raise ValueError
+    return str(value)
 
 
 def _done(members: dict[str, Any]) -> Digested:
-    return Digested(members["size"], bytes.fromhex(members["sha256"]))
+    digest = bytes.fromhex(members["sha256"])
+    if len(digest) != _DIGEST:
+        raise ValueError
+    return Digested(_number(members["size"]), digest)
+
+
+def _shred(blob: Any, entry: Any, at: Any) -> Shred:
+    return Shred(_text(blob), _number(entry), _number(at))
+
+
+def _end(objects: Any, bytes: Any) -> End:  # noqa: A002 (what the line calls it)
+    return End(_number(objects), _number(bytes))
 
 
 _DECODERS: Final[Mapping[str, Callable[[Any, dict[str, Any]], Line]]] = {
     "heading": lambda value, _: _heading(value),
-    "file": lambda value, members: File(value, _done(members)),
-    "object": lambda value, members: Object(value, _done(members)),
-    "kept": lambda value, members: Kept(value, bytes.fromhex(members["content"])),
-    "absent": lambda value, members: Absent(value, members["why"]),
-    "shred": lambda value, _: Shred(**value),
-    "end": lambda value, _: End(**value),
+    "file": lambda value, members: File(_text(value), _done(members)),
+    "object": lambda value, members: Object(_name(value), _done(members)),
+    "kept": lambda value, members: Kept(_text(value), bytes.fromhex(members["content"])),
+    "absent": lambda value, members: Absent(_text(value), _text(members["why"])),
+    "shred": lambda value, _: _shred(**value),
+    "end": lambda value, _: _end(**value),
 }

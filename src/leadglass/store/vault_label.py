@@ -82,7 +82,7 @@ def home_text_of(label: bytes) -> str:
         version, text = members["format"], members["home"]
         if members["what"] != WHAT or type(version) is not int or not isinstance(text, str):
             raise ValueError
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise Tampered(f"{LABEL} in the back-up is damaged.", code="backup-label") from None
     if version > FORMAT:
         raise HomeNewer(
