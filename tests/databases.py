@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -135,16 +137,41 @@ def server() -> Iterator[Server]:
     roomy = memory.is_dir() and os.statvfs(memory).f_bavail * os.statvfs(memory).f_frsize > 1 << 30
     with tempfile.TemporaryDirectory(prefix="leadglass-pg-", dir=memory if roomy else None) as folder:
         Path(folder).chmod(0o755)
-        try:
-            process = _started(Path(folder) / "data")
-        except Exception as error:
-            if os.environ.get("CI"):
-                raise
-            pytest.skip(f"PostgreSQL DOES NOT RUN HERE: {type(error).__name__}: {error}")
-        made = Server(process.get_uri())
-        yield made
-        made.close()
-        process.cleanup()
+        with ended_with_us(Path(folder)):
+            try:
+                process = _started(Path(folder) / "data")
+            except Exception as error:
+                if os.environ.get("CI"):
+                    raise
+                pytest.skip(f"PostgreSQL DOES NOT RUN HERE: {type(error).__name__}: {error}")
+            made = Server(process.get_uri())
+            yield made
+            made.close()
+            process.cleanup()
+
+
+_WATCHING = """
+import os, pathlib, shutil, signal, sys, time
+sys.stdin.read()  # until whoever holds the other end has gone, however it went
+folder = pathlib.Path(sys.argv[1])
+running = folder / "data/postmaster.pid"
+try:
+    os.kill(int(running.read_text().split()[0]), signal.SIGQUIT)
+    for _ in range(200):
+        if running.exists():
+            time.sleep(0.05)
+except (OSError, ValueError, IndexError):
+    pass  # it had ended
+shutil.rmtree(folder, ignore_errors=True)
+"""
+
+
+@contextmanager
+def ended_with_us(folder: Path) -> Iterator[None]:
+    """Whoever kills pytest outright ends the server in `folder` too, and takes its files away."""
+    command = [sys.executable, "-IS", "-c", _WATCHING, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):
+        yield
 
 
 def _started(data: Path) -> Any:
