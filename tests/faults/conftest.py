@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # helpers beside the tests have names of their own
-pytest.register_assert_rewrite("fault_home", "fault_trace")
+pytest.register_assert_rewrite("fault_decisions", "fault_home", "fault_trace")
 
 import fault_home  # noqa: E402 (after the lines above, or it is not found and its assertions say nothing)
 

@@ -84,6 +84,7 @@ _STATEMENTS = (
     (re.compile(r"BEGIN IMMEDIATE"), "BEGIN"),
     (re.compile(r"INSERT INTO (\w+)"), "insert"),
     (re.compile(r"UPDATE (\w+)"), "update"),
+    (re.compile(r"DELETE FROM (\w+)"), "delete"),
 )
 
 

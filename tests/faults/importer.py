@@ -9,7 +9,8 @@ Forking spares every child the imports. The child's wait status is answered as a
 How: `steady` gives blobs predictable names and commits one object before the next begins, so that every run
 makes the same system calls in the same order. Two kinds lie, for tests that show that lies are found: `eager`
 acknowledges an object before its commit, `unsynced` leaves out the fsync of objects and directories. `delete`
-deletes the study that `files` names instead, and `repair` checks and repairs the home.
+deletes the study that `files` names instead, `repair` checks and repairs the home, and `decide` carries out the
+decision on what was kept aside that `files` names.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from fault_decisions import CASES
 from fault_home import OPERATOR, Site, context
 
 from leadglass.access.principal import Kind, Principal, Role
@@ -103,7 +105,13 @@ def repair(opened: Opened, _: str) -> str:
     return "repair done\n"
 
 
-JOBS = {"delete": delete, "repair": repair}
+def decide(opened: Opened, decision: str) -> str:
+    opened.services.aside._decisions._blobs = Blobs(opened.home.objects, random=random.Random(0).randbytes)
+    CASES[decision].carry_out(opened)
+    return f"{decision} done\n"
+
+
+JOBS = {"delete": delete, "repair": repair, "decide": decide}
 
 
 def work(asked: dict[str, Any]) -> int:
