@@ -200,6 +200,7 @@ def _services(
         keys,
         presence,
         limits,
+        system=settings.dicom.title,
         quarantine=settings.limits.quarantine_mib * _MIB,
         quarantine_source=settings.limits.quarantine_source_mib * _MIB,
     )

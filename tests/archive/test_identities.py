@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from typing import Any
 from zipfile import ZipFile
 
@@ -17,6 +19,7 @@ from leadglass.archive.ingest import Kind as Became
 from leadglass.archive.queries import portal_query
 from leadglass.archive.selection import Keys
 from leadglass.errors import Conflict, Denied, NotFound, Violation
+from leadglass.index.fitting import Clash
 
 WHY = "told by the ward"
 
@@ -422,3 +425,46 @@ def test_a_zip_has_the_corrected_identity(ward: Ward) -> None:
         assert read(archive.read(name)).PatientID == "A-7"
         directory = read(archive.read("DICOMDIR"))
     assert directory.DirectoryRecordSequence[0].PatientName == "ROTH^ANNE"
+
+
+# --- what was delivered comes back ------------------------------------------------------------------------
+
+
+def test_what_was_delivered_is_known_when_it_comes_back(ward: Ward) -> None:
+    """Corrected twice: it is known with either identity, in another encoding too, and not with a third."""
+    ward.take_in("1.2.3", characters="ISO_IR 100")
+    ward.take_in("1.2.9", patient_id="B-1")
+    ward.do(Kind.STUDY, study=ward.study("1.2.3"), values={"patient_name": "ROTH^ANNA MARIA"})
+    (once,) = ward.delivered("1.2.3")
+    ward.merge("A-1", "B-1")
+    (twice,) = ward.delivered("1.2.3")
+    padded = twice + struct.pack("<HH2sHI", 0xFFFC, 0xFFFC, b"OB", 0, 64) + bytes(64)
+    for file in (once, twice, padded):
+        outcome = ward.clinic.ingest([file], source="C-STORE from PEER")
+        assert (outcome.kind, outcome.returned, outcome.recoded) == (Became.DUPLICATE, True, False)
+    last = ward.clinic.entries("object.store")[-1].entry
+    assert (last.outcome, last.detail.get("returned")) == ("allowed", 1)
+    other = twice.replace(b"ROTH^ANNA MARIA", b"ROTH^ANNE MARIA")
+    assert ward.clinic.ingest([other]).clash is Clash.OTHER_CONTENT
+    assert ward.clinic.scalar("SELECT count(*) FROM instances") == 2
+    assert ward.delivered("1.2.3") == [twice]
+
+
+def test_what_was_delivered_before_a_change_was_undone_is_a_contradiction(ward: Ward) -> None:
+    ward.take_in("1.2.3")
+    number = ward.do(Kind.STUDY, study=ward.study("1.2.3"), values={"patient_name": "ROTH^ANNE"})
+    (wrong,) = ward.delivered("1.2.3")
+    ward.undo(number)
+    assert ward.clinic.ingest([wrong]).clash is Clash.OTHER_CONTENT
+
+
+def test_what_was_delivered_deflated_is_known_when_it_comes_back(ward: Ward) -> None:
+    plain = image(ward.dicom, "1.2.3")
+    syntax = "1.2.840.10008.1.2.1.99"
+    packer = zlib.compressobj(9, wbits=-15)
+    content = plain[plain.index(b"\x08\0\x16\0UI") :]
+    file = ward.dicom.part10(packer.compress(content) + packer.flush(), syntax=syntax)
+    assert ward.clinic.ingest([file]).kind is Became.STORED
+    ward.do(Kind.STUDY, study=ward.study("1.2.3"), values={"patient_name": "ROTH^ANNE"})
+    (delivered,) = ward.delivered("1.2.3")
+    assert ward.clinic.ingest([delivered]).returned

@@ -181,7 +181,7 @@ def test_there_is_an_end_to_what_is_kept_aside_and_that_is_on_the_record(clinic:
         send(clinic, dicom.file(4)[:-1])
     assert len(clinic.blobs()) == 3
     entry = clinic.entries("object.store")[-1].entry
-    assert (entry.outcome, entry.reason, entry.detail["lost"]) == ("failed", "unreadable", 1)
+    assert (entry.outcome, entry.reason, entry.detail["refused"]) == ("failed", "unreadable", 1)
     assert clinic.take_in(5).kind is Kind.STORED
     assert clinic.take_in(5, fill=9).clash is Clash.OTHER_CONTENT  # of a study: that has no such end
     assert send(clinic, dicom.file(1)[:-1]).again
@@ -201,7 +201,7 @@ def test_one_that_is_larger_than_the_end_is_stopped_while_it_comes(
             incoming.write(bytes(65_536))
     assert clinic.blobs() == []
     entry = clinic.entries("object.store")[-1].entry
-    assert (entry.outcome, entry.detail["lost"]) == ("failed", 1)
+    assert (entry.outcome, entry.detail["refused"]) == ("failed", 1)
     assert 0 < entry.counts["bytes"] <= MIB
 
 

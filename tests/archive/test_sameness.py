@@ -181,12 +181,12 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]
     """Have something done after two objects were compared and before it is decided what that means."""
 
     def arrange(work: Callable[[], object]) -> None:
-        def compared(*asked: Any) -> bool:
-            answer = sameness.is_same(*asked)
+        def compared(*asked: Any) -> Any:
+            answer = sameness.sameness(*asked)
             work()
             return answer
 
-        monkeypatch.setattr(commit, "is_same", compared)
+        monkeypatch.setattr(commit, "sameness", compared)
 
     return arrange
 
@@ -215,11 +215,11 @@ def test_when_the_first_is_gone_before_it_is_read_the_second_is_stored(
 ) -> None:
     send(clinic, dicom.part10(data_set(dicom)))
 
-    def late(*asked: Any) -> bool:
+    def late(*asked: Any) -> Any:
         clinic.sql("DELETE FROM instances")
-        return sameness.is_same(*asked)
+        return sameness.sameness(*asked)
 
-    monkeypatch.setattr(commit, "is_same", late)
+    monkeypatch.setattr(commit, "sameness", late)
     assert send(clinic, dicom.part10(data_set(dicom, is_open=True))).kind is Kind.STORED
 
 
@@ -301,10 +301,10 @@ def test_a_fault_of_ours_is_told_and_leaves_nothing(
     send(clinic, dicom.part10(data_set(dicom)))
     kept = clinic.blobs()
 
-    def broken(*_: Any) -> bool:
+    def broken(*_: Any) -> Any:
         raise AssertionError("a bug")
 
-    monkeypatch.setattr(commit, "is_same", broken)
+    monkeypatch.setattr(commit, "sameness", broken)
     with pytest.raises(AssertionError):
         send(clinic, dicom.part10(data_set(dicom, is_open=True)))
     assert clinic.blobs() == kept
@@ -327,12 +327,12 @@ def test_what_is_looked_at_when_the_archive_closes_is_decided_first(
     send(clinic, dicom.part10(data_set(dicom)))
     begun, go = threading.Event(), threading.Event()
 
-    def slow(*asked: Any) -> bool:
+    def slow(*asked: Any) -> Any:
         begun.set()
         assert go.wait(30)
-        return sameness.is_same(*asked)
+        return sameness.sameness(*asked)
 
-    monkeypatch.setattr(commit, "is_same", slow)
+    monkeypatch.setattr(commit, "sameness", slow)
     incoming = clinic.services.ingest.open(
         clinic.people[Role.TECHNOLOGIST], clinic.own, "stow", clinic.context()
     )

@@ -127,7 +127,7 @@ def test_without_room_for_more_of_that_it_is_out_of_resources(house: Any) -> Non
     answers = store(house, (UID, one[:-1]), (UID, one[:-2]), (UID, one))
     assert [status for status, _ in answers] == [UNREADABLE[0], NO_ROOM, 0]
     assert len(aside(house)) == 1
-    assert [e.entry.detail.get("lost", 0) for e in house.entries("object.store")] == [0, 1, 0]
+    assert [e.entry.detail.get("refused", 0) for e in house.entries("object.store")] == [0, 1, 0]
 
 
 def test_more_than_an_object_may_have_is_let_pass_by_and_the_next_is_unaffected(house: Any) -> None:
@@ -136,6 +136,6 @@ def test_more_than_an_object_may_have_is_let_pass_by_and_the_next_is_unaffected(
         answers = store(house, ("1.2.7", bytes(LARGEST + 2)), (UID, one))
     assert [status for status, _ in answers] == [UNREADABLE[0], 0]
     assert [line["code"] for line in lines if line["event"] == "object not kept"] == ["object-bytes"]
-    assert [e.entry.detail.get("lost", 0) for e in house.entries("object.store")] == [1, 0]
+    assert [e.entry.detail.get("refused", 0) for e in house.entries("object.store")] == [1, 0]
     assert rows(house, "SELECT sop_instance_uid FROM instances") == [(UID,)]
     assert len(list(house.services.ingest.blobs.names())) == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,10 +17,11 @@ from leadglass.archive.standing import CHANGED, Decision, Standings
 from leadglass.errors import Conflict, LeadglassError, RecordUnavailable
 from leadglass.index import asides, versions
 from leadglass.index.fitting import Clash
-from leadglass.index.rows import AsideRow, Sealed, SourceRow, VersionRow
+from leadglass.index.rows import AsideRow, Sealed, SourceRow, StudyRow, VersionRow
 from leadglass.store.blobs import BlobReader
 
 MOST_AT_ONCE: Final = 200  # that one request decides on
+_VERSIONS: Final = "aside.versions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +92,16 @@ class Aside:
                 reason=reason,
                 source=source,
             )
-        studies = list({row.study.id: row.study for row in rows if row.study is not None}.values())
-        entry = self._doorkeeper.entry(
-            who,
-            Action.ASIDE_REVIEW,
-            context,
-            counts={"rows": len(rows)},
-            **self._doorkeeper.about(studies),
-        )
-        self._doorkeeper.record(entry, context.now)
+        self._record(who, Action.ASIDE_REVIEW, context, [row.study for row in rows])
         return Page(tuple(map(_line, rows)), more)
+
+    def _record(
+        self, who: Principal, action: str, context: Context, studies: Sequence[StudyRow | None]
+    ) -> None:
+        """A page of a list, on the record with its studies before it is returned. None: of no study."""
+        about = self._doorkeeper.about(list({row.id: row for row in studies if row is not None}.values()))
+        entry = self._doorkeeper.entry(who, action, context, counts={"rows": len(studies)}, **about)
+        self._doorkeeper.record(entry, context.now)
 
     def sources(self, who: Principal, context: Context) -> list[SourceRow]:
         """Where what is kept aside came from, and how much of the limit it takes. No patient is in it."""
@@ -206,19 +207,13 @@ class Aside:
                 limit=limit,
                 offset=offset,
             )
-        studies = list({row.study.id: row.study for row in rows}.values())
-        entry = self._doorkeeper.entry(
-            who, "aside.versions", context, counts={"rows": len(rows)}, **self._doorkeeper.about(studies)
-        )
-        self._doorkeeper.record(entry, context.now)
+        self._record(who, _VERSIONS, context, [row.study for row in rows])
         return Page(tuple(rows), more)
 
     def version_row(self, who: Principal, version_id: int, context: Context) -> tuple[VersionRow, str]:
         """One of them, and the token that `put_back` takes. NotFound."""
         row, sealed = self._found(who, version_id, context)
-        study = self._doorkeeper.about([row.study])
-        entry = self._doorkeeper.entry(who, "aside.versions", context, counts={"rows": 1}, **study)
-        self._doorkeeper.record(entry, context.now)
+        self._record(who, _VERSIONS, context, [row.study])
         return row, sealed.blob
 
     def _found(self, who: Principal, version_id: int, context: Context) -> tuple[VersionRow, Sealed]:

@@ -10,10 +10,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from leadglass.archive.corrected import as_delivered
 from leadglass.archive.objects import Objects, StudyKeys
 from leadglass.archive.outcome import Kind, Outcome
-from leadglass.archive.placing import Placing, Received
-from leadglass.archive.sameness import is_same
+from leadglass.archive.placing import Examined, Placing, Received
+from leadglass.archive.sameness import sameness
 from leadglass.db.engine import Database, Transaction
 from leadglass.dicom.dataset import Limits
 from leadglass.errors import LeadglassError, StorageFailed, StorageFull
@@ -39,14 +40,17 @@ def may_be_named(db: Database, blob: str, error: BaseException) -> bool:
 
 
 class Commits:
-    """Makes received objects the archive's own, for one home."""
+    """Makes received objects the archive's own, for one home. `system` names it in what it delivers."""
 
-    def __init__(self, db: Database, blobs: Blobs, keys: StudyKeys, placing: Placing, limits: Limits) -> None:
+    def __init__(
+        self, db: Database, blobs: Blobs, keys: StudyKeys, placing: Placing, limits: Limits, *, system: str
+    ) -> None:
         self.db = db
         self.blobs = blobs
         self.keys = keys
         self.placing = placing
         self.limits = limits
+        self.system = system
         self._examiner = ThreadPoolExecutor(1, "leadglass-examiner")  # its thread begins with its first work
 
     def submit(self, received: Received) -> Future[Outcome]:
@@ -81,7 +85,7 @@ class _Commit:
     commits: Commits
     received: Received
     durable: Future[None] = field(default_factory=Future)
-    examined: tuple[Known, bool] | None = None  # what is here under its UID, and whether it is the same
+    examined: Examined | None = None
 
     def submit(self) -> Future[Outcome]:
         """The transaction is at work while this thread waits for the disk, and commits only after it."""
@@ -146,7 +150,9 @@ class _Commit:
         try:
             incoming = partial(commits.blobs.open, blob.name, blob.key)
             objects = Objects(commits.db, commits.blobs, commits.keys)
-            same = is_same(objects, known, incoming, commits.limits)
+            with commits.db.read() as connection:
+                delivered = as_delivered(connection, known.study_id, commits.system)
+            same = sameness(objects, known, incoming, commits.limits, delivered)
             again = replace(self, examined=(known, same))
             committed = commits.db.write(again.run)
         except BaseException as error:  # noqa: BLE001 - it belongs to a future, whatever it is

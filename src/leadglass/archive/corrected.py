@@ -51,6 +51,8 @@ REASONS: Final[Mapping[Kind, str]] = {
 _HELD: Final = 1 << 20  # bytes of a data set's beginning that are not read twice
 _REMEMBERED: Final = 64  # ways in which the objects of one study came, as a rule one
 
+MOST_STATES: Final = 8  # that an object which comes back is compared with
+
 Open = Callable[[], Iterator[bytes]]  # the data set, from its beginning
 
 
@@ -146,6 +148,13 @@ def corrections(connection: sa.Connection, study_ids: Iterable[int], system: str
     """Of these studies those that are corrected."""
     stacks = identity.stacks(connection, study_ids)
     return {study_id: Corrected(stack, system) for study_id, stack in stacks.items()}
+
+
+def as_delivered(connection: sa.Connection, study_id: int, system: str) -> list[Corrected]:
+    """All that a study was since it was corrected, the newest first, at most MOST_STATES; without what was
+    undone."""
+    stack = identity.stacks(connection, [study_id]).get(study_id, ())
+    return [Corrected(stack[:height], system) for height in range(len(stack), 0, -1)][:MOST_STATES]
 
 
 def _found(opened: Open, syntax: TransferSyntax, limits: Limits) -> tuple[Finder, Iterator[bytes]]:

@@ -40,7 +40,8 @@ _NO_ROOM = "The disk has no room left for images; what is left is kept for the r
 
 
 class Ingest:
-    """Takes objects in for one home. `presence` is a lock file that tells `check` somebody may be at it."""
+    """Takes objects in for one home. `presence` is a lock file that tells `check` somebody may be at it.
+    `system` names the home in what it delivers: its AE title."""
 
     def __init__(
         self,
@@ -50,6 +51,7 @@ class Ingest:
         presence: Path,
         limits: Limits,
         *,
+        system: str,
         quarantine: int = QUARANTINE,
         quarantine_source: int = QUARANTINE_SOURCE,
     ) -> None:
@@ -58,7 +60,7 @@ class Ingest:
         self.limits = limits
         self.room_aside = Room(quarantine, quarantine_source)
         placing = Placing(doorkeeper, keys, self.room_aside)
-        self.commits = Commits(doorkeeper.db, blobs, keys, placing, limits)
+        self.commits = Commits(doorkeeper.db, blobs, keys, placing, limits, system=system)
         self._presence = Presence(presence)
 
     @property

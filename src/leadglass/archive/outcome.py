@@ -71,16 +71,21 @@ _SAID: Final = {
 }
 
 
+_NOTED: Final = ("recoded", "returned", "healed")  # of an outcome, on the record
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """`again`: it is kept aside already, since these very bytes came before. `recoded`: what is here has the
-    same values, encoded in another way. `healed`: it was lost, and is here again."""
+    same values, encoded in another way. `returned`: it is what was delivered of what is here, with the
+    identity that people gave it. `healed`: it was lost, and is here again."""
 
     kind: Kind
     instance_id: int | None = None
     clash: Clash | None = None
     again: bool = False
     recoded: bool = False
+    returned: bool = False
     healed: bool = False
 
     @property
@@ -112,11 +117,8 @@ class Sender:
         """What the record says of one object: whose it is, from where it came, what became of it."""
         detail: dict[str, str | int] = {"instance": facts.sop_instance_uid, "source": self.source}
         if outcome.kind is Kind.REFUSED:
-            detail["lost"] = 1
-        if outcome.recoded:
-            detail["recoded"] = 1
-        if outcome.healed:
-            detail["healed"] = 1
+            detail["refused"] = 1
+        detail |= {name: 1 for name in _NOTED if getattr(outcome, name)}
         return doorkeeper.entry(
             self.who,
             "object.store",

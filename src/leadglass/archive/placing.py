@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from leadglass.archive.doorkeeper import Doorkeeper
 from leadglass.archive.objects import StudyKeys
 from leadglass.archive.outcome import Kind, Outcome, Sender
+from leadglass.archive.sameness import Sameness
 from leadglass.db.engine import Transaction
 from leadglass.index import arrivals, asides, fitting, lookup, records, upkeep
 from leadglass.index.arrivals import Arrived
@@ -18,6 +19,8 @@ from leadglass.index.fitting import Clash, Known, Misfit
 from leadglass.index.rows import NO_STUDY, Sealed
 from leadglass.index.versions import received_as
 from leadglass.store.blobs import BlobSize, BlobWriter
+
+Examined = tuple[Known, Sameness | None]  # what is here under its UID, and how far that is the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +58,9 @@ class Placing:
         self._keys = keys
         self._room = room
 
-    def place(
-        self, tx: Transaction, received: Received, examined: tuple[Known, bool] | None
-    ) -> Outcome | Known:
+    def place(self, tx: Transaction, received: Received, examined: Examined | None) -> Outcome | Known:
         """What is here under its UID is returned, and nothing written, when that has to be examined first;
-        `examined` then says of it whether it is the same. Everything raised is our bug or the disk's."""
+        `examined` then says of it how far it is the same. Everything raised is our bug or the disk's."""
         if received.fault is not None:
             return self._aside(tx, received, Misfit(received.fault, None))
         known = fitting.find(tx, received.facts.sop_instance_uid)
@@ -79,15 +80,18 @@ class Placing:
         return self._noted(tx, received, Outcome(Kind.STORED, instance_id, healed=healed))
 
     def _met(
-        self, tx: Transaction, received: Received, known: Known, examined: tuple[Known, bool] | None
+        self, tx: Transaction, received: Received, known: Known, examined: Examined | None
     ) -> Outcome | Known:
         """Its SOP Instance UID is here already. Another department's is never looked at."""
         if known.department_id != received.sender.department_id:
             return self._aside(tx, received, Misfit(Clash.OTHER_DEPARTMENT, known.study_id))
         if (known.digest, known.transfer_syntax_uid) == (received.digest, received.syntax):
             return self._again(tx, received, Outcome(Kind.DUPLICATE, known.instance_id))
-        if examined == (known, True):
-            return self._again(tx, received, Outcome(Kind.DUPLICATE, known.instance_id, recoded=True))
+        same = examined[1] if examined is not None and examined[0] == known else None
+        if same is not None:
+            recoded, returned = same is Sameness.RECODED, same is Sameness.RETURNED
+            outcome = Outcome(Kind.DUPLICATE, known.instance_id, recoded=recoded, returned=returned)
+            return self._again(tx, received, outcome)
         misfit = Misfit(Clash.OTHER_CONTENT, known.study_id)
         settled = examined is not None or known.transfer_syntax_uid != received.syntax
         if settled or self._is_aside(tx, received, misfit.clash):
