@@ -121,6 +121,17 @@ def inbox(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def deep(inbox: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The innermost of folders that are nested deeper than Python may call. The working folder is in it."""
+    for _ in range(1200):
+        monkeypatch.chdir(inbox if _ == 0 else "d")
+        os.mkdir("d")
+    yield Path.cwd()
+    os.chdir(inbox)
+    subprocess.run(["rm", "-rf", "d"], check=True)  # shutil.rmtree would call itself
+
+
 @pytest.fixture(autouse=True)
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests are not to be lowered in priority by the imports they make."""

@@ -155,6 +155,44 @@ def test_links_are_not_followed_out_of_a_folder(home: Any, run: Run, dicom: Any,
     assert run("import", "--json", inbox / "out.dcm").json["stored"] == 1  # named by hand: meant
 
 
+@pytest.mark.usefixtures("deep")
+def test_links_in_a_circle_and_folders_nested_deep_hold_nothing_up(
+    home: Any, run: Run, dicom: Any, inbox: Path
+) -> None:
+    (inbox / "a").symlink_to("b")
+    (inbox / "b").symlink_to("a")
+    (inbox / "z.dcm").write_bytes(dicom.file(1))
+    Path("deep.dcm").write_bytes(dicom.file(2))
+    ran = run("import", "--json", inbox)
+    assert (ran.code, ran.json["stored"], ran.json["refused"]) == (0, 2, 0)
+
+
+def test_what_ends_an_import_too_early_is_told(
+    home: Any, run: Run, dicom: Any, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mistake of ours in a thread: whoever looks at the exit status must not take it for an end."""
+
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("ROTH^ANNA")
+
+    (inbox / "one.dcm").write_bytes(dicom.file(1))
+    monkeypatch.setattr("leadglass.cli.sources._file", broken)
+    ran = run("import", inbox)
+    assert ran.code == 1
+    assert "The import failed: RuntimeError." in ran.err
+    assert "ROTH" not in ran.out + ran.err
+
+
+def test_a_name_of_any_length_leaves_room_for_the_reason(
+    home: Any, run: Run, dicom: Any, inbox: Path
+) -> None:
+    with zipfile.ZipFile(inbox / "names.zip", "w") as archive:
+        archive.writestr("x" * 10_000 + ".dcm", b"text")
+    ran = run("import", inbox)
+    assert "Too short to be a DICOM file." in ran.out
+    assert len(ran.out) < 2000
+
+
 def test_what_is_no_file_neither_blocks_nor_goes_in(home: Any, run: Run, inbox: Path) -> None:
     os.mkfifo(inbox / "fifo.dcm")
     ran = run("import", "--json", inbox, inbox / "absent.dcm", "/dev/zero")
@@ -224,6 +262,12 @@ def test_a_zip_of_too_many_members_is_not_even_listed(
         for number in range(3):
             archive.writestr(f"{number}.dcm", dicom.file(number))
     monkeypatch.setattr("zipfile.ZipFile", None)
+    ran = run("import", "--json", inbox)
+    assert (ran.code, ran.json["refused_files"][0]["code"]) == (1, "limit")
+    monkeypatch.setenv("LEADGLASS_LIMITS_ZIP_MEMBERS", "3")
+    monkeypatch.setattr(
+        "leadglass.cli.sources.DIRECTORY_BYTES", 100
+    )  # few members, in a directory of any size
     ran = run("import", "--json", inbox)
     assert (ran.code, ran.json["refused_files"][0]["code"]) == (1, "limit")
 

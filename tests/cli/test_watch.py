@@ -148,6 +148,33 @@ def test_a_file_that_cannot_be_read_is_tried_again(
         assert "1 image stored" in watch.look(1)
 
 
+def test_a_zip_that_cannot_be_read_to_its_end_is_tried_again(
+    opened_watch: Any, inbox: Path, dicom: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from leadglass.cli import sources
+
+    reads = sources._MemberStream.read
+
+    def fails(stream: Any, size: int) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    with opened_watch() as watch:
+        with zipfile.ZipFile(inbox / "a.zip", "w") as archive:
+            archive.writestr("below/1.dcm", dicom.file(1))
+        monkeypatch.setattr(sources._MemberStream, "read", fails)
+        assert "cannot be read" in watch.look(2)
+        monkeypatch.setattr(sources._MemberStream, "read", reads)
+        time.sleep(0.25)
+        assert "1 image stored" in watch.look(1)
+
+
+@pytest.mark.usefixtures("deep")
+def test_folders_nested_deeper_than_python_may_call(opened_watch: Any, dicom: Any) -> None:
+    Path("deep.dcm").write_bytes(dicom.file(1))
+    with opened_watch() as watch:
+        assert "1 image stored" in watch.look(2)
+
+
 def test_a_full_disk_is_told_once_and_waited_for(
     opened_watch: Any, inbox: Path, dicom: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

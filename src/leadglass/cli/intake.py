@@ -183,8 +183,9 @@ def _show(report: Report, seconds: float) -> None:
     problems = sorted((*report.refused, *report.aside), key=lambda each: each.name)[:MOST_SHOWN]
     if problems:
         folder = _common_folder([each.name for each in problems])
-        rows = [(each.name[len(folder) :], each.sentence) for each in problems]
-        show.table((f"In {folder}" if folder else "File", "Why it is not among the images"), rows)
+        rows = [(show.shortened(each.name[len(folder) :]), each.sentence) for each in problems]
+        where = f"In {show.shortened(folder)}" if folder else "File"
+        show.table((where, "Why it is not among the images"), rows)
         more = report.refusals + report.kept_aside - len(problems)
         if more:
             show.note(f"and {more:,} more; --json lists them")

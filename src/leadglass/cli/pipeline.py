@@ -100,6 +100,12 @@ class Pipeline:
             self._places.acquire()
 
     def _work(self, found: Iterator[Found]) -> None:
+        try:
+            self._take_all(found)
+        except BaseException as error:  # noqa: BLE001 - it would end with this thread, and nobody be told
+            self._end(_failed(error))
+
+    def _take_all(self, found: Iterator[Found]) -> None:
         while not self._stop.is_set():
             with self._next:
                 one = next(found, None)
@@ -127,7 +133,6 @@ class Pipeline:
             self._places.release()
         except BaseException:
             self._places.release()
-            self._stop.set()
             raise
         else:
             committed.add_done_callback(lambda done: self._settle(source, done))
@@ -165,7 +170,7 @@ class Pipeline:
         elif isinstance(error, LeadglassError):
             self._end(error)
         else:
-            self._end(LeadglassError(f"The import failed: {type(error).__name__}."))
+            self._end(_failed(error))
         self._places.release()
 
     def _count(self, source: Source, outcome: Outcome) -> None:
@@ -188,6 +193,11 @@ class Pipeline:
         with self._lock:
             self.report.stopped = self.report.stopped or error
         self._stop.set()
+
+
+def _failed(error: BaseException) -> LeadglassError:
+    """Our mistake, whatever it is: its kind, and nothing of its text."""
+    return LeadglassError(f"The import failed: {type(error).__name__}.")
 
 
 def _list(listed: list[Refused], refused: Refused) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # Control, format (the bidirectional ones among them), surrogate, private use, unassigned; separators.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+LONGEST_NAME = 200  # characters
 PIPED_WIDTH = 400  # characters
 _BETWEEN = 3  # characters between two columns of a table
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
@@ -56,6 +57,12 @@ def as_json(value: Any) -> None:
 def printable(text: str) -> str:
     """`text` with everything that a terminal could act on, or that cannot be seen, spelt out."""
     return "".join(_spelt(c) if unicodedata.category(c) in _UNSEEN else c for c in text)
+
+
+def shortened(name: str) -> str:
+    """The name of a file with its middle left out when it is longer than names are."""
+    half = LONGEST_NAME // 2
+    return name if len(name) <= LONGEST_NAME else f"{name[:half]} … {name[-half:]}"
 
 
 def _spelt(character: str) -> str:

@@ -22,6 +22,7 @@ from leadglass.errors import LimitExceeded, MalformedDataSet
 CHUNK: Final = 256 * 1024
 FREE_RATIO: Final = 16 << 20  # bytes that a zip member may unpack to however small it was
 FREE_TOTAL: Final = 1 << 30  # and all members together
+DIRECTORY_BYTES: Final = 64 << 20  # of a zip's table of contents
 
 # They describe a medium and are no objects of the archive (PS3.10 8.6), in capitals; our own manifest too.
 DESCRIPTIONS: Final = frozenset({FILE_NAME, MANIFEST.upper()})
@@ -71,29 +72,52 @@ Found = Source | Refused
 def find(paths: Iterable[Path], limits: ZipLimits) -> Iterator[Found]:
     """Everything under `paths`: folders in the order of their names, zips member by member."""
     for path in paths:
-        if path.is_dir():
-            yield from _folder(path, path.resolve(), limits)
+        if os.path.isdir(path):  # a name that is too long is no error here
+            yield from _folder(path, limits)
         else:
             yield from _file(path, limits)
 
 
-def _folder(folder: Path, root: Path, limits: ZipLimits) -> Iterator[Found]:
+def _folder(folder: Path, limits: ZipLimits) -> Iterator[Found]:
+    """Depth first, without recursion: folders may be nested deeper than Python may call."""
+    root = _real(folder)
+    listed = [_entries(folder)]
+    while listed:
+        entry = next(listed[-1], None)
+        if entry is None:
+            listed.pop()
+        elif isinstance(entry, Refused):
+            yield entry
+        elif entry.is_symlink():
+            # What it points to inside of the folder is met under its own name anyway.
+            if not _real(entry.path).is_relative_to(root):
+                yield Refused(entry.path, "link", _NOT_FOLLOWED)
+        elif _is_folder(entry):
+            listed.append(_entries(entry))
+        elif entry.name.upper() not in DESCRIPTIONS:
+            yield from _file(Path(entry.path), limits)
+
+
+def _entries(folder: Path | os.DirEntry[str]) -> Iterator[os.DirEntry[str] | Refused]:
     try:
         with os.scandir(folder) as listed:
             entries = sorted(listed, key=lambda entry: entry.name)
     except OSError as error:
-        yield _unreadable(str(folder), error)
+        yield _unreadable(os.fspath(folder), error)
         return
-    for entry in entries:
-        path = Path(entry.path)
-        if entry.is_symlink():
-            # What it points to inside of the folder is met under its own name anyway.
-            if not path.resolve().is_relative_to(root):
-                yield Refused(entry.path, "link", _NOT_FOLLOWED)
-        elif entry.is_dir(follow_symlinks=False):
-            yield from _folder(path, root, limits)
-        elif entry.name.upper() not in DESCRIPTIONS:
-            yield from _file(path, limits)
+    yield from entries
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:  # the file says why, when it is opened
+        return False
+
+
+def _real(path: str | Path) -> Path:
+    """Where links lead. Those that lead in a circle lead nowhere, which is no error."""
+    return Path(os.path.realpath(path))
 
 
 def _file(path: Path, limits: ZipLimits) -> Iterator[Found]:
@@ -113,9 +137,12 @@ def _file(path: Path, limits: ZipLimits) -> Iterator[Found]:
 
 
 def _open(path: Path) -> BinaryIO:
-    """A regular file; a FIFO or a device must neither block nor be read."""
+    """A regular file. A FIFO or a device must neither block nor be read, nor be opened: for some that is a
+    signal to somebody."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise IsADirectoryError(path)
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # it was replaced since
         os.close(descriptor)
         raise IsADirectoryError(path)
     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
@@ -132,7 +159,7 @@ def _unreadable(name: str, error: OSError) -> Refused:
 def _zip(path: Path, limits: ZipLimits) -> Iterator[Found]:
     try:
         with _open(path) as file:
-            if _count_members(file, limits.members) > limits.members:
+            if not _is_listable(file, limits.members):
                 sentence = f"It has more than {limits.members:,} members. Unpack it, then import the folder."
                 yield Refused(str(path), "limit", sentence)
                 return
@@ -221,9 +248,12 @@ _ENTRY = struct.Struct("<4s6H3L5H2L")  # 4.3.12 file header
 _LONGEST_COMMENT = 0xFFFF
 
 
-def _count_members(file: BinaryIO, most: int) -> int:
-    """Members by walking the central directory, at most `most` + 1: `zipfile` would hold them all first."""
+def _is_listable(file: BinaryIO, most: int) -> bool:
+    """Whether there are at most `most` members, in a directory that is not out of all proportion: `zipfile`
+    holds all of it. Their number is found by walking it, for what a zip says of that need not be true."""
     start, size = _central_directory(file)
+    if size > DIRECTORY_BYTES:
+        return False
     file.seek(start)
     count, walked = 0, 0
     while walked + _ENTRY.size <= size and count <= most:
@@ -234,9 +264,7 @@ def _count_members(file: BinaryIO, most: int) -> int:
         file.seek(name + extra + comment, os.SEEK_CUR)
         walked += _ENTRY.size + name + extra + comment
         count += 1
-    if size - walked > most * _ENTRY.size:  # a directory that is no directory, but would be read whole
-        raise zipfile.BadZipFile
-    return count
+    return count <= most
 
 
 def _central_directory(file: BinaryIO) -> tuple[int, int]:

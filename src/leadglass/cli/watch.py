@@ -114,7 +114,7 @@ class Voice:
         show.line(f"{now}  {counted(report, len(refused))} ({show.size(report.bytes)}).")
         problems = [*refused, *report.aside]
         if sys.stdout.isatty():
-            show.plain_rows((show.printable(each.name), each.sentence) for each in problems)
+            show.plain_rows((show.printable(show.shortened(each.name)), each.sentence) for each in problems)
         else:
             for sentence, count in Counter(each.sentence for each in problems).items():
                 show.line(f"  {count:,}: {sentence}")
@@ -205,11 +205,11 @@ class Folder:
             self._put_off(batch)
             return False
         self._complaint = ""
-        unreadable = {os.fsencode(each.name) for each in report.refused if each.code == "unreadable"}
+        unreadable = {_file_of(each.name, batch) for each in report.refused if each.code == "unreadable"}
         fresh = [
             each
             for each in report.refused
-            if each.code != "unreadable" or os.fsencode(each.name) not in self._later
+            if each.code != "unreadable" or _file_of(each.name, batch) not in self._later
         ]
         if report.stored or report.duplicates or report.kept_aside or fresh:
             self.voice.batch(report, fresh)
@@ -241,6 +241,14 @@ class Folder:
             show.complain(f"{error} It is tried again.")
 
 
+def _file_of(name: str, batch: Mapping[bytes, Stamp]) -> bytes:
+    """The file of `batch` that is called so, or holds the member of a zip that is."""
+    path = os.fsencode(name)
+    while path not in batch and b"/" in path:
+        path = path.rpartition(b"/")[0]
+    return path
+
+
 @dataclass(slots=True)
 class Look:
     """All files below a folder. Links are not followed; hidden names are what writers use meanwhile."""
@@ -249,22 +257,31 @@ class Look:
     is_whole: bool = True
 
     def into(self, folder: bytes) -> None:
-        """OSError when the folder itself cannot be listed."""
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if not entry.name.startswith(b"."):
-                    self._meet(entry)
+        """OSError when the folder itself cannot be listed. Without recursion: folders may be nested deep."""
+        below = self._list(folder)
+        while below:
+            try:
+                below += self._list(below.pop())
+            except OSError:
+                self.is_whole = False
 
-    def _meet(self, entry: os.DirEntry[bytes]) -> None:
+    def _list(self, folder: bytes) -> list[bytes]:
+        """The folders in it."""
+        with os.scandir(folder) as entries:
+            return [entry.path for entry in entries if not entry.name.startswith(b".") and self._meet(entry)]
+
+    def _meet(self, entry: os.DirEntry[bytes]) -> bool:
+        """Whether it is a folder."""
         try:
             if entry.is_dir(follow_symlinks=False):
-                self.into(entry.path)
-            elif os.fsdecode(entry.name).upper() not in DESCRIPTIONS:
+                return True
+            if os.fsdecode(entry.name).upper() not in DESCRIPTIONS:
                 status = entry.stat(follow_symlinks=False)
                 if stat.S_ISREG(status.st_mode):
                     self.files[entry.path] = _stamp(status)
         except OSError:
             self.is_whole = False
+        return False
 
 
 def stamp_of(path: bytes) -> Stamp | None:

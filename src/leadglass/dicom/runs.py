@@ -17,6 +17,7 @@ from leadglass.dicom.frames import Frame
 from leadglass.dicom.window import Window
 
 FIRST_PIXEL_TAG: Final = min(PIXEL_DATA_TAGS)
+FIRST_TAG: Final = 0x00010000  # group 0000 is for commands (PS3.7 6.3.1); zeros in a damaged file read so too
 
 # Element(*fields) in half the time: what NamedTuple's own constructor does, without the call in between.
 _new: Final = tuple.__new__
@@ -36,7 +37,7 @@ def explicit_run(window: Window, frame: Frame, wanted: Container[int], affordabl
         group, number, code, length = head(buffer, at)
         tag = group << 16 | number
         stop = at + 8 + length
-        if code not in short or stop > end or tag >= FIRST_PIXEL_TAG:
+        if code not in short or stop > end or not FIRST_TAG <= tag < FIRST_PIXEL_TAG:
             break
         if tag in wanted:
             held += length + ELEMENT_COST
@@ -60,7 +61,7 @@ def implicit_run(window: Window, frame: Frame, wanted: Container[int], affordabl
         group, number, length = head(buffer, at)
         tag = group << 16 | number
         stop = at + 8 + length
-        if stop > end or tag >= FIRST_PIXEL_TAG:
+        if stop > end or not FIRST_TAG <= tag < FIRST_PIXEL_TAG:
             break  # an undefined length is also caught here: as a number it passes any buffer's end
         if tag in wanted:
             vr = plain.get(tag)

@@ -41,7 +41,7 @@ from leadglass.dicom.encoding import (
     swap_words,
 )
 from leadglass.dicom.frames import Budget, Frame, Kind
-from leadglass.dicom.runs import FIRST_PIXEL_TAG, explicit_run, implicit_run
+from leadglass.dicom.runs import FIRST_PIXEL_TAG, FIRST_TAG, explicit_run, implicit_run
 from leadglass.dicom.vr import AMBIGUOUS, resolve_vr, settle_vr
 from leadglass.dicom.window import Window
 from leadglass.errors import LimitExceeded, MalformedDataSet
@@ -145,6 +145,8 @@ class Scanner:
         tag = head.tag
         if tag & 0xFFFF0000 == DELIMITER_GROUP:
             return self._delimiter(frame, head)
+        if tag < FIRST_TAG:
+            raise self._malformed("Zeros, or a command, stand where an element belongs:", tag)
         if frame is self._top and (tag >= FIRST_PIXEL_TAG or self.pixel_data):
             self._pixels_or_after(head)
         keep = tag in self._wanted_in(frame)
