@@ -133,6 +133,10 @@ def files_of(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file() and path.stat().st_size)
 
 
+def sealed_files_of(folder: Path) -> list[Path]:
+    return [path for path in files_of(folder) if path.name != LABEL]
+
+
 def flip(path: Path, at: int = -1) -> None:
     content = bytearray(path.read_bytes())
     content[at if at >= 0 else len(content) // 2] ^= 0x40
@@ -338,7 +342,7 @@ def test_keeping_fewer_lets_go_of_what_was_deleted(loss: Loss, dicom: Any) -> No
 
 
 def test_no_byte_of_any_file_can_be_altered(loss: Loss) -> None:
-    for path in files_of(loss.folder):
+    for path in sealed_files_of(loss.folder):
         whole = path.read_bytes()
         for at in {0, len(whole) // 3, len(whole) - 2}:
             flip(path, at)
@@ -352,9 +356,7 @@ def test_no_byte_of_any_file_can_be_altered(loss: Loss) -> None:
 
 
 def test_a_drill_finds_it(loss: Loss) -> None:
-    for path in files_of(loss.folder):
-        if path.name == LABEL:
-            continue
+    for path in sealed_files_of(loss.folder):
         whole = path.read_bytes()
         flip(path)
         found = loss.drill()
@@ -364,12 +366,12 @@ def test_a_drill_finds_it(loss: Loss) -> None:
 
 
 def test_a_missing_file_is_named(loss: Loss) -> None:
-    for path in files_of(loss.folder):
+    for path in sealed_files_of(loss.folder):
         whole = path.read_bytes()
         path.unlink()
         with pytest.raises((Tampered, NotFound)) as found:
             loss.restore()
-        assert path.name in str(found.value) or path.name in ("manifest", LABEL)
+        assert path.name in str(found.value) or path.name == "manifest"
         assert not loss.target.exists()
         path.write_bytes(whole)
 
@@ -468,6 +470,7 @@ def test_an_older_schema_is_brought_up_to_date(loss: Loss, monkeypatch: pytest.M
         # The older program knew of none of the tables that came later.
         patch.setattr("leadglass.archive.backup._Making._destroyed", lambda _: iter(()))
         patch.setattr("leadglass.archive.backup._names", of_instances)
+        patch.setattr("leadglass.index.lookup.objects", lambda _: 4)
         loss.backup()
     assert loss.restore().objects == 4
     assert current(SealedFile(loss.target / "db" / "index.db", key)) == ARCHIVE.head
@@ -520,6 +523,8 @@ def test_a_read_only_back_up_will_do(loss: Loss) -> None:
 def test_the_label_is_vouched_for_by_the_key(loss: Loss) -> None:
     """Another home's recovery field or id in it does not open anything."""
     label = loss.folder / LABEL
+    for copy in (loss.folder / "generations").rglob(LABEL):
+        copy.unlink()
     members = json.loads(label.read_text())
     home = json.loads(members["home"])
     for change in ({"id": "0" * 16}, {"created": 1}, {"key_check": "00" * 8}, {"recovery": "AAAA" * 10}):
@@ -527,3 +532,107 @@ def test_the_label_is_vouched_for_by_the_key(loss: Loss) -> None:
         with pytest.raises((KeyWrong, Tampered)):
             loss.restore()
         assert not loss.target.exists()
+
+
+NESTED = "[" * 15_000
+DAMAGE: list[Callable[[Path], object]] = [
+    Path.unlink,
+    lambda path: path.write_bytes(b""),
+    lambda path: path.write_text(NESTED),
+    lambda path: os.truncate(path, 1 << 30),
+    lambda path: (path.unlink(), os.mkfifo(path)),
+    lambda path: (path.unlink(), path.mkdir()),
+    lambda path: path.write_text(path.read_text().replace('"format": 1', '"format": 9')),
+    lambda path: say(path, home=NESTED),
+    lambda path: say(path, home='{"format": Infinity}'),
+    lambda path: say(path, home=json.loads(path.read_text())["home"].replace('"created": 1', '"created": 2')),
+]
+
+
+def say(label: Path, **members: Any) -> None:
+    label.write_text(json.dumps(json.loads(label.read_text()) | members))
+
+
+@pytest.mark.parametrize("damage", DAMAGE, ids=map(str, range(len(DAMAGE))))
+def test_one_small_file_is_not_all_back_ups(loss: Loss, damage: Callable[[Path], object]) -> None:
+    """Each generation has a copy of the label; without that, it is a sentence."""
+    label = loss.folder / LABEL
+    damage(label)
+    assert loss.drill().ok
+    assert loss.restore().objects == 4
+    shutil.rmtree(loss.target)
+    (copy,) = (loss.folder / "generations").rglob(LABEL)
+    copy.unlink()
+    with pytest.raises((Tampered, NotFound, HomeNewer, KeyWrong), match=r"[.?]$"):
+        loss.restore(paper=new_recovery_key())
+    assert not loss.target.exists()
+
+
+def test_the_next_one_writes_the_label_anew(loss: Loss) -> None:
+    label = loss.folder / LABEL
+    whole = label.read_bytes()
+    for damage in (Path.unlink, flip, lambda path: say(path, home="another")):
+        damage(label)
+        loss.backup()
+        assert label.read_bytes() == whole
+
+
+def test_what_somebody_made_endless_is_not_read_endlessly(loss: Loss) -> None:
+    """A terabyte of nothing in the place of each file, and a lock that nobody writes to."""
+    (loss.folder / "lock").unlink()
+    os.mkfifo(loss.folder / "lock")
+    for path in sealed_files_of(loss.folder):
+        kept = path.with_name("kept")
+        path.rename(kept)
+        with path.open("wb") as file:
+            file.truncate(1 << 40)
+        with pytest.raises(Tampered):
+            loss.restore()
+        assert not loss.drill().ok
+        kept.rename(path)
+    assert loss.restore().objects == 4
+
+
+def test_a_drill_asks_for_room_where_it_works(loss: Loss, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Path] = []
+
+    def usage(path: Path) -> Any:
+        asked.append(path)
+        return shutil._ntuple_diskusage(1 << 40, 0, 0)
+
+    monkeypatch.setattr("leadglass.restoring.shutil.disk_usage", usage)
+    with pytest.raises(StorageFull, match="GB free"):
+        loss.drill()
+    assert asked == [loss.blank]
+
+
+def test_of_two_restores_one_has_the_place(loss: Loss, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another took the place for abandoned while we made it: it is theirs, and stays as it is."""
+    home = parse_home(loss.target, (loss.root / "home.json").read_text())
+    lock = "leadglass.home._lock"
+
+    def theirs(*_: Any) -> None:
+        (loss.target / "objects").mkdir()
+        raise HomeBusy("Another restore is at work.")
+
+    monkeypatch.setattr(lock, theirs)
+    with pytest.raises(HomeBusy), refounding(home):
+        pass
+    assert (loss.target / "objects").is_dir()
+
+
+def test_who_was_late_clears_nothing_away(loss: Loss, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The abandoned one was cleared away by another, who is at work there by now."""
+    home = parse_home(loss.target, (loss.root / "home.json").read_text())
+    loss.target.mkdir()
+    (loss.target / HALF).touch()
+
+    def theirs(*_: Any) -> None:
+        (loss.target / HALF).unlink()
+        (loss.target / HALF).touch()
+        (loss.target / "theirs").touch()
+
+    monkeypatch.setattr("leadglass.home._lock", theirs)
+    with pytest.raises(HomeBusy), refounding(home):
+        pass
+    assert (loss.target / "theirs").exists()

@@ -172,7 +172,6 @@ def refounding(home: Home, *, lasting: bool = True) -> Iterator[None]:
     made = not home.root.exists()
     half = _claimed(home)
     try:
-        _lock(half, home, _RESTORING)
         with storage_errors("The home"):
             write_all(os.write, half, memoryview(home.text.encode("ascii")))
             os.fsync(half)
@@ -199,9 +198,15 @@ def _claimed(home: Home) -> int:
         home.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
-            return os.open(home.root / HALF, flags, 0o600)
+            half = os.open(home.root / HALF, flags, 0o600)
         except FileExistsError:
             raise HomeBusy(f"{_RESTORING} on the home at {home.root}. Nothing was touched.") from None
+    try:
+        _lock(half, home, _RESTORING)  # another may have taken it for abandoned in between: then it is theirs
+    except BaseException:
+        os.close(half)
+        raise
+    return half
 
 
 def _discard_abandoned(home: Home) -> None:
@@ -213,6 +218,8 @@ def _discard_abandoned(home: Home) -> None:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
         _lock(descriptor, home, _RESTORING)
+        if not os.fstat(descriptor).st_nlink:  # whoever cleared it away in between has made their own
+            raise HomeBusy(f"{_RESTORING} on the home at {home.root}. Nothing was touched.")
         _clear(home.root, also_root=False)
     finally:
         os.close(descriptor)
@@ -279,8 +286,9 @@ def _sync_directory(path: Path) -> None:
 
 
 def _clear(root: Path, *, also_root: bool) -> None:
-    """Only ever called on what `founding` found empty a moment ago."""
-    for entry in list(root.iterdir()) if root.is_dir() else ():
+    """Only ever called on what `founding` or `refounding` found empty a moment ago, or abandoned. What says
+    so goes last: who is killed here leaves what the next attempt may clear away."""
+    for entry in sorted(root.iterdir(), key=lambda each: each.name == HALF) if root.is_dir() else ():
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry, ignore_errors=True)
         else:

@@ -129,7 +129,7 @@ def _copy(source: AbstractContextManager[int], target: Path, expected: Digested,
         descriptor = os.open(target, _CREATE, 0o600)
         try:
             sink = partial(write_all, os.write, descriptor)
-            done = digested(pieces_of(opened), lambda piece: sink(memoryview(piece)))
+            done = digested(pieces_of(opened, expected.size), lambda piece: sink(memoryview(piece)))
             if done != expected:
                 raise Tampered(
                     f"{where} in the back-up was altered or is damaged. Nothing was restored.",

@@ -13,9 +13,10 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +29,7 @@ from leadglass.config import load_settings
 from leadglass.errors import (
     HomeNewer,
     KeyMissing,
+    KeyWrong,
     LeadglassError,
     StorageFailed,
     StorageFull,
@@ -46,7 +48,7 @@ from leadglass.record.continuity import compare
 from leadglass.refilling import Refill
 from leadglass.store import manifest
 from leadglass.store.keys import Keyring
-from leadglass.store.manifest import Heading
+from leadglass.store.manifest import File, Heading
 from leadglass.store.masterkey import write_master_key
 from leadglass.store.vault import Vault
 
@@ -117,11 +119,14 @@ def restore(
     require_apart(folder, root)
     require_restorable(root)
     with Vault.open(folder) as vault, vault.shared():
-        home = _home_of(vault, root)
+        homes = _homes_of(vault, root)
         chosen, notes = _chosen(vault, generation)
-        master, key_file, was_there = _master(home, environ, ask)
+        home, master, key_file, was_there = _opened_by(homes, environ, ask)
+        if home.text != vault.home_texts[0]:
+            notes.append("leadglass-backup.json in the back-up was altered; a copy of it was good.")
         keyring = Keyring.from_master(master)
         heading = _heading(vault, keyring, home, chosen)
+        _require_room(vault, keyring, home, chosen, root)
         notes += _later(vault, keyring, home, heading)
         destroyed, unread = destroyed_in(vault, keyring, home.id)
         notes += unread
@@ -173,6 +178,7 @@ def _drilled(opened: Opened, vault: Vault, chosen: str, scratch: Path, by: Hand)
     keyring = opened.services.backups.files.keyring
     try:
         heading = _heading(vault, keyring, opened.home, chosen)
+        _require_room(vault, keyring, opened.home, chosen, scratch)
         with _scratch_home(opened.home, scratch) as home, refounding(home, lasting=False):
             destroyed, _ = destroyed_in(vault, keyring, home.id)
             filled = Refill(vault, keyring, chosen, home).run(destroyed, by.progress)
@@ -213,14 +219,37 @@ def _scratch_home(home: Home, scratch: Path) -> Iterator[Home]:
 # --- what is known before anything is written -------------------------------------------------------------
 
 
-def _home_of(vault: Vault, root: Path) -> Home:
-    try:
-        return parse_home(root, vault.home_text)
-    except Tampered:
-        raise Tampered(
+def _homes_of(vault: Vault, root: Path) -> list[Home]:
+    """What the label says, then what copies of it say that is something else."""
+    homes: list[Home] = []
+    newer: HomeNewer | None = None
+    for text in vault.home_texts:
+        try:
+            homes.append(parse_home(root, text))
+        except HomeNewer as error:
+            newer = newer or error
+        except Tampered:
+            continue
+    if not homes:
+        raise newer or Tampered(
             "leadglass-backup.json in the back-up was altered or is damaged. Nothing was restored.",
             code="backup-label",
-        ) from None
+        )
+    return homes
+
+
+def _opened_by(
+    homes: Sequence[Home], environ: Mapping[str, str], ask: Callable[[], str]
+) -> tuple[Home, bytes, Path, bool]:
+    """The first that a key opens; the key is asked for once. KeyWrong is what it says of the label."""
+    typed = cache(ask)
+    trouble: list[LeadglassError] = []
+    for home in homes:
+        try:
+            return home, *_master(home, environ, typed)
+        except (KeyWrong, Tampered) as error:
+            trouble.append(error)
+    raise trouble[0]
 
 
 def _chosen(vault: Vault, generation: str | None) -> tuple[str, list[str]]:
@@ -245,18 +274,22 @@ def _heading(vault: Vault, keyring: Keyring, home: Home, generation: str) -> Hea
     """Tampered when it does not authenticate, HomeNewer when this program is too old for it."""
     from leadglass.db.migrations import ARCHIVE
 
-    heading, end = manifest.heading(vault, keyring.backup_key, home.id, generation)
+    heading, _ = manifest.heading(vault, keyring.backup_key, home.id, generation)
     if heading.revision not in ARCHIVE.revisions:
         raise HomeNewer(
             f"The back-up {generation} was made by a later version of Leadglass ({heading.program}). "
             "Install that version. Nothing was touched."
         )
-    _require_room(home.root, end.bytes)
     return heading
 
 
-def _require_room(root: Path, size: int) -> None:
-    there = next(folder for folder in (root, *root.parents) if folder.exists())
+def _require_room(vault: Vault, keyring: Keyring, home: Home, generation: str, target: Path) -> None:
+    """For its objects and its database, before anything is written."""
+    arguments = (vault, keyring.backup_key, home.id, generation)
+    size = manifest.heading(*arguments)[1].bytes
+    # The files come before the objects, and before anything that is long.
+    size += next((line.digested.size for line in manifest.lines(*arguments) if isinstance(line, File)), 0)
+    there = next(folder for folder in (target, *target.parents) if folder.exists())
     free = shutil.disk_usage(there).free
     if free < size:
         raise StorageFull(

@@ -324,8 +324,8 @@ def test_a_disk_that_is_not_mounted_is_noticed(make: Any, folder: Path) -> None:
 
 def test_another_homes_folder(filled: Any, make: Any, read: Any, folder: Path) -> None:
     make()
-    label = folder / LABEL
-    label.write_text(label.read_text().replace(filled.opened.home.id, "0" * 16))
+    for label in folder.rglob(LABEL):
+        label.write_text(label.read_text().replace(filled.opened.home.id, "0" * 16))
     for way in (make, read):
         with pytest.raises(Conflict, match="another home"):
             way()

@@ -293,3 +293,26 @@ def test_a_study_whose_identity_people_corrected_is_sound(filled: Any) -> None:
     assert filled.scalar("SELECT patient_name FROM studies WHERE id = 1") == "Right^Name"
     filled.sql("UPDATE studies SET accession_number = 'wrong' WHERE id = 1")
     assert check(filled).wrong_facts == ["study 1"]
+
+
+def test_what_is_accepted_while_orphans_are_looked_for_is_none(
+    filled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes from a table that is still to be read to one that was: no table has it when it is asked."""
+    from leadglass.archive.check import Check
+    from leadglass.archive.standing import Decision
+
+    blob, read = path_of(filled, "id > 0", "kept_aside"), Check._batch
+
+    def then_accept(self: Any, kind: str, after: int) -> Any:
+        if kind == "kept_aside" and filled.scalar("SELECT count(*) FROM kept_aside"):
+            number = filled.scalar("SELECT id FROM kept_aside")
+            who = filled.people[Role.PACS_ADMINISTRATOR]
+            filled.services.aside.decide(who, number, Decision.ACCEPT, "as it should be", filled.context())
+        return read(self, kind, after)
+
+    monkeypatch.setattr(Check, "_batch", then_accept)
+    assert check(filled, repair=True).collected == 0
+    assert path_of(filled, "sop_instance_uid = '1.2.3.1.1'") == blob
+    assert blob.exists()
+    assert check(filled).ok

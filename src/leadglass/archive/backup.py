@@ -156,7 +156,7 @@ class Backups:
             return [self._generation(vault, name) for name in vault.generations()[0]]
 
     def require_ours(self, vault: Vault) -> None:
-        if vault.home_text != self._files.text:
+        if self._files.text not in vault.home_texts:
             raise Conflict(f"{vault.root} holds the back-ups of another home.", code="backup-other")
 
     def require(self, who: Principal, context: Context) -> None:
@@ -245,8 +245,7 @@ class _Making:
         self, writer: ManifestWriter, connection: sa.Connection, before: Iterator[Object]
     ) -> tuple[int, int, int, int]:
         copied = copied_bytes = deleted = missing = 0
-        totals = lookup.totals(connection)
-        in_all = totals["instances"] + totals["kept_aside"]
+        in_all = lookup.objects(connection)
         brought = Copier(self._vault, self._files.objects).bring(_names(connection), before)
         for number, one in enumerate(brought, 1):
             if one.line is not None:

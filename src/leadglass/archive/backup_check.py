@@ -11,7 +11,7 @@ from typing import Final
 from leadglass.access.principal import Context, Principal
 from leadglass.archive.backup import VERIFY, Backups, Clock, HomeFiles, Progress
 from leadglass.errors import LeadglassError, NotFound
-from leadglass.store import manifest
+from leadglass.store import manifest, vault_label
 from leadglass.store.keys import Keyring
 from leadglass.store.manifest import Absent, File, Object
 from leadglass.store.shreds import Shred
@@ -99,13 +99,28 @@ class Verifier:
     def run(self, generations: Sequence[str], progress: Progress | None) -> Verified:
         found = Verified()
         self._destroyed, _ = destroyed_in(self._vault, self._files.keyring, self._files.id)
+        self._label(found, vault_label.LABEL, self._vault.label_of(None))
         for generation in generations:
             found.generations.append(generation)
             try:
+                self._label(
+                    found,
+                    f"generations/{generation}/{vault_label.LABEL}",
+                    self._vault.label_of(generation),
+                    must=False,
+                )
                 self._one(generation, found, progress)
             except LeadglassError as error:
                 found.note(str(error))
         return found
+
+    def _label(self, found: Verified, where: str, label: bytes | None, *, must: bool = True) -> None:
+        """A generation that an earlier version made has no copy of it."""
+        if label is None:
+            if must:
+                found.note(f"{where} is missing. The next back-up writes it anew.")
+        elif not vault_label.says(label, self._files.text):
+            found.note(f"{where} was altered or is damaged.")
 
     def _one(self, generation: str, found: Verified, progress: Progress | None) -> None:
         key, home = self._files.keyring.backup_key, self._files.id
@@ -115,7 +130,7 @@ class Verifier:
             match line:
                 case File(name, digest):
                     where = f"generations/{generation}/{name}"
-                    _compare(found, where, digest, partial(self._file, generation, name))
+                    _compare(found, where, digest, partial(self._file, generation, name, digest.size))
                 case Object(name, digest):
                     self._object(found, name, digest)
                     done += 1
@@ -124,9 +139,9 @@ class Verifier:
                 case Absent(_, manifest.MISSING):
                     found.missing += 1
 
-    def _file(self, generation: str, name: str) -> Digested:
+    def _file(self, generation: str, name: str, size: int) -> Digested:
         with self._vault.file_of(generation, name) as descriptor:
-            return digested(pieces_of(descriptor))
+            return digested(pieces_of(descriptor, size))
 
     def _object(self, found: Verified, name: str, digest: Digested) -> None:
         if name in self._destroyed and name not in self._vault.object_sizes(name[:2]):
@@ -136,7 +151,9 @@ class Verifier:
             if self._seen[name] != digest:
                 found.note(f"{where} is not what another generation says.")
             return
-        self._seen[name] = _compare(found, where, digest, partial(self._vault.digest_object, name))
+        self._seen[name] = _compare(
+            found, where, digest, partial(self._vault.digest_object, name, digest.size)
+        )
         found.objects += 1
         found.bytes += digest.size
 

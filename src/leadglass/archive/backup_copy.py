@@ -93,10 +93,13 @@ class Copier:
     def _same(self, named: Named, descriptor: int) -> Digested | None:
         """One that no manifest lists: an earlier back-up was interrupted behind it."""
         try:
-            done = self._vault.digest_object(named.name)
+            done = self._vault.digest_object(named.name, named.sealed_size)
         except (Tampered, StorageFailed):
             return None
-        return done if digested(_pieces(descriptor)) == done else None
+        if digested(_pieces(descriptor)) != done:
+            return None
+        self._vault.enter_object(named.name)  # whoever wrote it may have died before its entry was durable
+        return done
 
     @contextmanager
     def _source(self, named: Named) -> Iterator[int]:

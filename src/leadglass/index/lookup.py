@@ -87,7 +87,13 @@ _BLOBS = (
     .order_by("blob")
     .limit(bindparam("limit"))
 )
-_NAMED = sa.union_all(*(sa.select(t.c.id).where(t.c.blob == bindparam("blob")) for t in _HOLDERS))
+_NAMED = sa.union_all(*(sa.select(t.c.id).where(t.c.blob == bindparam("blob")) for t in (*_HOLDERS, lost)))
+_OBJECTS = sa.select(
+    sum(
+        (sa.select(sa.func.count()).select_from(t).scalar_subquery() for t in (*_HOLDERS, lost)),
+        sa.literal(0),
+    )
+)
 
 
 def page(
@@ -231,8 +237,13 @@ def blobs(connection: sa.Connection, *, after: str, limit: int) -> list[tuple[st
     ]
 
 
+def objects(connection: sa.Connection) -> int:
+    """How many `blobs` there are."""
+    return int(connection.execute(_OBJECTS).scalar_one())
+
+
 def is_named(connection: sa.Connection | Transaction, blob: str) -> bool:
-    """Whether some row answers for this blob."""
+    """Whether some row answers for this blob, be it as one that is lost."""
     return connection.execute(_NAMED, {"blob": blob}).first() is not None
 
 

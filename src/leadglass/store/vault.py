@@ -5,6 +5,7 @@
     ├── lock                         held by the one who writes, shared by those who read
     ├── objects/ab/ab…               sealed objects as they lie in the home, once for all generations
     └── generations/000001-20260131T030000Z/
+        ├── leadglass-backup.json    a copy of the label
         ├── index.db                 the sealed database of one moment
         └── manifest                 what belongs to this generation; written last: without it there is none
 
@@ -17,16 +18,15 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import re
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from leadglass.errors import HomeBusy, NotFound, Tampered
+from leadglass.errors import Conflict, HomeBusy, Tampered
 from leadglass.store import vault_label
 from leadglass.store.blobs import NAME, PREFIX
 from leadglass.store.files import write_all
@@ -42,20 +42,22 @@ from leadglass.store.vault_files import (
     sync_folder,
     target_error,
 )
-from leadglass.store.vault_label import GENERATIONS, LOCK, OBJECTS, opened_folder
+from leadglass.store.vault_label import GENERATION, GENERATIONS, LOCK, OBJECTS, opened_folder
 
 DATABASE: Final = "index.db"
 MANIFEST: Final = "manifest"
 
-_GENERATION = re.compile(r"(\d{6})-\d{8}T\d{6}Z", re.ASCII)
+_MOST: Final = 999_999  # generations, by number
 
 
 class Vault:
-    """One folder of back-ups, open. Threads may copy into it at once; `close` it."""
+    """One folder of back-ups, open. Threads may copy into it at once; `close` it. `home_texts` are the
+    label's text and those of its copies that say something else: the first is to be believed, if a key opens
+    it."""
 
-    def __init__(self, root: Path, descriptor: int, home_text: str) -> None:
+    def __init__(self, root: Path, descriptor: int, home_texts: Sequence[str]) -> None:
         self.root = root
-        self.home_text = home_text
+        self.home_texts = tuple(home_texts)
         self._descriptor = descriptor
         self._lock = threading.Lock()
         self._directories: dict[str, int] = {}  # of the objects' directories that were opened
@@ -68,10 +70,7 @@ class Vault:
         descriptor = opened_folder(root)
         try:
             with at_backup():
-                text = vault_label.read(descriptor)
-            if text is None:
-                raise NotFound(f"There are no back-ups in {root}.", code="no-backup")
-            return cls(root, descriptor, vault_label.home_text_of(text))
+                return cls(root, descriptor, vault_label.texts(root, descriptor))
         except BaseException:
             os.close(descriptor)
             raise
@@ -88,7 +87,9 @@ class Vault:
         try:
             with at_backup():
                 vault_label.prepare(root, descriptor, home_text)
-            return cls(root, descriptor, home_text)
+                with suppress(PermissionError):  # of a folder that is not ours to read
+                    _sync_path(root.parent)
+            return cls(root, descriptor, (home_text,))
         except BaseException:
             os.close(descriptor)
             raise
@@ -118,7 +119,7 @@ class Vault:
     def shared(self) -> Iterator[None]:
         """One of those who read. A folder that nobody can write to has no need of a lock."""
         try:
-            descriptor = os.open(LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=self._descriptor)
+            descriptor = os.open(LOCK, READ, dir_fd=self._descriptor)
         except OSError:
             yield
             return
@@ -132,7 +133,7 @@ class Vault:
         finished: list[str] = []
         unfinished: list[str] = []
         for entry in self._listed(GENERATIONS):
-            if _GENERATION.fullmatch(entry.name):
+            if GENERATION.fullmatch(entry.name):
                 if not entry.is_dir(follow_symlinks=False):
                     raise Tampered(f"{GENERATIONS}/{entry.name} in the back-up is no folder.")
                 (finished if self._has(entry.name) else unfinished).append(entry.name)
@@ -142,11 +143,22 @@ class Vault:
         """A folder for the next one, with a number above all others; `stamp` is YYYYMMDDTHHMMSSZ."""
         finished, unfinished = self.generations()
         last = max([int(name[:6]) for name in (*finished, *unfinished)], default=0)
+        if last >= _MOST:
+            text = f"{self.root} has no number left for another back-up. Name another folder."
+            raise Conflict(text, code="backup-other")
         name = f"{last + 1:06}-{stamp}"
         with at_backup(), self._directory(GENERATIONS) as parent:
             os.mkdir(name, 0o700, dir_fd=parent)
+            with self._directory(GENERATIONS, name) as folder:
+                vault_label.write(folder, self.home_texts[0])
             sync_folder(parent)
         return name
+
+    def label_of(self, generation: str | None) -> bytes | None:
+        """The label as it lies there, or its copy in a generation; None where there is none."""
+        names = () if generation is None else (GENERATIONS, generation)
+        with at_backup(), self._directory(*names) as folder:
+            return vault_label.read(folder)
 
     def remove_generation(self, name: str) -> None:
         """Its manifest first: from then on there is no such generation."""
@@ -237,9 +249,14 @@ class Vault:
         with self._reading(OBJECTS, name[:2], name=name) as descriptor:
             yield descriptor
 
-    def digest_object(self, name: str) -> Digested:
+    def digest_object(self, name: str, most: int) -> Digested:
+        """Of one that is to have `most` bytes."""
         with self.object(name) as descriptor:
-            return digested(pieces_of(descriptor))
+            return digested(pieces_of(descriptor, most))
+
+    def enter_object(self, name: str) -> None:
+        """One that is there already: its directory will be made durable, too."""
+        self._objects(name[:2])
 
     def remove_object(self, prefix: str, name: str) -> None:
         with at_backup(), suppress(FileNotFoundError):
@@ -325,6 +342,14 @@ def _locked(descriptor: int, how: int) -> Iterator[None]:
                 "Another back-up, drill or restore is working on this folder. Nothing was touched."
             ) from None
         yield
+    finally:
+        os.close(descriptor)
+
+
+def _sync_path(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        sync_folder(descriptor)
     finally:
         os.close(descriptor)
 

@@ -39,10 +39,11 @@ def digested(pieces: Iterator[bytes], sink: Callable[[bytes], object] | None = N
     return Digested(size, digest.digest())
 
 
-def pieces_of(descriptor: int) -> Iterator[bytes]:
-    """A file of the back-up from its beginning to its end."""
+def pieces_of(descriptor: int, most: int | None = None) -> Iterator[bytes]:
+    """A file of the back-up from its beginning to its end, or to where it is longer than `most` bytes: what
+    somebody made endless is not read endlessly."""
     at = 0
-    while True:
+    while most is None or at <= most:
         with at_backup():
             piece = os.pread(descriptor, _PIECE, at)
         if not piece:
