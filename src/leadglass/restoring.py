@@ -23,7 +23,7 @@ from typing import Final
 from leadglass.access.principal import Context, Principal
 from leadglass.access.sessions import close_all_sessions
 from leadglass.archive.backup import DRILL, Progress, require_apart
-from leadglass.archive.backup_check import chosen_of, destroyed_in
+from leadglass.archive.backup_check import absences, chosen_of, destroyed_in
 from leadglass.compose import Opened, opened_with
 from leadglass.config import load_settings
 from leadglass.errors import (
@@ -84,7 +84,7 @@ class Restored:
 
 @dataclass(slots=True)
 class Drilled:
-    """What a trial has shown; `problems` are sentences."""
+    """What a trial has shown; `problems` and `notes` are sentences."""
 
     generation: str
     objects: int = 0
@@ -94,6 +94,7 @@ class Drilled:
     record_size: int = 0
     seconds: float = 0.0
     problems: list[str] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -168,6 +169,7 @@ def drill(
         chosen = chosen_of(vault, generation)[-1]
         with backups.recorded(by.who, DRILL, by.context(), folder, by.clock) as counts:
             drilled = _drilled(opened, vault, chosen, scratch, by)
+            drilled.notes = absences(backups, vault, folder)
             counts.update(objects=drilled.objects, bytes=drilled.bytes, problems=len(drilled.problems))
     return drilled
 

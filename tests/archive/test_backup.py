@@ -418,3 +418,66 @@ def test_the_list(filled: Any, folder: Path, make: Any) -> None:
     assert [one.name for one in found] == [first.generation, second.generation]
     assert first.generation in found[0].trouble
     assert found[1].end.objects == 4
+
+
+def test_what_is_damaged_does_not_count_as_kept(filled: Any, folder: Path, make: Any) -> None:
+    first, second = make(), make()
+    damage(folder / "generations" / second.generation / "manifest")
+    assert make(keep=2).removed == ()
+    assert make(keep=2).removed == (first.generation, second.generation)
+
+
+def test_earlier_versions_are_counted_too(filled: Any, make: Any) -> None:
+    from leadglass.archive.standing import Decision
+
+    number = filled.scalar("SELECT id FROM kept_aside")
+    who = filled.people[Role.PACS_ADMINISTRATOR]
+    filled.services.aside.decide(who, number, Decision.ACCEPT, "as it should be", filled.context())
+    steps: list[tuple[int, int]] = []
+    make(progress=lambda done, total: steps.append((done, total)))
+    assert steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_what_is_not_there_any_more_is_told(filled: Any, folder: Path, make: Any, read: Any) -> None:
+    first = make()
+    filled.take_in(5)
+    second = make()
+    assert read().notes == ()
+    (folder / "generations" / second.generation / "manifest").unlink()
+    found = read()
+    assert found.ok and found.generations == [first.generation]
+    never, gone = found.notes
+    assert second.generation in never and "not there" in gone
+
+
+def test_the_last_one_is_found_behind_many_that_failed(filled: Any, make: Any, folder: Path) -> None:
+    make()
+    entry = filled.services.doorkeeper.entry(OPERATOR, "system.backup", filled.context(Via.COMMAND))
+    for _ in range(101):
+        filled.services.doorkeeper.record(entry, filled.now)
+    last = filled.services.backups.last()
+    assert last is not None and last.folder == str(folder)
+
+
+def test_no_number_is_left(make: Any, folder: Path) -> None:
+    make()
+    (folder / "generations" / "999999-20260131T030000Z").mkdir()
+    (folder / "generations" / "999999-20260131T030000Z" / "manifest").touch()
+    with pytest.raises(Conflict, match="another folder"):
+        make()
+
+
+def test_what_an_interrupted_one_copied_is_made_durable_by_the_next(
+    filled: Any, folder: Path, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The killed one had written it, and its entry was not durable."""
+    made = make()
+    (folder / "generations" / made.generation / "manifest").unlink()
+    synced: set[str] = set()
+
+    def sync(descriptor: int) -> None:
+        synced.add(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+
+    monkeypatch.setattr("leadglass.store.vault.sync_folder", sync)
+    assert make().copied == 0
+    assert {name[:2] for name in stored(filled)} <= synced

@@ -11,7 +11,7 @@ import pytest
 
 from leadglass.access.principal import Role, Via, operator
 from leadglass.archive.ingest import Kind
-from leadglass.errors import NotFound
+from leadglass.errors import NotFound, StorageFailed
 
 OPERATOR = operator(1000, "op")
 
@@ -316,3 +316,24 @@ def test_what_is_accepted_while_orphans_are_looked_for_is_none(
     assert path_of(filled, "sop_instance_uid = '1.2.3.1.1'") == blob
     assert blob.exists()
     assert check(filled).ok
+
+
+def test_what_is_no_file_is_no_orphan_and_stops_no_repair(
+    filled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = path_of(filled, "id = 1").parent
+    (folder / (folder.name + "0" * 30)).mkdir()
+    orphans = [folder / (folder.name + digit * 30) for digit in "12"]
+    for path in orphans:
+        path.write_bytes(b"x" * 100)
+    delete = filled.services.upkeep._check._blobs.delete
+
+    def stubborn(name: str) -> None:
+        if name == orphans[0].name:
+            raise StorageFailed("The disk does not let it go.")
+        delete(name)
+
+    monkeypatch.setattr(filled.services.upkeep._check._blobs, "delete", stubborn)
+    report = check(filled, repair=True)
+    assert (report.ok, report.orphans, report.collected) == (True, 2, 1)
+    assert orphans[0].exists() and not orphans[1].exists()

@@ -21,9 +21,9 @@ def filled(clinic: Any) -> Any:
     return clinic
 
 
-def scrub_of(clinic: Any, rate: float = 1e9) -> Scrub:
+def scrub_of(clinic: Any, rate: float = 1e9, **more: Any) -> Scrub:
     services = clinic.services
-    return Scrub(services.db, services.upkeep.examiner, lambda: clinic.now, rate=rate)
+    return Scrub(services.db, services.upkeep.examiner, lambda: clinic.now, rate=rate, **more)
 
 
 def round_of(clinic: Any) -> Round:
@@ -118,3 +118,17 @@ def test_a_rate_of_zero_never_begins(filled: Any) -> None:
     scrub.start()
     scrub.stop()
     assert filled.scalar("SELECT count(*) FROM rounds") == 0
+
+
+def test_an_object_too_large_for_its_hours_is_read_all_the_same(filled: Any) -> None:
+    """Or it would come first on every day, and nothing behind it would ever be read."""
+    begun: list[bool] = []
+
+    def window() -> bool:
+        begun.append(True)
+        return len(begun) < 2  # over as soon as the first object is begun
+
+    scrub = scrub_of(filled, window=window)
+    scrub.step()
+    assert round_of(filled).objects == 1
+    assert len(begun) == 2

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -146,3 +148,17 @@ def test_an_old_one_is_warned_of() -> None:
     assert backup_warnings(last, last.at + hour, 5) == []
     assert "7 days" in backup_warnings(last, last.at + 200 * hour, 5)[0]
     assert "2 objects" in backup_warnings(Last(last.at, "", 2), last.at, 5)[0]
+
+
+def test_sigterm_ends_it_in_order(
+    machine: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Ctrl-C does: said, on the record, and no scratch home is left of a drill."""
+    folder = str(tmp_path / "vault")
+    assert machine and run("backup", folder).code == 0
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr("leadglass.restoring.require_rows", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    stopped = run("backup", folder, "--drill", "--scratch", str(tmp_path))
+    assert stopped.code == 1 and "Stopped." in stopped.err
+    assert not list(tmp_path.glob("leadglass-drill-*"))
+    assert signal.getsignal(signal.SIGTERM) is before

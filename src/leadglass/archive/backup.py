@@ -103,11 +103,13 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Last:
-    """The last back-up that was finished: when (ms, UTC), into which folder, and what it could not find."""
+    """The last back-up that was finished: when (ms, UTC), into which folder, what it could not find, and the
+    number of its entry on the record."""
 
     at: int
     folder: str
     missing: int
+    entry: int = 0
 
 
 class Backups:
@@ -118,6 +120,10 @@ class Backups:
     @property
     def files(self) -> HomeFiles:
         return self._files
+
+    def last(self) -> Last | None:
+        with self._doorkeeper.db.read() as connection:
+            return last_backup(connection)
 
     def make(
         self,
@@ -171,9 +177,8 @@ class Backups:
 
     def _require_mounted(self, folder: Path) -> None:
         """A disk that is not there leaves an empty folder behind: no back-up silently begins anew in it."""
-        with self._doorkeeper.db.read() as connection:
-            last = last_backup(connection)
-        if last is None or last.folder != _spelt(folder):
+        last = self.last()
+        if last is None or last.folder != spelt(folder):
             return
         if not folder.exists() or not any(name != "lost+found" for name in os.listdir(folder)):
             raise Conflict(
@@ -188,7 +193,7 @@ class Backups:
     ) -> Iterator[dict[str, int]]:
         """The work between an entry that is durable before it and one with its counts, however it ended."""
         entry = self._doorkeeper.entry(
-            who, action, context, phase="open", detail={"folder": _spelt(folder.absolute())}
+            who, action, context, phase="open", detail={"folder": spelt(folder.absolute())}
         )
         seq = self._doorkeeper.record(entry, context.now)
         counts: dict[str, int] = {}
@@ -302,15 +307,30 @@ class Pruning:
 
     def run(self, made: Made, keep: int) -> Made:
         finished, _ = self._vault.generations()
-        old = finished[:-keep]
+        old = self._older(finished, keep)
         for generation in old:
             self._vault.remove_generation(generation)
         try:
-            named = self._named(finished[-keep:])
+            named = self._named(finished[len(old) :])
         except LeadglassError as error:
             notes = (*made.notes, f"{error} Objects are kept until it is removed.")
             return replace(made, removed=tuple(old), notes=notes)
         return replace(made, removed=tuple(old), removed_objects=self._sweep(named))
+
+    def _older(self, finished: Sequence[str], keep: int) -> Sequence[str]:
+        """Those before the newest `keep` that can be read: what is damaged is no back-up."""
+        for at in range(len(finished) - 1, -1, -1):
+            keep -= self._is_readable(finished[at])
+            if not keep:
+                return finished[:at]
+        return ()
+
+    def _is_readable(self, generation: str) -> bool:
+        try:
+            manifest.heading(self._vault, self._files.keyring.backup_key, self._files.id, generation)
+        except LeadglassError:
+            return False
+        return True
 
     def _named(self, generations: Sequence[str]) -> set[bytes]:
         """What must stay: what they name, unless it was destroyed since."""
@@ -338,10 +358,14 @@ class Pruning:
 
 def last_backup(connection: sa.Connection) -> Last | None:
     """The newest that was finished, as the record has it."""
-    for found in reader.entries(connection, action=str(Action.SYSTEM_BACKUP), limit=100):
-        if found.entry is not None and found.closing is not None and found.closing.outcome == "allowed":
-            folder = str(found.entry.detail.get("folder", ""))
-            return Last(found.closed or found.time, folder, found.closing.counts.get("missing", 0))
+    below: int | None = None
+    while page := list(reader.entries(connection, action=str(Action.SYSTEM_BACKUP), below=below, limit=100)):
+        for found in page:
+            if found.entry is not None and found.closing is not None and found.closing.outcome == "allowed":
+                folder = str(found.entry.detail.get("folder", ""))
+                missing = found.closing.counts.get("missing", 0)
+                return Last(found.closed or found.time, folder, missing, found.seq)
+        below = page[-1].seq
     return None
 
 
@@ -383,6 +407,6 @@ def is_plain(name: str) -> bool:
     return bool(parts) and not Path(name).is_absolute() and ".." not in parts and parts[0] not in _OWN
 
 
-def _spelt(folder: Path) -> str:
+def spelt(folder: Path) -> str:
     """A path as the record can hold it."""
     return os.fsencode(folder).decode("utf-8", "backslashreplace")[:1024]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from leadglass.access.principal import Context, Principal
-from leadglass.archive.backup import VERIFY, Backups, Clock, HomeFiles, Progress
+from leadglass.archive.backup import VERIFY, Backups, Clock, HomeFiles, Progress, spelt
 from leadglass.errors import LeadglassError, NotFound
 from leadglass.store import manifest, vault_label
 from leadglass.store.keys import Keyring
@@ -23,7 +24,8 @@ MAX_PROBLEMS: Final = 100
 
 @dataclass(slots=True)
 class Verified:
-    """What reading found. `problems` are sentences that name files of the back-up, no patient's value."""
+    """What reading found. `problems` are sentences that name files of the back-up, no patient's value;
+    `notes` are sentences about what is not there to be read."""
 
     generations: list[str] = field(default_factory=list)
     objects: int = 0
@@ -31,6 +33,7 @@ class Verified:
     missing: int = 0  # that the home had lost when it was backed up
     problems: list[str] = field(default_factory=list)
     more_problems: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -60,6 +63,7 @@ def verify(
         chosen = chosen_of(vault, generation)
         with backups.recorded(who, VERIFY, context, folder, clock) as counts:
             found = Verifier(vault, backups.files).run(chosen, progress)
+            found.notes = absences(backups, vault, folder)
             counts.update(objects=found.objects, bytes=found.bytes, problems=len(found.problems))
     return found
 
@@ -74,6 +78,23 @@ def chosen_of(vault: Vault, generation: str | None) -> list[str]:
     return finished if generation is None else [generation]
 
 
+def absences(backups: Backups, vault: Vault, folder: Path) -> tuple[str, ...]:
+    """What is known of and is not there: those that were never finished, or lost their manifest; and the last
+    one that the home's record tells of, when it went to this folder."""
+    finished, unfinished = vault.generations()
+    notes = [f"The back-up {name} was never finished and is passed over." for name in unfinished]
+    last, files = backups.last(), backups.files
+    if last is not None and last.folder == spelt(folder.absolute()):
+        with suppress(LeadglassError):  # a manifest that cannot be read is complained of by whoever needs it
+            newest, _ = manifest.heading(vault, files.keyring.backup_key, files.id, finished[-1])
+            if newest.record_size <= last.entry:
+                notes.append(
+                    f"The last back-up that went to {vault.root} is not there. It is on another disk that "
+                    "was there then, or somebody removed it."
+                )
+    return tuple(notes)
+
+
 def destroyed_in(vault: Vault, keyring: Keyring, home: str) -> tuple[dict[str, Shred], list[str]]:
     """All that any generation says was destroyed on purpose, by blob; sentences about those that cannot be
     read."""
@@ -85,7 +106,10 @@ def destroyed_in(vault: Vault, keyring: Keyring, home: str) -> tuple[dict[str, S
                 if isinstance(line, Shred):
                     found[line.blob] = line
         except LeadglassError:
-            unread.append(f"The back-up {generation} cannot say what was deleted until then: it is damaged.")
+            unread.append(
+                f"The back-up {generation} cannot say what was deleted until then: it is damaged. What was "
+                "deleted may be back; look, and delete it again."
+            )
     return found, unread
 
 

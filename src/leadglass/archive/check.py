@@ -16,6 +16,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -28,6 +29,7 @@ from leadglass.archive.presence import Presence
 from leadglass.archive.repair import Repair
 from leadglass.archive.soundness import Examined, Examiner, State
 from leadglass.db.engine import Transaction
+from leadglass.errors import StorageFailed
 from leadglass.index import counts, evidence, lookup, upkeep
 from leadglass.index.evidence import InstanceEntry, SeriesEntry, StudyEntry
 from leadglass.index.facts import ObjectFacts
@@ -164,9 +166,10 @@ class Check:
         entry = self._doorkeeper.entry(run.who, "store.collect", run.context, counts=amount)
         self._doorkeeper.record(entry, run.context.now)
         for name in names:
-            self._blobs.delete(name)
+            with suppress(StorageFailed):  # what the disk does not let go is an orphan the next time, too
+                self._blobs.delete(name)
+                run.report.collected += 1
         self._blobs.sync_directories(names)
-        run.report.collected = len(names)
 
     def _settle(self, run: _Run, made: Round) -> None:
         """What stays, and that there was a check: `status` says both."""

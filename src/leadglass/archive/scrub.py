@@ -96,6 +96,8 @@ class Scrub:
             batch = lookup.holdings(connection, at.kind, after=at.after, limit=BATCH)
         damage: dict[str, str | None] = {}
         for holding in batch:
+            if not self._window():
+                break
             state = self._examiner.examine(holding.sealed, deep=True, pace=self._paced).state
             if state is State.STOPPED or self._stop.is_set():
                 break
@@ -133,10 +135,12 @@ class Scrub:
         return time.monotonic() - self._kept >= KEPT_EVERY
 
     def _paced(self, size: int) -> bool:
-        """Wait until so many bytes may have been read; False when it is to end."""
+        """Wait until so many bytes may have been read; False when it is to end. An object that is begun is
+        read to its end, also when its hours are over: one that is too large for them would come first again
+        on the next day, and nothing behind it would ever be read."""
         now = time.monotonic()
         self._owed = max(self._owed, now - 1) + size / self._rate
         while (left := self._owed - time.monotonic()) > 0:
-            if self._stop.wait(min(left, 0.5)) or not self._window():
+            if self._stop.wait(min(left, 0.5)):
                 return False
         return not self._stop.is_set()

@@ -21,6 +21,7 @@ from leadglass.cli.work import (
     at_home,
     command_context,
     root_of,
+    stoppable,
     this_operator,
 )
 
@@ -75,7 +76,7 @@ def backup(
     _require_one({"--list": list_, "--verify": verify, "--drill": drill, "--keep": keep is not None})
     _require_used("--scratch", scratch, drill)
     _require_used("--generation", generation, verify or drill)
-    with at_home(home, as_user) as work:
+    with stoppable(), at_home(home, as_user) as work:
         if list_:
             _list(work, folder, json)
         elif verify:
@@ -204,7 +205,7 @@ def _show_verified(found: Verified) -> None:
         ("Back-ups", f"{len(found.generations):,}"),
         ("Objects", f"{found.objects:,} ({show.size(found.bytes)}), every byte read"),
     ))  # fmt: skip
-    _say_problems(found.problems, found.more_problems)
+    _say_problems(found.problems, found.more_problems, found.notes)
     if found.ok:
         show.out().print("Every file is as it was written.", style="green")
 
@@ -230,21 +231,23 @@ def _drill(work: Work, folder: Path, scratch: Path | None, generation: str | Non
 
 
 def _show_drilled(found: Drilled) -> None:
-    show.facts((
-        ("Back-up", found.generation),
+    compared = (
         ("Objects", f"{found.objects:,} ({show.size(found.bytes)}), every byte compared"),
         ("Database", f"{found.rows:,} rows of {found.tables} tables, every one compared"),
         ("Record", f"{found.record_size:,} entries, root recomputed"),
-        ("Took", _duration(found.seconds)),
-    ))  # fmt: skip
-    _say_problems(found.problems, 0)
+    )
+    took = ("Took", _duration(found.seconds))
+    show.facts((("Back-up", found.generation), *(compared if found.ok else ()), took))
+    _say_problems(found.problems, 0, found.notes)
     if found.ok:
         show.out().print("This back-up restores. The scratch home is removed.", style="green")
     else:
         show.out().print("This back-up does NOT restore. Make a new one in another folder.", style="bold red")
 
 
-def _say_problems(problems: list[str], more: int) -> None:
+def _say_problems(problems: list[str], more: int, notes: tuple[str, ...]) -> None:
+    for note in notes:
+        show.note(f"! {note}", style="yellow")
     for problem in problems:
         show.out().print(f"  {show.printable(problem)}", style="red", soft_wrap=True)
     if more:
@@ -271,7 +274,7 @@ def restore(
     from leadglass.restoring import restore as restored_from
 
     signed = None if checkpoint is None else _read(checkpoint)
-    with _late_progress("Restoring", json) as progress:
+    with stoppable(), _late_progress("Restoring", json) as progress:
         done = restored_from(
             folder.absolute(),
             root_of(home),

@@ -120,4 +120,8 @@ def harden() -> None:
 def main() -> None:
     """The entry point of the `leadglass` command."""
     harden()
-    app()
+    try:
+        app()
+    except KeyboardInterrupt:  # before the command began
+        complain("Stopped.")
+        raise SystemExit(1) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -65,6 +66,16 @@ def at_home(home: Path | None, as_user: str | None = None, **overrides: dict[str
     with open_home(root_of(home), os.environ, clock, **overrides) as opened:
         who = opened.services.accounts.acting_as(operator, as_user) if as_user else operator
         yield Work(opened, operator, who)
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """SIGTERM ends what runs here as Ctrl-C does: cleared away, and with an end on the record."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def this_operator() -> Principal:

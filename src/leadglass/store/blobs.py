@@ -371,6 +371,8 @@ def _entries(path: str) -> Iterator[os.DirEntry[str]]:
 
 def _blobs_in(directory: os.DirEntry[str]) -> Iterator[StoredBlob]:
     for entry in _entries(directory.path):
+        if entry.is_dir(follow_symlinks=False):
+            continue  # nothing of ours, and not to be removed as a file
         if NAME.fullmatch(entry.name) and entry.name.startswith(directory.name):
             with suppress(FileNotFoundError):  # deleted since it was listed
                 status = entry.stat(follow_symlinks=False)
