@@ -601,7 +601,7 @@ def test_a_drill_asks_for_room_where_it_works(loss: Loss, monkeypatch: pytest.Mo
         return shutil._ntuple_diskusage(1 << 40, 0, 0)
 
     monkeypatch.setattr("leadglass.restoring.shutil.disk_usage", usage)
-    with pytest.raises(StorageFull, match="GB free"):
+    with pytest.raises(StorageFull, match="MB free"):
         loss.drill()
     assert asked == [loss.blank]
 
@@ -636,3 +636,28 @@ def test_who_was_late_clears_nothing_away(loss: Loss, monkeypatch: pytest.Monkey
     with pytest.raises(HomeBusy), refounding(home):
         pass
     assert (loss.target / "theirs").exists()
+
+
+def test_a_drill_clears_away_what_a_killed_one_left_and_nothing_else(loss: Loss) -> None:
+    def killed(name: str) -> Path:
+        left = loss.blank / name / "home"
+        (left / "objects" / "ab").mkdir(parents=True)
+        (left / HALF).touch()
+        left.parent.chmod(0o700)
+        return left
+
+    killed("leadglass-drill-a")
+    stays = [killed("another"), killed("leadglass-drill-open"), loss.blank / "leadglass-drill-mine"]
+    stays[1].parent.chmod(0o755)
+    (stays[2] / "home").mkdir(parents=True)
+    (stays[2] / "home" / "letters.txt").touch()
+    stays[2].chmod(0o700)
+    (loss.blank / "leadglass-drill-link").symlink_to(loss.blank / "another")
+    at_work = parse_home(killed("leadglass-drill-b"), (loss.root / "home.json").read_text())
+    with refounding(at_work, lasting=False):
+        assert loss.drill().ok
+        assert (at_work.root / HALF).exists()
+    assert not (loss.blank / "leadglass-drill-a").exists()
+    assert all(path.exists() for path in stays)
+    assert (stays[2] / "home" / "letters.txt").exists()
+    assert (stays[0] / HALF).exists() and (stays[1] / HALF).exists()

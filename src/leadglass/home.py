@@ -167,7 +167,7 @@ def refounding(home: Home, *, lasting: bool = True) -> Iterator[None]:
     Until then `home.json` has another name, so that what a crash leaves is no home; the next attempt clears
     it away. Conflict, and nothing touched, when there is anything else at the root.
     """
-    _discard_abandoned(home)
+    discard_abandoned(home)
     require_vacant(home.root)
     made = not home.root.exists()
     half = _claimed(home)
@@ -209,7 +209,7 @@ def _claimed(home: Home) -> int:
     return half
 
 
-def _discard_abandoned(home: Home) -> None:
+def discard_abandoned(home: Home) -> None:
     """What a restore has left that was killed. HomeBusy when it is not dead."""
     path = home.root / HALF
     if (home.root / FILE_NAME).exists() or path.is_symlink() or not path.is_file():

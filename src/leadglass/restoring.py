@@ -10,11 +10,13 @@ home.json    COMMIT POINT: before it there is no home, and the next restore begi
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -37,6 +39,7 @@ from leadglass.errors import (
 )
 from leadglass.home import (
     Home,
+    discard_abandoned,
     master_key_path,
     open_master,
     parse_home,
@@ -53,6 +56,7 @@ from leadglass.store.masterkey import write_master_key
 from leadglass.store.vault import Vault
 
 RESTORE: Final = "system.restore"
+_DRILL: Final = "leadglass-drill-"
 Clock = Callable[[], int]
 
 
@@ -208,14 +212,29 @@ def _read_all(tried: Opened, by: Hand, found: Drilled, missing: int) -> None:
 @contextmanager
 def _scratch_home(home: Home, scratch: Path) -> Iterator[Home]:
     """A place for it in that folder. It has the home's name and keys, and its key file is written nowhere."""
+    _clear_killed(home, scratch)
     try:
-        folder = Path(tempfile.mkdtemp(prefix="leadglass-drill-", dir=scratch))
+        folder = Path(tempfile.mkdtemp(prefix=_DRILL, dir=scratch))
     except OSError as error:
         raise StorageFailed(f"No scratch home can be made in {scratch}: {error.strerror}.") from None
     try:
         yield replace(home, root=folder / "home")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _clear_killed(home: Home, scratch: Path) -> None:
+    """What drills have left there that were killed: each is as large as the archive. Only in folders that are
+    ours alone, so that nobody else can have put there what is removed."""
+    for folder in scratch.glob(f"{_DRILL}*"):
+        with suppress(LeadglassError, OSError):
+            status = folder.lstat()
+            if (status.st_uid, stat.S_IMODE(status.st_mode)) != (os.geteuid(), 0o700):
+                continue
+            if stat.S_ISDIR(status.st_mode):
+                discard_abandoned(replace(home, root=folder / "home"))
+                (folder / "home").rmdir()
+                folder.rmdir()
 
 
 # --- what is known before anything is written -------------------------------------------------------------
@@ -295,7 +314,7 @@ def _require_room(vault: Vault, keyring: Keyring, home: Home, generation: str, t
     free = shutil.disk_usage(there).free
     if free < size:
         raise StorageFull(
-            f"The back-up takes {size / 1e9:.1f} GB, and {there} has {free / 1e9:.1f} GB free. "
+            f"The back-up takes {size / 1e6:,.0f} MB, and {there} has {free / 1e6:,.0f} MB free. "
             "Nothing was touched."
         )
 
