@@ -1,6 +1,6 @@
 """A study of CT slices as a zip over HTTP: megabytes a second, first byte and memory, beside Orthanc in turns.
 
-    python bench/zip_out.py [--slices 1000] [--rounds 5]
+    python bench/zip_out.py [--slices 1000] [--matrix 512] [--rounds 5]
 
 Ours has a session, a record entry before the first byte, sealed objects and a DICOMDIR; Orthanc's archive has none of
 them, and its media a DICOMDIR. Orthanc packs its members, which it cannot be told to leave: slower for it, and smaller
@@ -79,11 +79,12 @@ def orthanc(folder: Path) -> Iterator[tuple[int, dict[str, Take]]]:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--slices", type=int, default=1000)
+    options.add_argument("--matrix", type=int, default=512, help="Pixels of a slice's side.")
     options.add_argument("--rounds", type=int, default=5)
     asked = options.parse_args()
     rates, firsts, memory = defaultdict(list), defaultdict(list), {}
     with tempfile.TemporaryDirectory(prefix="leadglass-bench-") as folder:
-        plain = write_slices(Path(folder), asked.slices)
+        plain = write_slices(Path(folder), asked.slices, matrix=asked.matrix)
         with ours(Path(folder)) as mine:
             everybody = [mine]
             if shutil.which("Orthanc") is None:

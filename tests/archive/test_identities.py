@@ -468,3 +468,25 @@ def test_what_was_delivered_deflated_is_known_when_it_comes_back(ward: Ward) -> 
     ward.do(Kind.STUDY, study=ward.study("1.2.3"), values={"patient_name": "ROTH^ANNE"})
     (delivered,) = ward.delivered("1.2.3")
     assert ward.clinic.ingest([delivered]).returned
+
+
+@pytest.mark.parametrize("held", [8 << 20, 100], ids=["held", "read twice"])
+@pytest.mark.parametrize("name", ["ROTH^ANNE", "ROTH^ĀNNE"], ids=["", "written anew"])
+def test_of_a_corrected_study_with_a_damaged_object_the_others_leave_corrected(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch, held: int, name: str
+) -> None:
+    monkeypatch.setattr("leadglass.archive.retrieve.HELD", held)
+    for image_number in (1, 2):
+        ward.take_in("1.2.3", image_number, **ANNA)
+    number = ward.study("1.2.3")
+    ward.do(Kind.STUDY, study=number, values={"patient_name": name})
+    blob = ward.clinic.scalar("SELECT blob FROM instances WHERE sop_instance_uid = '1.2.3.1.1'")
+    victim = ward.clinic.root / "objects" / blob[:2] / blob
+    content = bytearray(victim.read_bytes())
+    content[-20] ^= 1
+    victim.write_bytes(content)
+    pieces = ward.clinic.services.retrieve.zipped(ward.clinic.doctor, number, ward.clinic.context())
+    with ZipFile(io.BytesIO(b"".join(pieces))) as archive:
+        members = [member for member in archive.namelist() if "/" in member]
+        assert [str(read(archive.read(member)).PatientName) for member in members] == [name]
+        assert b"1.2.3.1.1 " in archive.read("NOT-INCLUDED.TXT")

@@ -250,6 +250,21 @@ def test_one_object_that_cannot_be_opened_keeps_no_other_back(
     assert len(errors) + len(whole) == 3
 
 
+@pytest.mark.sqlcipher
+def test_damage_inside_of_a_large_one_is_known_before_it_is_begun(filled: Any, descriptors: None) -> None:
+    filled.take_in(7, rows=800)
+    name = filled.scalar("SELECT blob FROM instances WHERE sop_instance_uid = '1.2.3.1.7'")
+    path = filled.root / "objects" / name[:2] / name
+    content = bytearray(path.read_bytes())
+    content[1_100_000] ^= 1
+    path.write_bytes(content)
+    found = {
+        one.sop_instance_uid: one.chunks is None and isinstance(one.error, Tampered)
+        for one in select(filled, series_uids=("1.2.3.1",)).deliveries(lambda _: True)
+    }
+    assert found == dict.fromkeys(FIRST, False) | {"1.2.3.1.7": True}
+
+
 @pytest.mark.parametrize("bound", ["MOST_STUDIES", "MOST_INSTANCES"])
 def test_a_retrieval_is_bounded(filled: Any, monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
     monkeypatch.setattr(selections, bound, 2)

@@ -14,9 +14,12 @@ import pydicom
 import pytest
 from pydicom.fileset import FileSet
 
+from leadglass.access.principal import Via, operator
 from leadglass.archive.ledger import IDLE
 from leadglass.archive.zipped import MOST_INSTANCES
 from leadglass.errors import LimitExceeded, NotFound, Tampered
+
+OPERATOR = operator(1000, "op")
 
 
 @pytest.fixture
@@ -76,13 +79,67 @@ def test_a_zip_that_nobody_takes_to_its_end_lets_go(filled: Any, descriptors: No
     assert not filled.entries("study.retrieve")[0].at_least
 
 
-def test_an_altered_object_ends_it_before_its_end(filled: Any) -> None:
-    for victim in filled.blobs():
+def flip(clinic: Any, *uids: str, at: int = -1) -> None:
+    """One bit of the sealed objects of these instances."""
+    for uid in uids:
+        name = clinic.scalar(f"SELECT blob FROM instances WHERE sop_instance_uid = '{uid}'")
+        victim = clinic.root / "objects" / name[:2] / name
         whole = bytearray(victim.read_bytes())
-        whole[-1:] = bytes([whole[-1] ^ 1]) if whole else b""  # blobs made ahead are empty
+        whole[at] ^= 1
         victim.write_bytes(whole)
+
+
+def read(pieces: Any) -> tuple[dict[str, bytes], str]:
+    """Members of a zip, and what it says is not in it."""
+    with zipfile.ZipFile(io.BytesIO(b"".join(pieces))) as archive:
+        found = {name: archive.read(name) for name in archive.namelist()}
+    return found, found.pop("NOT-INCLUDED.TXT", b"").decode("ascii")
+
+
+def closed(clinic: Any) -> Any:
+    clinic.services.ledger.expire(clinic.now + IDLE)
+    clinic.services.db.write(lambda _: None).result(30)
+    return clinic.entries("study.retrieve")[0]
+
+
+@pytest.mark.parametrize("held", [8 << 20, 1000], ids=["held", "read twice"])
+@pytest.mark.parametrize("at", [0, 60, -1], ids=["head", "first segment", "last segment"])
+def test_what_is_damaged_keeps_nothing_else_back(
+    filled: Any, dicom: Any, monkeypatch: pytest.MonkeyPatch, descriptors: None, held: int, at: int
+) -> None:
+    monkeypatch.setattr("leadglass.archive.retrieve.HELD", held)
+    flip(filled, "1.2.3.1.2", at=at)
+    found, said = read(pieces(filled))
+    assert list(found) == ["S0000001/I0000001", "S0000001/I0000003", "S0000002/I0000004", "DICOMDIR"]
+    assert [found[f"S0000001/I000000{number}"] for number in (1, 3)] == [dicom.file(1), dicom.file(3)]
+    assert said.startswith("1 of the 4 images of this study are not in this zip.\r\n")
+    assert "1.2.3.1.2  is damaged or missing" in said
+    assert b"1.2.3.1.2\0" not in found["DICOMDIR"] and b"1.2.3.1.3" in found["DICOMDIR"]
+    entry = closed(filled)
+    assert (entry.counts["instances"], entry.counts["unreadable"], entry.at_least) == (3, 1, False)
+
+
+def test_an_object_damaged_in_its_middle_has_no_byte_in_it(filled: Any) -> None:
+    for number, rows in ((7, 512), (8, 256)):
+        filled.take_in(number, rows=rows)
+    flip(filled, "1.2.3.1.7", at=200_000)
+    found, said = read(pieces(filled))
+    assert "1.2.3.1.7" in said and "1.2.3.1.8" not in said
+    assert not any(b"1.2.3.1.7" in content for content in found.values())
+
+
+def test_all_of_it_damaged_is_an_error_before_the_first_byte(filled: Any) -> None:
+    flip(filled, "1.2.3.1.1", "1.2.3.1.2", "1.2.3.1.3", "1.2.3.2.1")
     with pytest.raises(Tampered):
-        b"".join(pieces(filled))
+        next(pieces(filled))
+
+
+def test_what_is_known_to_be_lost_is_said_too(filled: Any) -> None:
+    flip(filled, "1.2.3.1.2")
+    filled.services.upkeep.check(OPERATOR, filled.context(Via.COMMAND), deep=True, repair=True)
+    found, said = read(pieces(filled))
+    assert len(found) == 4
+    assert said.startswith("1 of the 4 images") and "known to be lost" in said
 
 
 def test_more_than_a_zip_is_made_of_is_refused_beforehand(filled: Any) -> None:

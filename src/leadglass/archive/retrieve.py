@@ -5,17 +5,20 @@ Each call asks the policy, then has the access on the record, and only then retu
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
+import structlog
 
 from leadglass.access.policy import Action
 from leadglass.access.principal import Context, Principal
 from leadglass.archive.corrected import Corrected, corrections
 from leadglass.archive.doorkeeper import ABSENT, Doorkeeper
+from leadglass.archive.leaving import UNREADABLE, StoredObject, Unreadable
 from leadglass.archive.ledger import Access, Ledger
 from leadglass.archive.objects import Objects, data_set, taken_apart
 from leadglass.archive.selection import Keys, Selection, Selector
@@ -29,7 +32,10 @@ from leadglass.index import lookup, upkeep
 from leadglass.index.matching import Level, Match, Query, Single
 from leadglass.index.rows import InstanceRow, SeriesRow, StudyRow
 
+__all__ = ["Exported", "Retrieve", "StoredObject", "StudyView", "Unreadable"]
+
 _BATCH = 500
+HELD: Final = 8 << 20  # bytes of an object that are held until all of them are known to be sound
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +43,6 @@ class StudyView:
     study: StudyRow
     series: tuple[SeriesRow, ...]
     lost: int = 0  # images of it that are lost on this archive's disk and not shown
-
-
-@dataclass(frozen=True, slots=True)
-class StoredObject:
-    """A Part 10 file on its way out. Every chunk is authenticated; Tampered ends the iteration."""
-
-    row: InstanceRow
-    size: int
-    chunks: Iterator[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +161,17 @@ class Retrieve:
         return self._stored(self._selected(who, context, uids, Action.STUDY_RECEIVED))
 
     def zipped(self, who: Principal, study_id: int, context: Context) -> Iterator[bytes]:
-        """The study as a zip with a DICOMDIR, in pieces. NotFound when foreign or absent; LimitExceeded."""
+        """The study as a zip with a DICOMDIR, in pieces. NotFound when foreign or absent; LimitExceeded.
+
+        What cannot be read it names in a text of its own; Tampered or StorageFailed when that is everything.
+        """
         with self._doorkeeper.db.read() as connection:
             study = lookup.study(connection, study_id)
+            lost = upkeep.lost_of(connection, study_id)
         selected = self._of_study(who, context, study, ())
         if selected.study.instance_count > MOST_INSTANCES:
             raise LimitExceeded("The study has more images than one zip is made of.", code="zip-members")
-        return zipped(self._stored(selected), self._limits, context.now)
+        return zipped(self._sound(selected), self._limits, context.now, lost)
 
     def exported(
         self,
@@ -309,30 +310,59 @@ class Retrieve:
     def _stored(self, selected: _Selected) -> Generator[StoredObject, None, None]:
         with self._serving(selected) as access:
             for row in selected.rows():
-                if selected.corrected is not None:
-                    yield from self._stored_corrected(row, selected.corrected, access)
-                    continue
-                with self._objects.open(row.id) as reader:
-                    access.count(instances=1, bytes=row.size)
-                    yield StoredObject(row, row.size, reader.chunks())
+                with ExitStack() as stack:
+                    one = self._delivered(row, selected.corrected, stack)
+                    access.count(instances=1, bytes=one.size)
+                    yield one
 
-    def _stored_corrected(
-        self, row: InstanceRow, corrected: Corrected, access: Access
-    ) -> Iterator[StoredObject]:
-        """Its size is told before its bytes: where only the end of them tells it, they are made twice."""
+    def _sound(self, selected: _Selected) -> Generator[StoredObject | Unreadable, None, None]:
+        """Each object once every byte of it is known to be sound; of the others why they are not."""
+        noted: set[str] = set()
+        with self._serving(selected) as access:
+            for row in selected.rows():
+                with ExitStack() as stack:
+                    try:
+                        one = self._authenticated(row, selected.corrected, stack)
+                    except UNREADABLE as error:
+                        access.count(unreadable=1)
+                        _note(error, noted)
+                        yield Unreadable(row, error)
+                    else:
+                        access.count(instances=1, bytes=one.size)
+                        yield one
+
+    def _authenticated(self, row: InstanceRow, corrected: Corrected | None, stack: ExitStack) -> StoredObject:
+        """A small one is held meanwhile, a larger one read twice."""
+        if row.size > HELD:
+            with self._objects.open(row.id) as reader:
+                deque(reader.chunks(), maxlen=0)
+            return self._delivered(row, corrected, stack)
+        one = self._delivered(row, corrected, stack)
+        return replace(one, chunks=iter(list(one.chunks)))
+
+    def _delivered(self, row: InstanceRow, corrected: Corrected | None, stack: ExitStack) -> StoredObject:
+        """Its size is told before its bytes: where only the end of them tells it, they are made twice. All
+        that is opened is closed with the stack."""
+        reader = stack.enter_context(self._objects.open(row.id))
+        if corrected is None:
+            return StoredObject(row, row.size, reader.chunks())
         syntax = transfer_syntax(row.transfer_syntax_uid)
-        with ExitStack() as stack:
-            reader = stack.enter_context(self._objects.open(row.id))
-            envelope, first = taken_apart(reader.chunks(), self._limits)
-            opened, again = iter((first,)), self._opener(row, stack)
-            made = corrected.delivered(lambda: next(opened, None) or again(), syntax, self._limits)
-            if made.growth is None:
-                size = len(envelope) + sum(map(len, made.chunks))
-                made = corrected.delivered(again, syntax, self._limits)
-            else:
-                size = row.size + made.growth
-            access.count(instances=1, bytes=size)
-            yield StoredObject(row, size, _behind(envelope, made.chunks))
+        envelope, first = taken_apart(reader.chunks(), self._limits)
+        opened, again = iter((first,)), self._opener(row, stack)
+        made = corrected.delivered(lambda: next(opened, None) or again(), syntax, self._limits)
+        if made.growth is None:
+            size = len(envelope) + sum(map(len, made.chunks))
+            made = corrected.delivered(again, syntax, self._limits)
+        else:
+            size = row.size + made.growth
+        return StoredObject(row, size, _behind(envelope, made.chunks))
+
+
+def _note(error: LeadglassError, noted: set[str]) -> None:
+    """One line for each way in which objects of one study cannot be read, however many they are."""
+    if error.code not in noted:
+        noted.add(error.code)
+        structlog.get_logger("leadglass.archive").error("objects not delivered", code=error.code)
 
 
 def _behind(envelope: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:

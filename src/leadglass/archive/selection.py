@@ -7,7 +7,7 @@ time; no transaction lasts while somebody takes what was read.
 from __future__ import annotations
 
 from array import array
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -32,6 +32,9 @@ __all__ = ["Delivery", "Keys", "Kind", "Selection", "Selector"]
 MOST_STUDIES: Final = 1000  # as many as an entry of the record can name
 MOST_INSTANCES: Final = 1_000_000
 _PAGE: Final = 200
+# Objects of these sizes are read through before their first byte is told: smaller ones are held whole by
+# whoever sends them, and with larger ones the peer would wait too long.
+_READ_TWICE: Final = range((1 << 20) + 1, (256 << 20) + 1)
 
 Kind = tuple[str, str]  # SOP class and transfer syntax: what a peer must accept to be given an instance
 
@@ -105,9 +108,12 @@ class Selection:
     def _opened(
         self, located: Located, opener: Callable[[], BlobReader], access: Access
     ) -> Iterator[Delivery]:
-        """One object that cannot be opened does not keep the others back."""
+        """One object that cannot be read does not keep the others back: damage inside of one that was begun
+        would end the association."""
         with ExitStack() as stack:
             try:
+                if located.sealed.size in _READ_TWICE:
+                    deque(stack.enter_context(opener()).chunks(), maxlen=0)
                 chunks = self._data_set(
                     located, lambda: data_set(stack.enter_context(opener()).chunks(), self._limits)
                 )

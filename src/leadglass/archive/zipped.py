@@ -1,7 +1,8 @@
 """A study as a zip with a DICOMDIR (PS3.12 Annex V), written as it streams.
 
 Members are stored, not packed: pixels hardly pack, and it would cost the speed. Their checksums follow them
-(APPNOTE 4.3.9), so that nothing is held back; zip64 comes in where it must.
+(APPNOTE 4.3.9), so that nothing is held back; zip64 comes in where it must. A member begins when its object
+is known to be sound: what cannot be read, NOT-INCLUDED.TXT tells, and the DICOMDIR names only what is in it.
 """
 
 from __future__ import annotations
@@ -9,15 +10,14 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
+from leadglass.archive.leaving import StoredObject, Unreadable
 from leadglass.archive.media import FileSet, Header, component
+from leadglass.archive.not_included import NOT_INCLUDED, Missing, text_of
 from leadglass.dicom.dicomdir import FILE_NAME
 from leadglass.dicom.elements import Limits
-
-if TYPE_CHECKING:
-    from leadglass.archive.retrieve import StoredObject
 
 MOST_INSTANCES: Final = 100_000  # what is held of each until the end are some 700 bytes
 _PIECE: Final = 256 << 10  # bytes that are handed on together
@@ -25,14 +25,24 @@ _SLACK: Final = 1 << 20  # by which an object may be longer on its way out than 
 _FIRST_YEAR: Final = 1980  # of the clock of zips (APPNOTE 4.4.6)
 
 
-def zipped(objects: Generator[StoredObject, None, None], limits: Limits, now: int) -> Iterator[bytes]:
-    """The zip in pieces of about 256 KiB. `now`: ms since the epoch, the date of its members."""
+def zipped(
+    objects: Generator[StoredObject | Unreadable, None, None], limits: Limits, now: int, lost: int = 0
+) -> Iterator[bytes]:
+    """The zip in pieces of about 256 KiB. `now`: ms since the epoch, the date of its members; `lost`: images
+    of the study that the archive knows to be lost.
+
+    Raises what is wrong with the first object when none can be read, and then nothing has left.
+    """
     sink, directory = _Sink(), _Directory()
     files = FileSet(directory)
     series: dict[int, int] = {}
     date = _date(now)
+    missing: list[Missing] = []
     with closing(objects), ZipFile(sink, "w", ZIP_STORED) as archive:  # type: ignore[call-overload]
         for number, one in enumerate(objects, 1):
+            if isinstance(one, Unreadable):
+                missing.append(Missing(one.row.sop_instance_uid, one.error))
+                continue
             folder = series.setdefault(one.row.series.id, len(series) + 1)
             file_id = component("S", folder), component("I", number)
             header = Header(limits)
@@ -42,11 +52,17 @@ def zipped(objects: Generator[StoredObject, None, None], limits: Limits, now: in
                     if sink.size >= _PIECE:
                         yield sink.take()
             files.add(one.row, header, file_id)
+        if missing and not files.count:
+            raise missing[0].error
         files.finish()
-        with archive.open(_member(FILE_NAME, len(directory.data), date), "w") as file:
-            for start in range(0, len(directory.data), _PIECE):
-                file.write(bytes(directory.data[start : start + _PIECE]))
-                yield sink.take()
+        texts = {FILE_NAME: bytes(directory.data)}
+        if missing or lost:
+            texts[NOT_INCLUDED] = text_of(missing, lost, of=files.count + len(missing) + lost)
+        for name, data in texts.items():
+            with archive.open(_member(name, len(data), date), "w") as file:
+                for start in range(0, len(data), _PIECE):
+                    file.write(data[start : start + _PIECE])
+                    yield sink.take()
     yield sink.take()
 
 

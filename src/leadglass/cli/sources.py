@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
 from leadglass.archive.export_folder import MANIFEST
+from leadglass.archive.not_included import NOT_INCLUDED
 from leadglass.dicom.dicomdir import FILE_NAME
 from leadglass.errors import LimitExceeded, MalformedDataSet
 
@@ -25,7 +26,7 @@ FREE_TOTAL: Final = 1 << 30  # and all members together
 DIRECTORY_BYTES: Final = 64 << 20  # of a zip's table of contents
 
 # They describe a medium and are no objects of the archive (PS3.10 8.6), in capitals; our own manifest too.
-DESCRIPTIONS: Final = frozenset({FILE_NAME, MANIFEST.upper()})
+DESCRIPTIONS: Final = frozenset({FILE_NAME, MANIFEST.upper(), NOT_INCLUDED})
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
 _NOT_FOLLOWED = "It is a link that leads out of the folder; it was not followed."
 _SPECIAL = "It is no regular file."

@@ -123,6 +123,7 @@ _COUNTED = {  # of a record's counts: one, many
     "headers": ("header", "headers"),
     "instances": ("object", "objects"),
     "objects": ("object", "objects"),
+    "unreadable": ("not readable", "not readable"),
 }
 _SEXES = {"M": "male", "F": "female", "O": "other"}
 _UNITS = ("B", "KB", "MB", "GB", "TB", "PB")

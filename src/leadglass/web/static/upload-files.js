@@ -82,7 +82,9 @@
     }
   }
 
-  const isContents = (path) => path.replace(/^.*[\\/]/, "").toUpperCase() === "DICOMDIR"; // found without it
+  // They say what is beside them and are no images: found, and told, without them.
+  const CONTENTS = ["DICOMDIR", "NOT-INCLUDED.TXT", "LEADGLASS-EXPORT.JSONL"];
+  const isContents = (path) => CONTENTS.includes(path.replace(/^.*[\\/]/, "").toUpperCase());
 
   async function* objects(roots, limits) {
     const ahead = []; // their first bytes are being read while those before are sent
