@@ -14,7 +14,8 @@ from tempfile import mkdtemp
 import orjson
 import seeded
 
-from leadglass.archive.export_folder import MANIFEST, ExportFolder, Kept
+from leadglass.archive.export_folder import ExportFolder
+from leadglass.archive.export_manifest import MANIFEST, Kept
 from leadglass.dicom.elements import Limits
 from leadglass.errors import Conflict
 

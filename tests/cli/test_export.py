@@ -5,10 +5,14 @@ from __future__ import annotations
 import errno
 import json
 import os
+import resource
+import shutil
 import stat
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +21,9 @@ import pytest
 import sqlalchemy as sa
 from pydicom.fileset import FileSet
 
-from leadglass.archive.export_folder import MANIFEST, ExportFolder
+from leadglass.archive.export_folder import PARTS, ExportFolder
+from leadglass.archive.export_manifest import MANIFEST
+from leadglass.dicom.elements import Limits
 
 Run = Callable[..., Any]
 
@@ -57,7 +63,7 @@ def patients(found: FileSet) -> list[str]:
 
 
 def images(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("I*") if path.is_file())
+    return sorted(path for path in folder.glob("T*/S*/I*") if path.is_file())
 
 
 def manifest(folder: Path) -> list[dict[str, Any]]:
@@ -126,7 +132,7 @@ def test_it_goes_on_where_it_stopped(
     with monkeypatch.context() as patch:
         patch.setattr(ExportFolder, "write", stops)
         if not counted:
-            patch.setattr(ExportFolder, "settle", lambda self: None)
+            patch.setattr(ExportFolder, "settle", lambda self, secured: None)
         stopped = run("export", "--all", "--json", out)
     assert (stopped.code, stopped.json["in_directory"]) == (1, None)
     assert (stopped.json["interrupted"], "No space" in (stopped.json["stopped"] or "")) == (
@@ -135,28 +141,39 @@ def test_it_goes_on_where_it_stopped(
     )
     assert not (out / "DICOMDIR").exists()
     again = run("export", "--all", "--json", out)
-    assert (again.code, again.json["there"], again.json["written"]) == ((0, 5, 4) if counted else (0, 0, 9))
+    there = again.json["there"]  # what the other threads had in hand is written to its end
+    assert (again.code, again.json["written"]) == (0, 9 - there)
+    assert there >= 5 if counted else there == 0
     assert len(images(out)) == again.json["in_directory"] == 9
 
 
-def test_a_killed_run_leaves_no_half_file(
+def test_killed_runs_leave_no_half_file(
     filled: Any, run: Run, start: Any, dicom: Any, tmp_path: Path
 ) -> None:
     more = tmp_path / "more"
     more.mkdir()
-    for number in range(10, 130):
-        (more / f"{number}.dcm").write_bytes(dicom.file(number, rows=512))
+    for number in range(10, 330):
+        (more / f"{number}.dcm").write_bytes(dicom.file(number, rows=256))
     run("import", more)
     out = tmp_path / "out"
-    process = start("export", "--all", out)
-    while not images(out) and process._process.poll() is None:
-        time.sleep(0.01)
-    process.kill()
-    whole = {path: path.read_bytes() for path in images(out)}
-    assert all(len(content) == len(pydicom_bytes(content)) for content in whole.values())
-    again = run("export", "--all", "--json", out)
-    assert (again.code, again.json["in_directory"], again.json["agree"]) == (0, 129, 129)
+    kills = 0
+    for wanted in (1, 100, 250):
+        process = start("export", "--all", out)
+        while len(images(out)) < wanted and process._process.poll() is None:
+            time.sleep(0.005)
+        kills += process._process.poll() is None
+        process.kill()
+        whole = {path: path.read_bytes() for path in images(out)}
+        assert all(len(content) == len(pydicom_bytes(content)) for content in whole.values())
+        newest = {line["file"]: line["sha256"] for line in manifest(out)[1:]}  # what counts is there
+        assert {file: sha256((out / file).read_bytes()).hexdigest() for file in newest} == newest
+    assert kills  # control
+    again = run("export", "--all", "--verify", "--json", out)
+    assert (again.code, again.json["in_directory"], again.json["agree"], again.json["again"]) == (
+        0, 329, 329, 0,
+    )  # fmt: skip
     assert {each.name for each in out.iterdir() if not each.is_dir()} == {MANIFEST, "DICOMDIR"}
+    assert not (out / PARTS).exists()
 
 
 def pydicom_bytes(content: bytes) -> bytes:
@@ -183,6 +200,110 @@ def test_what_was_altered_outside_is_written_again(filled: Any, run: Run, tmp_pa
     again = run("export", "--all", "--json", out)
     assert (again.code, again.json["written"], again.json["there"]) == (0, 2, 7)
     assert (out / MANIFEST).read_bytes().count(b"\n") == 12
+
+
+def test_what_was_altered_in_the_same_size_is_found_when_asked_for(
+    filled: Any, run: Run, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    run("export", "--all", out)
+    first, second, third, *_ = images(out)
+    sound = first.read_bytes()
+    altered = bytearray(sound)
+    altered[-1] ^= 1
+    first.write_bytes(altered)
+    second.unlink()
+    second.symlink_to(third)
+    assert run("export", "--all", "--json", out).json["written"] == 1  # the link is no file
+    verified = run("export", "--all", "--verify", "--json", out)
+    assert (verified.code, verified.json["again"], verified.json["there"]) == (0, 1, 8)
+    assert first.read_bytes() == sound
+    assert not second.is_symlink()
+
+
+def test_a_link_in_the_folder_leads_nowhere(filled: Any, run: Run, tmp_path: Path) -> None:
+    for number, spot in enumerate(("T0000001", "T0000001/S0000001", PARTS, "DICOMDIR", MANIFEST)):
+        out, elsewhere = tmp_path / f"out{number}", tmp_path / f"elsewhere{number}"
+        elsewhere.mkdir()
+        if spot != MANIFEST:
+            assert run("export", "1.2.6", "--json", out).code == 0
+        planted = out / spot
+        planted.parent.mkdir(exist_ok=True, parents=True)
+        if spot == "DICOMDIR":
+            planted.unlink()
+        planted.symlink_to(elsewhere / "file" if spot in ("DICOMDIR", MANIFEST) else elsewhere)
+        ran = run("export", "--all", out)
+        assert ran.code == (spot != "DICOMDIR"), spot  # that one is replaced
+        assert "link" in ran.err or ran.code == 0, spot
+        assert list(elsewhere.iterdir()) == [], spot
+
+
+def test_a_file_larger_than_the_disk_takes_fails_alone(
+    filled: Any, run: Run, start: Any, dicom: Any, inbox: Path, tmp_path: Path
+) -> None:
+    """As FAT's 4 GB."""
+    (inbox / "large.dcm").write_bytes(dicom.file(50, rows=1024))
+    run("import", inbox)
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, limit[1]))
+    try:
+        ran = run("export", "--all", "--json", tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert [each["code"] for each in ran.json["failed"]] == ["file-too-large"]
+    assert (ran.code, ran.json["written"], ran.json["in_directory"]) == (1, 9, 9)
+
+
+def test_two_at_once(filled: Any, run: Run, tmp_path: Path) -> None:
+    with closing(ExportFolder(tmp_path / "out", "x", Limits())):
+        ran = run("export", "--all", tmp_path / "out")
+    assert ran.code == 1
+    assert "Another export is writing to this folder" in ran.err
+
+
+def test_a_folder_that_vanishes(
+    filled: Any, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, secure = tmp_path / "out", ExportFolder.secure
+
+    def gone(*given: Any) -> Any:
+        shutil.rmtree(out, ignore_errors=True)
+        return secure(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ExportFolder, "secure", gone)
+        ran = run("export", "--all", "--json", out)
+    assert (ran.code, ran.json["written"]) == (1, 0)
+    assert "cannot be written" in ran.json["stopped"]
+    assert run("export", "--all", "--json", out).json["written"] == 9
+
+
+def test_a_bad_disk_is_found_out(
+    filled: Any, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secure = ExportFolder.secure
+
+    def turned(folder: Any, written: Any, digest: Any) -> Any:
+        path = tmp_path / "out" / PARTS / f"I000000{written.row.id}"
+        if written.row.id == 3:
+            path.write_bytes(path.read_bytes()[:-1] + b"?")
+        return secure(folder, written, digest)
+
+    monkeypatch.setattr(ExportFolder, "secure", turned)
+    ran = run("export", "--all", "--json", tmp_path / "out")
+    assert [each["code"] for each in ran.json["failed"]] == ["storage-failed"]
+    assert (ran.code, ran.json["written"], len(images(tmp_path / "out"))) == (1, 8, 8)
+
+
+def test_what_is_lost_is_said(filled: Any, run: Run, tmp_path: Path) -> None:
+    victim = next(
+        path for path in (filled.root / "objects").rglob("*") if path.is_file() and path.stat().st_size
+    )
+    victim.unlink()
+    run("check", "--repair")
+    ran = run("export", "--all", tmp_path / "out")
+    assert ran.code == 1
+    assert "1 image of these studies is lost on the archive's disk" in " ".join(ran.out.split())
 
 
 def test_what_cannot_be_read_is_told_and_the_others_go_on(filled: Any, run: Run, tmp_path: Path) -> None:

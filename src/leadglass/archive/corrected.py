@@ -70,7 +70,7 @@ class Delivered:
 
 
 class Corrected:
-    """What becomes of the objects of one study. For one thread at a time. `system` is who modifies them."""
+    """What becomes of the objects of one study, whose threads may share it. `system` is who modifies them."""
 
     def __init__(self, stack: Sequence[Applied], system: str) -> None:
         self._stack = stack

@@ -9,26 +9,25 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 from leadglass.access.policy import Action
 from leadglass.access.principal import Context, Principal
 from leadglass.archive.doorkeeper import Doorkeeper
-from leadglass.archive.export_folder import ExportFolder, Kept, file_id_of
+from leadglass.archive.export_crew import Crew, Job
+from leadglass.archive.export_folder import ExportFolder, file_id_of, why
 from leadglass.archive.media import FileSet, Header
-from leadglass.archive.retrieve import Exported, Retrieve
+from leadglass.archive.retrieve import Retrieve
 from leadglass.dicom.elements import Limits
-from leadglass.errors import LeadglassError, LimitExceeded, NotFound, StorageFailed, Tampered
-from leadglass.index import asides, selection
+from leadglass.errors import LimitExceeded, NotFound
+from leadglass.index import asides, selection, upkeep
 from leadglass.index.matching import within
-from leadglass.index.rows import InstanceRow
 from leadglass.index.selection import Keys
 
 MOST_UIDS: Final = 1000
 MOST_LISTED: Final = 10_000
-_SETTLED: Final = 64  # files that become durable, and count, together
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,7 @@ class Scope:
     instances: int
     lacking: tuple[str, ...]
     kept_aside: int  # objects of the same departments that are in no study, and in no export
+    lost: int = 0  # objects of these studies that the archive knows to be lost on its disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ class Report:
     studies: int = 0
     written: int = 0
     there: int = 0  # written and read back by an earlier run
+    again: int = 0  # of those written: an earlier run had it, and it was altered since, or is gone
     bytes: int = 0
     agree: int = 0  # of those written or there: as they were received, by their digest
     corrected: int = 0  # with another identity than that
@@ -64,15 +65,15 @@ class Report:
     failed: list[Failed] = field(default_factory=list)
     lacking: tuple[str, ...] = ()
     kept_aside: int = 0
+    lost: int = 0
     in_directory: int | None = None  # objects that the DICOMDIR names; None: none was written
     stopped: str = ""
     interrupted: bool = False
 
     @property
     def clean(self) -> bool:
-        return not (self.failures or self.lacking or self.stopped or self.interrupted) and (
-            self.in_directory == self.written + self.there
-        )
+        incomplete = self.failures or self.lacking or self.lost or self.stopped or self.interrupted
+        return not incomplete and self.in_directory == self.written + self.there
 
     @property
     def done(self) -> int:
@@ -109,6 +110,7 @@ class Export:
             aside = asides.count(
                 connection, everything=narrowing.everything, departments=narrowing.departments
             )
+            lost_of = upkeep.lost_by_study(connection)
             foreign = selection.studies(connection, Keys(study_uids=tuple(lacking)), limit=MOST_UIDS)
         found = {study.study_instance_uid: study for study in foreign}
         for uid in lacking:
@@ -118,7 +120,8 @@ class Export:
         self._doorkeeper.record(
             self._doorkeeper.entry(who, "archive.export", context, counts=counts), context.now
         )
-        return Scope(numbers, instances, tuple(sorted(lacking)), aside)
+        lost = sum(lost_of.get(number, 0) for number in numbers) if lost_of else 0
+        return Scope(numbers, instances, tuple(sorted(lacking)), aside, lost)
 
     def run(
         self,
@@ -127,106 +130,86 @@ class Export:
         scope: Scope,
         folder: ExportFolder,
         tick: Callable[[Report], None],
+        *,
+        verify: bool = False,
     ) -> Report:
-        """Write all of it that is not there yet, and the DICOMDIR. Ctrl-C ends it; a later run goes on."""
-        report = Report(lacking=scope.lacking, kept_aside=scope.kept_aside)
+        """Write all of it that is not there yet, and the DICOMDIR; `verify` reads again what is there. Ctrl-C
+        ends it; a later run goes on."""
+        report = Report(lacking=scope.lacking, kept_aside=scope.kept_aside, lost=scope.lost)
         target = folder.directory()
-        run = _Run(self._retrieve, who, context, folder, FileSet(target), report, self._limits)
-        try:
-            for study_id in scope.studies:
-                run.study(study_id, tick)
-            if run.is_whole and scope.studies:
-                run.files.finish()
-                target.finish()
-            report.in_directory = run.files.count if run.is_whole else None
-        except OSError as error:
-            report.stopped = f"The folder cannot be written: {error.strerror}."
-        except KeyboardInterrupt:
-            report.interrupted = True
-        finally:
-            with suppress(OSError):
-                folder.settle()
-            target.abandon()
+        tally = _Tally(FileSet(target), report, tick)
+        with closing(Crew(folder, tally.settled, verify)) as crew:
+            try:
+                for study_id in scope.studies:
+                    with suppress(NotFound):  # deleted since, or no image of it is left
+                        self._study(who, context(), study_id, folder, crew)
+                        report.studies += 1
+                crew.finish()
+                if tally.is_whole and scope.studies:
+                    tally.files.finish()
+                    target.finish()
+                report.in_directory = tally.files.count if tally.is_whole else None
+            except OSError as error:
+                report.stopped = why(error)
+            except KeyboardInterrupt:
+                report.interrupted = True
+            if report.stopped or report.interrupted:
+                crew.stop()
+        target.abandon()
         return report
+
+    def _study(
+        self, who: Principal, context: Context, study_id: int, folder: ExportFolder, crew: Crew
+    ) -> None:
+        known = folder.of_study(study_id)
+        for one in self._retrieve.exported(who, study_id, context):
+            kept = known.get("/".join(file_id_of(one.row)))
+            if kept is not None and (one.digest is None or kept.data_set != one.digest.hex()):
+                kept = None  # it has another identity now, or has had
+            crew.take(Job(one, Header(self._limits), kept))
 
 
 @dataclass(slots=True)
-class _Run:
-    """An export under way."""
+class _Tally:
+    """What became of everything, and the DICOMDIR of what is there."""
 
-    retrieve: Retrieve
-    who: Principal
-    context: Callable[[], Context]
-    folder: ExportFolder
     files: FileSet
     report: Report
-    limits: Limits
+    tick: Callable[[Report], None]
     is_whole: bool = True  # the DICOMDIR names all that it should
 
-    def study(self, study_id: int, tick: Callable[[Report], None]) -> None:
-        known = self.folder.of_study(study_id)
+    def settled(self, jobs: list[Job]) -> None:
+        for job in jobs:
+            self._one(job)
+            self.tick(self.report)
 
-        def is_there(row: InstanceRow, digest: bytes | None) -> bool:
-            kept = known.get("/".join(file_id_of(row)))
-            return (
-                kept is not None
-                and digest is not None
-                and kept.data_set == digest.hex()
-                and self.folder.holds(kept)
-            )
-
-        try:
-            for one in self.retrieve.exported(self.who, study_id, self.context(), is_there):
-                self._object(one)
-                if self.folder.pending >= _SETTLED:
-                    self.folder.settle()
-                tick(self.report)
-        except NotFound:
-            return  # deleted since, or no image of it is left
-        self.folder.settle()
-        self.report.studies += 1
-
-    def _object(self, one: Exported) -> None:
-        header = Header(self.limits)
-        try:
-            if one.error is not None:
-                raise one.error
-            if one.stored is None:
-                self._read_header(one.row, header)
-                self._count(one.digest is not None)
-                self.report.there += 1
-            else:
-                kept = self.folder.write(one.row, header.passing(one.stored.chunks), one.digest)
-                self._written(kept)
-        except (Tampered, StorageFailed) as error:
-            self._fail(one.row, error)
+    def _one(self, job: Job) -> None:
+        report = self.report
+        if job.kept is None or job.error is not None:
+            self._fail(job)
             return
-        self._add(one.row, header)
-
-    def _written(self, kept: Kept) -> None:
-        self._count(kept.as_received)
-        self.report.written += 1
-        self.report.bytes += kept.size
-
-    def _count(self, as_received: bool) -> None:
-        if as_received:
-            self.report.agree += 1
+        if job.there:
+            report.there += 1
         else:
-            self.report.corrected += 1
+            report.written += 1
+            report.again += job.again
+            report.bytes += job.kept.size
+        if job.kept.as_received:
+            report.agree += 1
+        else:
+            report.corrected += 1
+        self._add(job)
 
-    def _read_header(self, row: InstanceRow, header: Header) -> None:
-        for chunk in self.folder.read(file_id_of(row)):
-            if header.feed(chunk):
-                return
-
-    def _add(self, row: InstanceRow, header: Header) -> None:
+    def _add(self, job: Job) -> None:
         if self.is_whole:
             try:
-                self.files.add(row, header, file_id_of(row))
+                self.files.add(job.one.row, job.header, file_id_of(job.one.row))
             except LimitExceeded:  # it cannot name more; the files are all there
                 self.is_whole = False
 
-    def _fail(self, row: InstanceRow, error: LeadglassError) -> None:
+    def _fail(self, job: Job) -> None:
+        assert job.error is not None
         self.report.failures += 1
         if len(self.report.failed) < MOST_LISTED:
-            self.report.failed.append(Failed(row.sop_instance_uid, error.code, str(error)))
+            uid = job.one.row.sop_instance_uid
+            self.report.failed.append(Failed(uid, job.error.code, str(job.error)))

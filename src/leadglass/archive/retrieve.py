@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -27,10 +28,11 @@ from leadglass.dicom.dataset import DatasetParser, Limits
 from leadglass.dicom.dictionary import transfer_syntax
 from leadglass.dicom.json import dumps
 from leadglass.dicom.part10 import Part10Parser
-from leadglass.errors import LeadglassError, LimitExceeded, NotFound, StorageFailed, Tampered
+from leadglass.errors import LeadglassError, LimitExceeded, NotFound
 from leadglass.index import lookup, upkeep
 from leadglass.index.matching import Level, Match, Query, Single
 from leadglass.index.rows import InstanceRow, SeriesRow, StudyRow
+from leadglass.store.blobs import BlobReader
 
 __all__ = ["Exported", "Retrieve", "StoredObject", "StudyView", "Unreadable"]
 
@@ -47,16 +49,12 @@ class StudyView:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """An object that leaves for good.
-
-    `digest`: SHA-256 over its data set as received; None when it leaves with another identity than that.
-    `stored` is None when it is there already, or when `error` says what is wrong with it.
-    """
+    """An object that may leave for good. `digest`: SHA-256 over its data set as received; None when it leaves
+    with another identity than that. `opened` may be asked in any thread; it raises what is UNREADABLE."""
 
     row: InstanceRow
     digest: bytes | None
-    stored: StoredObject | None = None
-    error: LeadglassError | None = None
+    opened: Callable[[], AbstractContextManager[StoredObject]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,35 +171,32 @@ class Retrieve:
             raise LimitExceeded("The study has more images than one zip is made of.", code="zip-members")
         return zipped(self._sound(selected), self._limits, context.now, lost)
 
-    def exported(
-        self,
-        who: Principal,
-        study_id: int,
-        context: Context,
-        is_there: Callable[[InstanceRow, bytes | None], bool],
-    ) -> Iterator[Exported]:
-        """Every object of a study, for `leadglass export`; opened where it is not there yet. NotFound.
-
-        One that cannot be opened does not keep the others back.
-        """
+    def exported(self, who: Principal, study_id: int, context: Context) -> Iterator[Exported]:
+        """Every object of a study, for `leadglass export`. NotFound."""
         with self._doorkeeper.db.read() as connection:
             study = lookup.study(connection, study_id)
-        return self._exported(self._of_study(who, context, study, (), Action.STUDY_EXPORT), is_there)
+        selected = self._of_study(who, context, study, (), Action.STUDY_EXPORT)
+        for rows in selected.pages:
+            located = self._objects.page([row.id for row in rows])
+            openers = {one.sop_instance_uid: (one.sealed.digest, opener) for one, opener in located}
+            for row in rows:
+                digest, opener = openers.get(row.sop_instance_uid, (None, None))
+                as_received = digest if selected.corrected is None else None
+                yield Exported(row, as_received, partial(self._leaving, selected, row, opener))
 
-    def _exported(
-        self, selected: _Selected, is_there: Callable[[InstanceRow, bytes | None], bool]
-    ) -> Iterator[Exported]:
-        with self._serving(selected):
-            for row in selected.rows():
-                digest = self._objects.digest(row.id) if selected.corrected is None else None
-                if is_there(row, digest):
-                    yield Exported(row, digest)
-                    continue
-                try:
-                    for stored in self._stored(replace(selected, pages=iter(([row],)))):
-                        yield Exported(row, digest, stored)
-                except (Tampered, StorageFailed, NotFound) as error:
-                    yield Exported(row, digest, error=error)
+    @contextmanager
+    def _leaving(
+        self, selected: _Selected, row: InstanceRow, opener: Callable[[], BlobReader] | None
+    ) -> Iterator[StoredObject]:
+        """Counted when all of it was taken."""
+        with self._serving(selected) as access, ExitStack() as stack:
+            try:
+                one = self._delivered(row, selected.corrected, stack, opener)
+                yield one
+            except UNREADABLE:
+                access.count(unreadable=1)
+                raise
+            access.count(instances=1, bytes=one.size)
 
     def _selected(
         self,
@@ -340,10 +335,16 @@ class Retrieve:
         one = self._delivered(row, corrected, stack)
         return replace(one, chunks=iter(list(one.chunks)))
 
-    def _delivered(self, row: InstanceRow, corrected: Corrected | None, stack: ExitStack) -> StoredObject:
+    def _delivered(
+        self,
+        row: InstanceRow,
+        corrected: Corrected | None,
+        stack: ExitStack,
+        opener: Callable[[], BlobReader] | None = None,
+    ) -> StoredObject:
         """Its size is told before its bytes: where only the end of them tells it, they are made twice. All
-        that is opened is closed with the stack."""
-        reader = stack.enter_context(self._objects.open(row.id))
+        that is opened is closed with the stack; `opener` where it was located before."""
+        reader = stack.enter_context(opener() if opener is not None else self._objects.open(row.id))
         if corrected is None:
             return StoredObject(row, row.size, reader.chunks())
         syntax = transfer_syntax(row.transfer_syntax_uid)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
@@ -31,7 +31,11 @@ def export(
             metavar="[STUDY_UID]... FOLDER", help="Which studies, and where to.", show_default=False
         ),
     ],
+    *,
     everything: Annotated[bool, typer.Option("--all", help="Every study.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read again what is there already; write again what was altered.")
+    ] = False,
     home: HomeOption = None,
     as_user: AsOption = None,
     json: JsonOption = False,
@@ -43,7 +47,7 @@ def export(
     os.nice(NICENESS)
     with at_home(home, as_user) as work:
         began = monotonic()
-        report = _run(work, None if everything else uids, Path(folder), quiet=json)
+        report = _run(work, None if everything else uids, Path(folder), verify=verify, quiet=json)
         seconds = monotonic() - began
     if json:
         show.as_json(_as_json(report, seconds))
@@ -68,19 +72,28 @@ def _require_sense(uids: list[str], everything: bool) -> None:
         raise typer.BadParameter(f"{show.printable(wrong[0])} is no UID.", param_hint="STUDY_UID")
 
 
-def _run(work: Work, uids: list[str] | None, target: Path, *, quiet: bool) -> Report:
+def _run(work: Work, uids: list[str] | None, target: Path, *, verify: bool, quiet: bool) -> Report:
     from leadglass.archive.export_folder import ExportFolder
     from leadglass.dicom.elements import Limits
 
     home = work.opened.home
-    if target.resolve().is_relative_to(home.root.resolve()):
+    if is_within(target, home.root):
         raise typer.BadParameter("The home itself is no place for files in the clear.", param_hint="FOLDER")
     export = work.services.export
     export.require(work.who, work.context())
     with closing(ExportFolder(target.absolute(), home.id, Limits())) as folder:
         scope = export.scope(work.who, work.context(), uids, folder.studies if uids else ())
         with _progress(scope.instances, quiet=quiet) as tick:
-            return export.run(work.who, work.context, scope, folder, tick)
+            return export.run(work.who, work.context, scope, folder, tick, verify=verify)
+
+
+def is_within(target: Path, folder: Path) -> bool:
+    """By whatever name, and by whatever mount: `target` need not exist yet."""
+    whole, found = target.resolve(), False
+    for each in (whole, *whole.parents):
+        with suppress(OSError):
+            found = found or each.samefile(folder)
+    return found
 
 
 @contextmanager
@@ -126,6 +139,11 @@ def _sentences(report: Report, seconds: float) -> Iterator[str]:
         yield f"{agree} with the digest taken when they were received."
     if report.corrected:
         yield f"{show.count(report.corrected, 'image')} left with a corrected identity: read back as written."
+    if report.again:
+        yield f"{show.count(report.again, 'image')} of those were altered or gone since, and written again."
+    if report.lost:
+        lost = show.count(report.lost, "image of these studies is", "images of these studies are")
+        yield f"{lost} lost on the archive's disk, and not in the folder."
     if report.in_directory:
         yield f"The DICOMDIR names {show.count(report.in_directory, 'image')}."
     elif report.in_directory is None and not (report.stopped or report.interrupted):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
-from leadglass.archive.export_folder import MANIFEST
+from leadglass.archive.export_manifest import MANIFEST
 from leadglass.archive.not_included import NOT_INCLUDED
 from leadglass.dicom.dicomdir import FILE_NAME
 from leadglass.errors import LimitExceeded, MalformedDataSet

@@ -119,9 +119,20 @@ def _lost(row: sa.Row[Any]) -> Lost:
 
 def lost_of(connection: sa.Connection, study_id: int) -> int:
     """How many instances of a study are lost and have not come again in any form."""
-    there = sa.select(instances.c.id).where(instances.c.sop_instance_uid == lost.c.sop_instance_uid).exists()
-    counted = sa.select(sa.func.count()).select_from(lost.join(series, lost.c.series_id == series.c.id))
-    return int(connection.execute(counted.where(series.c.study_id == study_id, ~there)).scalar_one())
+    return int(connection.execute(_LOST_OF.where(series.c.study_id == study_id)).scalar_one())
+
+
+def lost_by_study(connection: sa.Connection) -> dict[int, int]:
+    """The same of every study that has such."""
+    rows = connection.execute(_LOST_OF.add_columns(series.c.study_id).group_by(series.c.study_id))
+    return {row[1]: row[0] for row in rows}
+
+
+_LOST_OF = (
+    sa.select(sa.func.count())
+    .select_from(lost.join(series, lost.c.series_id == series.c.id))
+    .where(~sa.select(instances.c.id).where(instances.c.sop_instance_uid == lost.c.sop_instance_uid).exists())
+)
 
 
 # --- damage, rounds ---------------------------------------------------------------------------------------

@@ -28,20 +28,10 @@ from typing import BinaryIO, Final
 
 from leadglass.errors import Conflict, HomeBusy, Tampered
 from leadglass.store import vault_label
+from leadglass.store.below import DIRECTORY, NOT_PLAIN, READ, WRITE, below, sync_folder
 from leadglass.store.blobs import NAME, PREFIX
 from leadglass.store.files import write_all
-from leadglass.store.vault_files import (
-    DIRECTORY,
-    NOT_PLAIN,
-    READ,
-    WRITE,
-    Digested,
-    at_backup,
-    digested,
-    pieces_of,
-    sync_folder,
-    target_error,
-)
+from leadglass.store.vault_files import Digested, at_backup, digested, pieces_of, target_error
 from leadglass.store.vault_label import GENERATION, GENERATIONS, LOCK, OBJECTS, opened_folder
 
 DATABASE: Final = "index.db"
@@ -284,15 +274,8 @@ class Vault:
     @contextmanager
     def _directory(self, *names: str) -> Iterator[int]:
         """A folder below, for as long as it is needed."""
-        descriptor = os.dup(self._descriptor)
-        try:
-            for name in names:
-                below = os.open(name, DIRECTORY, dir_fd=descriptor)
-                os.close(descriptor)
-                descriptor = below
+        with below(self._descriptor, *names) as descriptor:
             yield descriptor
-        finally:
-            os.close(descriptor)
 
     @contextmanager
     def _reading(self, *names: str, name: str) -> Iterator[int]:

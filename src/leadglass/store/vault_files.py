@@ -11,12 +11,9 @@ from hashlib import sha256
 from typing import Final
 
 from leadglass.errors import StorageFailed, StorageFull, Tampered
+from leadglass.store.below import NOT_PLAIN
 from leadglass.store.files import FULL
 
-DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
-READ: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-NOT_PLAIN: Final = frozenset({errno.ELOOP, errno.ENOTDIR})  # what O_NOFOLLOW says of a link
 _PIECE: Final = 1 << 20  # bytes
 
 
@@ -59,16 +56,6 @@ def at_backup() -> Iterator[None]:
         yield
     except OSError as error:
         raise target_error(error) from error
-
-
-def sync_folder(descriptor: int) -> None:
-    """Some file systems of other systems know no fsync of a folder: their entries are durable, or nobody can
-    make them so."""
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
 
 
 def target_error(error: OSError) -> StorageFull | StorageFailed | Tampered:

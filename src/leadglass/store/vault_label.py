@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from leadglass.errors import Conflict, HomeNewer, NotFound, Tampered
-from leadglass.store.vault_files import DIRECTORY, READ, WRITE, sync_folder, target_error
+from leadglass.store.below import DIRECTORY, READ, WRITE, sync_folder
+from leadglass.store.vault_files import target_error
 
 FORMAT: Final = 1
 LABEL: Final = "leadglass-backup.json"
