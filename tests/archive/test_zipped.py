@@ -112,8 +112,8 @@ def test_what_is_damaged_keeps_nothing_else_back(
     found, said = read(pieces(filled))
     assert list(found) == ["S0000001/I0000001", "S0000001/I0000003", "S0000002/I0000004", "DICOMDIR"]
     assert [found[f"S0000001/I000000{number}"] for number in (1, 3)] == [dicom.file(1), dicom.file(3)]
-    assert said.startswith("1 of the 4 images of this study are not in this zip.\r\n")
-    assert "1.2.3.1.2  is damaged or missing" in said
+    assert said.startswith("Not in this zip: 1 of the study's 4 images.\r\n")
+    assert "1.2.3.1.2  Damaged on the archive's disk." in said
     assert b"1.2.3.1.2\0" not in found["DICOMDIR"] and b"1.2.3.1.3" in found["DICOMDIR"]
     entry = closed(filled)
     assert (entry.counts["instances"], entry.counts["unreadable"], entry.at_least) == (3, 1, False)
@@ -139,7 +139,10 @@ def test_what_is_known_to_be_lost_is_said_too(filled: Any) -> None:
     filled.services.upkeep.check(OPERATOR, filled.context(Via.COMMAND), deep=True, repair=True)
     found, said = read(pieces(filled))
     assert len(found) == 4
-    assert said.startswith("1 of the 4 images") and "known to be lost" in said
+    assert (
+        said.startswith("Not in this zip: 1 of the study's 4 images.")
+        and "lost on the archive's disk" in said
+    )
 
 
 def test_more_than_a_zip_is_made_of_is_refused_beforehand(filled: Any) -> None:

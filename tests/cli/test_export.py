@@ -24,6 +24,7 @@ from pydicom.fileset import FileSet
 from leadglass.archive.export_folder import PARTS, ExportFolder
 from leadglass.archive.export_manifest import MANIFEST
 from leadglass.dicom.elements import Limits
+from leadglass.store.files import write_all
 
 Run = Callable[..., Any]
 
@@ -276,6 +277,36 @@ def test_a_folder_that_vanishes(
     assert (ran.code, ran.json["written"]) == (1, 0)
     assert "cannot be written" in ran.json["stopped"]
     assert run("export", "--all", "--json", out).json["written"] == 9
+
+
+@pytest.mark.parametrize("truncates", [True, False], ids=["", "nor can it be cut off"])
+def test_half_a_line_of_the_manifest_does_no_harm(
+    filled: Any, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, truncates: bool
+) -> None:
+    out, left = tmp_path / "out", [300]
+
+    def write(descriptor: int, data: memoryview) -> int:
+        if not left[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        left[0] -= (some := min(left[0], len(data)))
+        return os.write(descriptor, data[:some])
+
+    def no(descriptor: int, size: int) -> None:
+        if size < os.fstat(descriptor).st_size:
+            raise OSError(errno.EIO, "x")
+
+    assert run("export", "1.2.6", "--json", out).code == 0
+    with monkeypatch.context() as patch:
+        patch.setattr("leadglass.archive.export_crew.FILES", 2)
+        patch.setattr(
+            "leadglass.archive.export_manifest.write_all", lambda _, *given: write_all(write, *given)
+        )
+        if not truncates:
+            patch.setattr("leadglass.archive.export_manifest.os.ftruncate", no)
+        ran = run("export", "--all", "--json", out)
+    assert ran.code == 1
+    again = run("export", "--all", "--json", out)
+    assert (again.code, again.json["there"] + again.json["written"], again.json["agree"]) == (0, 9, 9)
 
 
 def test_a_bad_disk_is_found_out(

@@ -18,10 +18,11 @@ from leadglass.access.principal import Context, Principal
 from leadglass.archive.doorkeeper import Doorkeeper
 from leadglass.archive.export_crew import Crew, Job
 from leadglass.archive.export_folder import ExportFolder, file_id_of, why
+from leadglass.archive.leaving import why_not
 from leadglass.archive.media import FileSet, Header
 from leadglass.archive.retrieve import Retrieve
 from leadglass.dicom.elements import Limits
-from leadglass.errors import LimitExceeded, NotFound
+from leadglass.errors import LimitExceeded, NotFound, Unavailable
 from leadglass.index import asides, selection, upkeep
 from leadglass.index.matching import within
 from leadglass.index.selection import Keys
@@ -66,6 +67,7 @@ class Report:
     lacking: tuple[str, ...] = ()
     kept_aside: int = 0
     lost: int = 0
+    verified: bool = False  # what was there was read again, every byte
     in_directory: int | None = None  # objects that the DICOMDIR names; None: none was written
     stopped: str = ""
     interrupted: bool = False
@@ -135,7 +137,7 @@ class Export:
     ) -> Report:
         """Write all of it that is not there yet, and the DICOMDIR; `verify` reads again what is there. Ctrl-C
         ends it; a later run goes on."""
-        report = Report(lacking=scope.lacking, kept_aside=scope.kept_aside, lost=scope.lost)
+        report = Report(lacking=scope.lacking, kept_aside=scope.kept_aside, lost=scope.lost, verified=verify)
         target = folder.directory()
         tally = _Tally(FileSet(target), report, tick)
         with closing(Crew(folder, tally.settled, verify)) as crew:
@@ -151,6 +153,8 @@ class Export:
                 report.in_directory = tally.files.count if tally.is_whole else None
             except OSError as error:
                 report.stopped = why(error)
+            except Unavailable as error:  # the record, or the home: nothing more may leave
+                report.stopped = str(error)
             except KeyboardInterrupt:
                 report.interrupted = True
             if report.stopped or report.interrupted:
@@ -212,4 +216,4 @@ class _Tally:
         self.report.failures += 1
         if len(self.report.failed) < MOST_LISTED:
             uid = job.one.row.sop_instance_uid
-            self.report.failed.append(Failed(uid, job.error.code, str(job.error)))
+            self.report.failed.append(Failed(uid, job.error.code, why_not(job.error)))

@@ -5,10 +5,12 @@ It names no patient, and is read a study at a time: memory does not grow with th
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from re import compile as pattern
@@ -46,6 +48,7 @@ class Manifest:
         self._places: dict[
             str, list[tuple[int, int]]
         ] = {}  # of each study's lines: from where, how many bytes
+        self._failed = False
         self._descriptor = os.open(MANIFEST, _OPEN, 0o600, dir_fd=folder)
         try:
             if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
@@ -74,11 +77,19 @@ class Manifest:
         return found
 
     def append(self, written: Sequence[Kept]) -> None:
-        """From here on they count. They and their names are durable already."""
+        """From here on they count. They and their names are durable already. After an error, never again."""
+        if self._failed:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
         at = os.fstat(self._descriptor).st_size
         lines = [(_study(kept.file), orjson.dumps(kept) + b"\n") for kept in written]
-        write_all(os.write, self._descriptor, memoryview(b"".join(line for _, line in lines)))
-        os.fsync(self._descriptor)
+        try:
+            write_all(os.write, self._descriptor, memoryview(b"".join(line for _, line in lines)))
+            os.fsync(self._descriptor)
+        except OSError:
+            self._failed = True
+            with suppress(OSError):  # half a line, with none behind it, does no harm either
+                os.ftruncate(self._descriptor, at)
+            raise
         # COMMIT POINT: a later run takes them as they are.
         for study, some in groupby(lines, lambda each: each[0]):
             length = sum(len(line) for _, line in some)

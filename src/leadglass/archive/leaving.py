@@ -28,3 +28,18 @@ class Unreadable:
 
     row: InstanceRow
     error: LeadglassError
+
+
+# In words for whoever is missing it; any other error's own sentence will do.
+_PLAIN: Final = {
+    "object-missing": "Missing on the archive's disk.",
+    "tampered": "Damaged on the archive's disk.",
+    "not-found": "Deleted meanwhile.",
+}
+_NO_IDENTITY: Final = "It cannot be given the identity that its study was corrected to."
+
+
+def why_not(error: LeadglassError) -> str:
+    if isinstance(error, Violation):
+        return _NO_IDENTITY
+    return _PLAIN.get(error.code, str(error))

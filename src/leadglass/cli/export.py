@@ -129,7 +129,8 @@ def _not_in_it(report: Report) -> str:
 
 
 def _sentences(report: Report, seconds: float) -> Iterator[str]:
-    there = f", {report.there:,} there already" if report.there else ""
+    same = " and as written" if report.verified else ""
+    there = f", {report.there:,} there already{same}" if report.there else ""
     failed = f", {report.failures:,} failed" if report.failures else ""
     studies = show.count(report.studies, "study", "studies")
     written = show.count(report.written, "image")
