@@ -68,7 +68,8 @@ def images(folder: Path) -> list[Path]:
 
 
 def manifest(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / MANIFEST).read_text().splitlines()]
+    """Its whole lines: a kill may leave a part of one."""
+    return [json.loads(line) for line in (folder / MANIFEST).read_bytes().split(b"\n")[:-1]]
 
 
 def test_everything_goes_into_a_new_home_as_it_was(filled: Any, run: Run, tmp_path: Path) -> None:
@@ -151,28 +152,27 @@ def test_it_goes_on_where_it_stopped(
 def test_killed_runs_leave_no_half_file(
     filled: Any, run: Run, start: Any, dicom: Any, tmp_path: Path
 ) -> None:
+    """The first in the middle of a group, the second behind one."""
     more = tmp_path / "more"
     more.mkdir()
-    for number in range(10, 330):
-        (more / f"{number}.dcm").write_bytes(dicom.file(number, rows=256))
+    for number in range(10, 190):
+        (more / f"{number}.dcm").write_bytes(dicom.file(number, rows=128))
     run("import", more)
     out = tmp_path / "out"
     kills = 0
-    for wanted in (1, 100, 250):
+    for pattern in (f"{PARTS}/*", "T*/S*/I*"):
         process = start("export", "--all", out)
-        while len(images(out)) < wanted and process._process.poll() is None:
-            time.sleep(0.005)
+        while not any(out.glob(pattern)) and process._process.poll() is None:
+            time.sleep(0.002)
         kills += process._process.poll() is None
         process.kill()
-        whole = {path: path.read_bytes() for path in images(out)}
-        assert all(len(content) == len(pydicom_bytes(content)) for content in whole.values())
+        assert all(len(pydicom_bytes(path.read_bytes())) for path in images(out)[::10])
         newest = {line["file"]: line["sha256"] for line in manifest(out)[1:]}  # what counts is there
         assert {file: sha256((out / file).read_bytes()).hexdigest() for file in newest} == newest
     assert kills  # control
     again = run("export", "--all", "--verify", "--json", out)
-    assert (again.code, again.json["in_directory"], again.json["agree"], again.json["again"]) == (
-        0, 329, 329, 0,
-    )  # fmt: skip
+    assert (again.code, again.json["again"]) == (0, 0)
+    assert again.json["in_directory"] == again.json["agree"] == len(images(out)) == 189
     assert {each.name for each in out.iterdir() if not each.is_dir()} == {MANIFEST, "DICOMDIR"}
     assert not (out / PARTS).exists()
 
