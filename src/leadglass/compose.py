@@ -183,74 +183,108 @@ def _build(home: Home, settings: Settings, keyring: Keyring, db: Database) -> Op
         signer = load_signer(
             connection, home.record_name, lambda wrapped: keyring.unwrap_secret(_SIGNING_KEY, wrapped)
         )
-    services = _services(home, settings, keyring, Doorkeeper(db, Log(signer)), signer.key)
+    services = _services(_parts(home, settings, keyring, Doorkeeper(db, Log(signer))), signer.key)
     return Opened(home, settings, services, Publisher(home.record, signer.key), signer.key)
 
 
-def _services(
-    home: Home, settings: Settings, keyring: Keyring, doorkeeper: Doorkeeper, verifier: VerifierKey
-) -> Services:
-    limits, presence = Limits(), home.database.with_name("ingest.lock")
-    ledger, sandbox = Ledger(doorkeeper), Sandbox()
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What several services share."""
+
+    home: Home
+    settings: Settings
+    keyring: Keyring
+    doorkeeper: Doorkeeper
+    ledger: Ledger
+    blobs: Blobs
+    keys: StudyKeys
+    objects: Objects
+    limits: Limits
+
+    @property
+    def presence(self) -> Path:
+        return self.home.database.with_name("ingest.lock")
+
+    @property
+    def quarantine_source(self) -> int:
+        return self.settings.limits.quarantine_source_mib * _MIB
+
+
+def _parts(home: Home, settings: Settings, keyring: Keyring, doorkeeper: Doorkeeper) -> _Parts:
     blobs, keys = Blobs(home.objects, ahead=True), StudyKeys(keyring)
     objects = Objects(doorkeeper.db, blobs, keys)
-    ingest = Ingest(
-        doorkeeper,
-        blobs,
-        keys,
-        presence,
-        limits,
-        system=settings.dicom.title,
-        quarantine=settings.limits.quarantine_mib * _MIB,
-        quarantine_source=settings.limits.quarantine_source_mib * _MIB,
-    )
-    standings = Standings(doorkeeper.db, objects, keys, limits, keyring.uid_key)
+    ledger = Ledger(doorkeeper)
+    return _Parts(home, settings, keyring, doorkeeper, ledger, blobs, keys, objects, Limits())
+
+
+def _services(parts: _Parts, verifier: VerifierKey) -> Services:
+    doorkeeper, ledger, settings = parts.doorkeeper, parts.ledger, parts.settings
+    sandbox, ingest = Sandbox(), _ingest(parts)
     accounts = Accounts(doorkeeper, ledger, Hasher(HASH_COST), _session_limits(settings))
-    upkeep = Upkeep(
-        doorkeeper,
-        blobs,
-        keys,
-        objects,
-        verifier=verifier,
-        tiles=home.record,
-        presence=presence,
-        limits=limits,
-        web_certificate=home.root / settings.http.tls_certificate if settings.http.tls_certificate else None,
-    )
-    retrieve = Retrieve(doorkeeper, ledger, objects, limits, settings.dicom.title)
+    retrieve = Retrieve(doorkeeper, ledger, parts.objects, parts.limits, settings.dicom.title)
     return Services(
         db=doorkeeper.db,
         doorkeeper=doorkeeper,
         ledger=ledger,
         accounts=accounts,
         administration=Administration(doorkeeper, accounts),
-        peers=Peers(doorkeeper, accounts, keyring, _issuer(settings, home), _require_loadable),
+        peers=Peers(doorkeeper, accounts, parts.keyring, _issuer(settings, parts.home), _require_loadable),
         listeners=Listeners(doorkeeper),
         commitments=Commitments(doorkeeper),
         migrations=Migrations(doorkeeper),
         search=Search(doorkeeper),
         retrieve=retrieve,
-        export=Export(doorkeeper, retrieve, limits),
-        renderer=Renderer(doorkeeper, ledger, objects, sandbox),
+        export=Export(doorkeeper, retrieve, parts.limits),
+        renderer=Renderer(doorkeeper, ledger, parts.objects, sandbox),
         ingest=ingest,
         deliveries=Deliveries(ingest, settings.limits.object_mib * _MIB),
-        deletion=Deletion(doorkeeper, ledger, keys, blobs),
-        watched=Watched(doorkeeper, keyring.hashing_key("watched files")),
+        deletion=Deletion(doorkeeper, ledger, parts.keys, parts.blobs),
+        watched=Watched(doorkeeper, parts.keyring.hashing_key("watched files")),
         already=Already(doorkeeper),
         trail=Trail(doorkeeper),
         inquiry=Inquiry(doorkeeper),
         identities=Identities(doorkeeper),
         arrivals=Arrivals(doorkeeper),
-        aside=Aside(
-            doorkeeper,
-            standings,
-            Decisions(ingest, standings, system=settings.dicom.title),
-            limit=settings.limits.quarantine_source_mib * _MIB,
-        ),
+        aside=_aside(parts, ingest),
         exposure=Exposure(doorkeeper),
-        upkeep=upkeep,
-        backups=Backups(doorkeeper, _home_files(home, settings, keyring)),
+        upkeep=_upkeep(parts, verifier),
+        backups=Backups(doorkeeper, _home_files(parts.home, settings, parts.keyring)),
         sandbox=sandbox,
+    )
+
+
+def _ingest(parts: _Parts) -> Ingest:
+    return Ingest(
+        parts.doorkeeper,
+        parts.blobs,
+        parts.keys,
+        parts.presence,
+        parts.limits,
+        system=parts.settings.dicom.title,
+        quarantine=parts.settings.limits.quarantine_mib * _MIB,
+        quarantine_source=parts.quarantine_source,
+    )
+
+
+def _aside(parts: _Parts, ingest: Ingest) -> Aside:
+    doorkeeper = parts.doorkeeper
+    standings = Standings(doorkeeper.db, parts.objects, parts.keys, parts.limits, parts.keyring.uid_key)
+    decisions = Decisions(ingest, standings, system=parts.settings.dicom.title)
+    return Aside(doorkeeper, standings, decisions, limit=parts.quarantine_source)
+
+
+def _upkeep(parts: _Parts, verifier: VerifierKey) -> Upkeep:
+    certificate = parts.settings.http.tls_certificate
+    return Upkeep(
+        parts.doorkeeper,
+        parts.blobs,
+        parts.keys,
+        parts.objects,
+        verifier=verifier,
+        tiles=parts.home.record,
+        presence=parts.presence,
+        limits=parts.limits,
+        web_certificate=parts.home.root / certificate if certificate else None,
     )
 
 

@@ -20,34 +20,15 @@ from leadglass.ul.association import (
     Role,
 )
 from leadglass.ul.fsm import State
-from leadglass.ul.items import ProposedContext, UserInformation
-from leadglass.ul.negotiation import Service, negotiate
 from leadglass.ul.pdu import (
-    PDV,
     Abort,
     AbortReason,
     AbortSource,
-    AssociateRJ,
-    AssociateRQ,
-    PDataTF,
     ReleaseRQ,
 )
 from leadglass.ul.wire import Fragment
 
-ECHO, IMPLICIT, JPEG = "1.2.840.10008.1.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.4.50"
-THEIRS = UserInformation(16384, "1.2.3", "THEIRS")
-OURS = UserInformation(1 << 17, "1.2.4", "OURS")
-RQ = AssociateRQ(
-    "LEADGLASS", "SCU", (ProposedContext(1, ECHO, (IMPLICIT,)), ProposedContext(3, ECHO, (JPEG,))), THEIRS
-)
-AC = negotiate(RQ, {ECHO: Service((IMPLICIT,))}, OURS)  # 3 is turned down
-RJ = AssociateRJ.CALLING_NOT_RECOGNIZED
-DATA = PDataTF((PDV(1, True, True, b"data"),))
-PROVIDER = AbortSource.SERVICE_PROVIDER
-
-
-def receive(association: Association, *sent: bytes) -> list[object]:
-    return [event for data in sent for event in association.receive_data(data)]
+from .associations import AC, DATA, PROVIDER, RJ, RQ, receive
 
 
 def pair() -> tuple[Association, Association]:

@@ -8,7 +8,6 @@ from leadglass.errors import ProtocolViolation
 from leadglass.ul.association import (
     LEAST_MAXIMUM_LENGTH,
     Aborted,
-    AssociateAccepted,
     AssociateRequested,
     Association,
     Awaiting,
@@ -16,8 +15,7 @@ from leadglass.ul.association import (
     Role,
     UlLimits,
 )
-from leadglass.ul.items import AnsweredContext, ContextResult, ProposedContext, UserInformation
-from leadglass.ul.negotiation import Service, negotiate
+from leadglass.ul.items import AnsweredContext, ContextResult, UserInformation
 from leadglass.ul.pdu import (
     PDV,
     Abort,
@@ -32,64 +30,24 @@ from leadglass.ul.pdu import (
 )
 from leadglass.ul.wire import Fragment, p_data
 
-ECHO, IMPLICIT, JPEG = "1.2.840.10008.1.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.4.50"
-THEIRS = UserInformation(16384, "1.2.3", "THEIRS")
-OURS = UserInformation(1 << 17, "1.2.4", "OURS")
-RQ = AssociateRQ(
-    "LEADGLASS", "SCU", (ProposedContext(1, ECHO, (IMPLICIT,)), ProposedContext(3, ECHO, (JPEG,))), THEIRS
+from .associations import (
+    AC,
+    DATA,
+    IMPLICIT,
+    JPEG,
+    OURS,
+    PROVIDER,
+    RQ,
+    THEIRS,
+    accepted,
+    acceptor,
+    asked,
+    asking,
+    established,
+    receive,
+    rejected,
+    releasing,
 )
-AC = negotiate(RQ, {ECHO: Service((IMPLICIT,))}, OURS)  # 3 is turned down
-RJ = AssociateRJ.CALLING_NOT_RECOGNIZED
-DATA = PDataTF((PDV(1, True, True, b"data"),))
-PROVIDER = AbortSource.SERVICE_PROVIDER
-
-
-def receive(association: Association, *sent: bytes) -> list[object]:
-    return [event for data in sent for event in association.receive_data(data)]
-
-
-def acceptor() -> Association:
-    return Association(Role.ACCEPTOR)
-
-
-def asked() -> Association:
-    association = acceptor()
-    assert receive(association, RQ.encode()) == [AssociateRequested(RQ)]
-    return association
-
-
-def accepted() -> Association:
-    association = asked()
-    association.accept(AC)
-    assert association.data_to_send() == AC.encode()
-    return association
-
-
-def asking() -> Association:
-    association = Association(Role.REQUESTOR)
-    association.request(RQ)
-    assert association.data_to_send() == RQ.encode()
-    return association
-
-
-def established() -> Association:
-    association = asking()
-    assert receive(association, AC.encode()) == [AssociateAccepted(AC)]
-    return association
-
-
-def releasing() -> Association:
-    association = established()
-    association.release()
-    assert association.data_to_send() == ReleaseRQ().encode()
-    return association
-
-
-def rejected() -> Association:
-    association = asked()
-    association.reject(RJ)
-    assert association.data_to_send() == RJ.encode()
-    return association
 
 
 def violation(association: Association, *sent: bytes) -> tuple[str, Abort]:

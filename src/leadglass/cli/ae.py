@@ -41,47 +41,50 @@ CertificateOption = Annotated[
         show_default=False,
     ),
 ]
+Where = Annotated[
+    str,
+    typer.Argument(
+        metavar="AE_TITLE[@HOST[:PORT]]",
+        help="Its title, and where it calls from (receive-only) or listens.",
+        show_default=False,
+    ),
+]
+ReceiveOnlyOption = Annotated[
+    bool,
+    typer.Option("--receive-only", help="It knows no TLS: known by HOST, and only takes part in storing."),
+]
+AllowOption = Annotated[
+    str | None,
+    typer.Option(
+        "--allow",
+        metavar="WORDS",
+        help="Of store, find, get, move, commitment, private; or none. Else store.",
+        show_default=False,
+    ),
+]
+PlainOption = Annotated[
+    bool, typer.Option("--plain", help="At HOST:PORT it listens without TLS though it has a certificate.")
+]
+ReasonOption = Annotated[
+    str, typer.Option("--reason", metavar="TEXT", help="Why it has to do without TLS.", show_default=False)
+]
+DepartmentOption = Annotated[
+    str | None,
+    typer.Option("--department", metavar="D", help="Whose images it deals in; else the default one."),
+]
 
 
 @app.command("add")
 def add(
-    where: Annotated[
-        str,
-        typer.Argument(
-            metavar="AE_TITLE[@HOST[:PORT]]",
-            help="Its title, and where it calls from (receive-only) or listens.",
-            show_default=False,
-        ),
-    ],
+    where: Where,
     *,
-    receive_only: Annotated[
-        bool,
-        typer.Option(
-            "--receive-only", help="It knows no TLS: known by HOST, and only takes part in storing."
-        ),
-    ] = False,
+    receive_only: ReceiveOnlyOption = False,
     issue_certificate: IssueOption = None,
     certificate: CertificateOption = None,
-    allow: Annotated[
-        str | None,
-        typer.Option(
-            "--allow",
-            metavar="WORDS",
-            help="Of store, find, get, move, commitment, private; or none. Else store.",
-            show_default=False,
-        ),
-    ] = None,
-    plain: Annotated[
-        bool, typer.Option("--plain", help="At HOST:PORT it listens without TLS though it has a certificate.")
-    ] = False,
-    reason: Annotated[
-        str,
-        typer.Option("--reason", metavar="TEXT", help="Why it has to do without TLS.", show_default=False),
-    ] = "",
-    department: Annotated[
-        str | None,
-        typer.Option("--department", metavar="D", help="Whose images it deals in; else the default one."),
-    ] = None,
+    allow: AllowOption = None,
+    plain: PlainOption = False,
+    reason: ReasonOption = "",
+    department: DepartmentOption = None,
     home: HomeOption = None,
     as_user: AsOption = None,
     json: JsonOption = False,

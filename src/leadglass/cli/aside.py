@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -23,6 +24,11 @@ app = typer.Typer(
 )
 
 MOST_LISTED = 500
+DECISIONS: Final = {
+    "accept": "Let it take the place of what is here under its UID, which is kept as an earlier version.",
+    "store": "Store it under a new SOP Instance UID, in a new series or study where its own is another's.",
+    "reject": "Destroy it: its key and its bytes go, and nobody can bring them back.",
+}
 
 Number = Annotated[
     int, typer.Argument(metavar="ID", help="Its number, as `list` shows it.", min=1, show_default=False)
@@ -90,64 +96,29 @@ def show_one(
     _show_exhibit(found)
 
 
-@app.command("accept")
-def accept(
-    numbers: Numbers = None,
-    *,
-    why: Why,
-    everything: AllOption = False,
-    reason: ReasonOption = "",
-    source: SourceOption = "",
-    seen: Seen = None,
-    home: HomeOption = None,
-    as_user: AsOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Let it take the place of what is here under its UID, which is kept as an earlier version."""
-    with at_home(home, as_user) as work:
-        chosen = _chosen(everything, reason, source)
-        settled = _decide(work, "accept", why, numbers, seen=seen, chosen=chosen)
-    _report(settled, json)
+def _deciding(said: str) -> Callable[..., None]:
+    def command(
+        numbers: Numbers = None,
+        *,
+        why: Why,
+        everything: AllOption = False,
+        reason: ReasonOption = "",
+        source: SourceOption = "",
+        seen: Seen = None,
+        home: HomeOption = None,
+        as_user: AsOption = None,
+        json: JsonOption = False,
+    ) -> None:
+        with at_home(home, as_user) as work:
+            chosen = _chosen(everything, reason, source)
+            settled = _decide(work, said, why, numbers, seen=seen, chosen=chosen)
+        _report(settled, json)
+
+    return command
 
 
-@app.command("store")
-def store(
-    numbers: Numbers = None,
-    *,
-    why: Why,
-    everything: AllOption = False,
-    reason: ReasonOption = "",
-    source: SourceOption = "",
-    seen: Seen = None,
-    home: HomeOption = None,
-    as_user: AsOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Store it under a new SOP Instance UID, in a new series or study where its own is another's."""
-    with at_home(home, as_user) as work:
-        chosen = _chosen(everything, reason, source)
-        settled = _decide(work, "store", why, numbers, seen=seen, chosen=chosen)
-    _report(settled, json)
-
-
-@app.command("reject")
-def reject(
-    numbers: Numbers = None,
-    *,
-    why: Why,
-    everything: AllOption = False,
-    reason: ReasonOption = "",
-    source: SourceOption = "",
-    seen: Seen = None,
-    home: HomeOption = None,
-    as_user: AsOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Destroy it: its key and its bytes go, and nobody can bring them back."""
-    with at_home(home, as_user) as work:
-        chosen = _chosen(everything, reason, source)
-        settled = _decide(work, "reject", why, numbers, seen=seen, chosen=chosen)
-    _report(settled, json)
+for _decision, _does in DECISIONS.items():
+    app.command(_decision, help=_does)(_deciding(_decision))
 
 
 @app.command("versions")

@@ -49,45 +49,51 @@ COLUMNS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
 }  # fmt: skip
 _NUMBERS: Final = frozenset({"Images", "No."})
 _WHOLE: Final = frozenset({"Date", "Study", "Series", "Object"})
+LevelOption = Annotated[
+    str, typer.Option("--level", metavar="LEVEL", help="What to list: patient, study, series or image.")
+]
+PatientOption = Annotated[
+    str | None, typer.Option("--patient", metavar="ID", help="Patient ID; * and ? match.")
+]
+NameOption = Annotated[
+    str | None,
+    typer.Option("--name", metavar="NAME", help="Patient's name, or how it begins; * and ? match."),
+]
+DateOption = Annotated[
+    str | None,
+    typer.Option(
+        "--date", metavar="DAYS", help="Study date: 2026-01-31, 2026-01-01..2026-01-31, 2026-01-01.."
+    ),
+]
+ModalityOption = Annotated[str | None, typer.Option("--modality", metavar="CS", help="For example CT.")]
+AccessionOption = Annotated[str | None, typer.Option("--accession", metavar="NO", help="Accession number.")]
+StudyOption = Annotated[str | None, typer.Option("--study", metavar="UID", help="Study Instance UID.")]
+SeriesOption = Annotated[str | None, typer.Option("--series", metavar="UID", help="Series Instance UID.")]
+MatchOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-k",
+        "--match",
+        metavar="KEY=VALUE",
+        help="Any other key, by keyword or tag; no value asks for it.",
+    ),
+]
+LimitOption = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="How many at most.")]
 
 
 def find(
     ae: AeArgument,
     *,
-    level: Annotated[
-        str, typer.Option("--level", metavar="LEVEL", help="What to list: patient, study, series or image.")
-    ] = "study",
-    patient: Annotated[
-        str | None, typer.Option("--patient", metavar="ID", help="Patient ID; * and ? match.")
-    ] = None,
-    name: Annotated[
-        str | None,
-        typer.Option("--name", metavar="NAME", help="Patient's name, or how it begins; * and ? match."),
-    ] = None,
-    date: Annotated[
-        str | None,
-        typer.Option(
-            "--date", metavar="DAYS", help="Study date: 2026-01-31, 2026-01-01..2026-01-31, 2026-01-01.."
-        ),
-    ] = None,
-    modality: Annotated[str | None, typer.Option("--modality", metavar="CS", help="For example CT.")] = None,
-    accession: Annotated[
-        str | None, typer.Option("--accession", metavar="NO", help="Accession number.")
-    ] = None,
-    study: Annotated[str | None, typer.Option("--study", metavar="UID", help="Study Instance UID.")] = None,
-    series: Annotated[
-        str | None, typer.Option("--series", metavar="UID", help="Series Instance UID.")
-    ] = None,
-    key: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-k",
-            "--match",
-            metavar="KEY=VALUE",
-            help="Any other key, by keyword or tag; no value asks for it.",
-        ),
-    ] = None,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="How many at most.")] = 1000,
+    level: LevelOption = "study",
+    patient: PatientOption = None,
+    name: NameOption = None,
+    date: DateOption = None,
+    modality: ModalityOption = None,
+    accession: AccessionOption = None,
+    study: StudyOption = None,
+    series: SeriesOption = None,
+    key: MatchOption = None,
+    limit: LimitOption = 1000,
     calling: CallingOption = None,
     tls: TlsOption = False,
     certificate: CertificateOption = None,
@@ -98,19 +104,16 @@ def find(
     json: JsonOption = False,
 ) -> None:
     """List what another archive has (C-FIND)."""
-    query, extra = _query(
-        level,
-        {
-            "PatientID": patient,
-            "PatientName": _beginning(name),
-            "StudyDate": _days(date),
-            "Modality" if level.upper() in ("SERIES", "IMAGE") else "ModalitiesInStudy": modality,
-            "AccessionNumber": accession,
-            "StudyInstanceUID": study,
-            "SeriesInstanceUID": series,
-        },
-        key or [],
-    )
+    given = {
+        "PatientID": patient,
+        "PatientName": _beginning(name),
+        "StudyDate": _days(date),
+        "Modality" if level.upper() in ("SERIES", "IMAGE") else "ModalitiesInStudy": modality,
+        "AccessionNumber": accession,
+        "StudyInstanceUID": study,
+        "SeriesInstanceUID": series,
+    }
+    query, extra = _query(level, given, key or [])
     options = reach(
         ae, calling=calling, tls=tls, certificate=certificate, key=private_key, ca=ca, plaintext=plaintext
     )

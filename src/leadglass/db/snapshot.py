@@ -7,8 +7,7 @@ SQLite's back-up API would copy those pages, too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -18,7 +17,7 @@ from urllib.parse import quote
 import sqlalchemy as sa
 import sqlcipher3.dbapi2 as sqlcipher
 
-from leadglass.db.sqlcipher import connect, not_opened
+from leadglass.db.sqlcipher import connect, looking
 from leadglass.errors import StorageFailed, StorageFull
 
 CACHE_KIB: Final = 8192
@@ -54,8 +53,7 @@ def take(database: Path, key: bytes, target: Path) -> None:
         raise StorageFailed("The copy of the database cannot be made: a disk fails.") from error
 
 
-@contextmanager
-def opened(path: Path, key: bytes) -> Iterator[sa.Connection]:
+def opened(path: Path, key: bytes) -> AbstractContextManager[sa.Connection]:
     """A copy to read. Nothing is written, no lock is taken and no file appears beside it.
 
     KeyWrong or StorageFailed when it does not open.
@@ -65,13 +63,7 @@ def opened(path: Path, key: bytes) -> Iterator[sa.Connection]:
         return connect(f"file:{quote(str(path))}?mode=ro&immutable=1", key, cache_kib=CACHE_KIB, uri=True)
 
     engine = sa.create_engine("sqlite://", module=sqlcipher, creator=create, hide_parameters=True)
-    try:
-        with engine.connect() as connection:
-            yield connection
-    except sa.exc.DatabaseError as error:
-        raise not_opened(error.orig) from error
-    finally:
-        engine.dispose()
+    return looking(engine)
 
 
 def revision(connection: sa.Connection) -> str:

@@ -53,16 +53,8 @@ class SealedFile:
         """For work of one's own: one connection, writes allowed, no writer thread."""
         return _engine(self.path, self.key, query_only=False, pool_size=1, cache_kib=2048)
 
-    @contextmanager
-    def looking(self) -> Iterator[sa.Connection]:
-        engine = self.engine()
-        try:
-            with engine.connect() as connection:
-                yield connection
-        except sa.exc.DatabaseError as error:
-            raise not_opened(error.orig) from error
-        finally:
-            engine.dispose()
+    def looking(self) -> AbstractContextManager[sa.Connection]:
+        return looking(self.engine())
 
     @contextmanager
     def changing(self) -> Iterator[sa.Connection]:
@@ -80,6 +72,18 @@ class SealedFile:
 
     def fault(self, error: sa.exc.DBAPIError) -> Unavailable | None:
         return fault(error)
+
+
+@contextmanager
+def looking(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """The one connection of an engine of one's own. KeyWrong or StorageFailed when it does not open."""
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except sa.exc.DatabaseError as error:
+        raise not_opened(error.orig) from error
+    finally:
+        engine.dispose()
 
 
 class SealedDatabase:

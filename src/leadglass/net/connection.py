@@ -1,7 +1,6 @@
 """The byte pump: one TCP connection, the sans-IO association on it, and one deadline.
 
-Bytes in are events out, in the same call; what the association wants said is written at once. The deadline
-is a number; one timer per connection looks at it, so that moving it costs nothing.
+Bytes in are events out, in the same call; what the association wants said is written at once.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from leadglass.errors import LeadglassError, ProtocolViolation, Unreachable
+from leadglass.net.alarm import Alarm
 from leadglass.net.deadlines import Deadlines
 from leadglass.ul.association import Association
 
@@ -52,10 +52,9 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self.socket: socket.socket | None = None  # for options; uvloop's stand-in copies it for each
-        self._deadline: float | None = None
+        self._alarm = Alarm(self._loop, self._rings)
         self._overdue = "The other side took too long."
         self._runs_when_held = False
-        self._timer: asyncio.TimerHandle | None = None
         self._holds: set[object] = set()
         self._writable: asyncio.Future[None] | None = None
         self._stalled = False
@@ -84,10 +83,10 @@ class Connection(asyncio.Protocol):
             self.end(error)
             return
         self.flush()
-        if self.receiving and self._deadline is not None:
+        if self.receiving and self._alarm.due is not None:
             now = self._loop.time()
-            bought = self._deadline + len(data) / self._deadlines.least_rate
-            self._deadline = min(bought, now + self._deadlines.message)
+            bought = self._alarm.due + len(data) / self._deadlines.least_rate
+            self._alarm.due = min(bought, now + self._deadlines.message)
         if self.socket is not None:  # the kernel forgets it; a sender with Nagle on waits for our ACK
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
@@ -95,9 +94,7 @@ class Connection(asyncio.Protocol):
         return False  # close: half an association is none
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._alarm.stop()
         for event in self.association.receive_eof():
             self._on_event(event)
         if self.error is None:
@@ -132,9 +129,10 @@ class Connection(asyncio.Protocol):
         """
         self._overdue = overdue
         self._runs_when_held = even_if_held
-        self._deadline = None if seconds is None else self._loop.time() + seconds
-        if self._deadline is not None and (self._timer is None or self._timer.when() > self._deadline):
-            self._arm(self._deadline)
+        if seconds is None:
+            self._alarm.due = None
+        else:
+            self._alarm.expect(seconds)
 
     def hold(self, reason: object) -> None:
         """Stop reading until everybody who holds lets go: the other side's TCP waits."""
@@ -149,7 +147,7 @@ class Connection(asyncio.Protocol):
         if self._holds or self._transport is None or self._ending:
             return
         self._transport.resume_reading()
-        if self._deadline is not None:
+        if self._alarm.due is not None:
             self.expect(self._deadlines.message)  # the time that we took is not theirs
 
     @property
@@ -218,18 +216,10 @@ class Connection(asyncio.Protocol):
             self._transport.close()
         self.expect(self._deadlines.release)
 
-    def _arm(self, when: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_at(when, self._look)
-
-    def _look(self) -> None:
-        self._timer = None
-        if self._transport is None or self._deadline is None:
+    def _rings(self) -> None:
+        if self._transport is None:
             return
-        if self._loop.time() < self._deadline:
-            self._arm(self._deadline)
-        elif self._ending:
+        if self._ending:
             self.drop()
         elif self._runs_when_held or not self._holds:
             self.end(Unreachable(self._overdue, code="deadline"))

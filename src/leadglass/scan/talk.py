@@ -21,6 +21,7 @@ from leadglass.dimse.command import Command, Field
 from leadglass.dimse.message import CommandArrived, DataArrived, DimseLimits, MessageReader
 from leadglass.dimse.status import Category, category
 from leadglass.errors import ProtocolViolation
+from leadglass.net.alarm import Alarm
 from leadglass.scan.ending import Ending, Over, alerted
 from leadglass.scan.foreign import ENOUGH, MOST, begins_pdu, looks_like
 from leadglass.scan.manner import Manner
@@ -82,8 +83,7 @@ class Talk(asyncio.Protocol):
         self._data_set = 0  # bytes of the one that is passing
         self._asked: _Asked | None = None
         self._longest = _UNLIMITED
-        self._due: float | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(self._loop, self._overdue)
         self._message_id = 0
         self.connect_us = 0  # a round trip of the network; with TLS, until the handshake was done
         self.socket: socket.socket | None = None  # for options; `dial` sets both
@@ -145,7 +145,7 @@ class Talk(asyncio.Protocol):
         if self._ending is None:
             self._set_ending(Ending(Outcome.CLOSED))
         if self._transport is not None:
-            self._expect(self._parting)  # TLS would wait for the other side's last word
+            self._alarm.expect(self._parting)  # TLS would wait for the other side's last word
         await asyncio.shield(self._gone)
 
     # --- what asyncio calls -------------------------------------------------------------------------------
@@ -193,9 +193,7 @@ class Talk(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = self.socket = None
         self._end(self._lost(exc))
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._alarm.stop()
         if not self._gone.done():
             self._gone.set_result(None)
 
@@ -277,7 +275,7 @@ class Talk(asyncio.Protocol):
         elif step is Next.CANCEL and not asked.cancelled:
             asked.cancelled = True
             asked.until = min(asked.until, self._loop.time() + self._parting)
-            self._expect(self._parting)
+            self._alarm.expect(self._parting)
             cancel = Command(Field.C_CANCEL_RQ, responding_to=asked.request.message_id)
             self._send(asked.context_id, cancel.encode(), is_command=True)
 
@@ -296,7 +294,7 @@ class Talk(asyncio.Protocol):
             self._answer(asked.final)
         else:  # a whole response buys the time for the next
             self._heard = 0
-            self._due = min(self._loop.time() + asked.pace, asked.until)
+            self._alarm.due = min(self._loop.time() + asked.pace, asked.until)
 
     # --- sending ------------------------------------------------------------------------------------------
 
@@ -332,7 +330,7 @@ class Talk(asyncio.Protocol):
         self._flush()
         self._heard = 0
         self._waiting = waiting = self._loop.create_future()
-        self._expect(seconds)
+        self._alarm.expect(seconds)
         try:
             return await waiting
         except asyncio.CancelledError:
@@ -344,27 +342,13 @@ class Talk(asyncio.Protocol):
     def _answer(self, answer: object) -> None:
         if self._waiting is None or self._waiting.done():
             raise ProtocolViolation("Something that nobody asked for.", code="unasked")
-        self._due = None
+        self._alarm.due = None
         self._waiting.set_result(answer)
 
-    def _expect(self, seconds: float) -> None:
-        """One timer; to move what it is for costs nothing."""
-        self._due = self._loop.time() + seconds
-        if self._timer is None or self._timer.when() > self._due:
-            self._arm(self._due)
-
-    def _arm(self, when: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_at(when, self._look)
-
-    def _look(self) -> None:
-        self._timer = None
-        if self._due is None or self._transport is None:
+    def _overdue(self) -> None:
+        if self._transport is None:
             return
-        if self._loop.time() < self._due:
-            self._arm(self._due)
-        elif self._ending is not None:
+        if self._ending is not None:
             self._transport.abort()
         elif self._first and not begins_pdu(self._first):
             self._foreign(looks_like(self._first) or "unknown")
@@ -388,7 +372,7 @@ class Talk(asyncio.Protocol):
         self._set_ending(ending)
         self._association.abort()
         self._flush()
-        self._expect(self._parting)
+        self._alarm.expect(self._parting)
 
     def _set_ending(self, ending: Ending) -> None:
         self._ending = ending
