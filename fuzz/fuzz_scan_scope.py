@@ -106,7 +106,7 @@ def scoped(body: bytes) -> None:
     if scope.ranges:
         scope.require(scope.ranges[0], scope.ports[0], NOW)
     for host in hosts:
-        assert ":" not in host or scope.allows(host, NOW) or host in scope.do_not_probe
+        assert ":" not in host or host in scope.authorised or host in scope.do_not_probe
     if scope.hours is not None:
         assert 0 <= scope.hours.wait(NOW) <= 2 * 86_400
 

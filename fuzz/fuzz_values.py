@@ -49,9 +49,9 @@ def one_input(data: bytes) -> None:
     texts = values.texts(element, characters)
     values.numbers(element)
     values.tags(element)
-    for name in values.person_names(element, characters):
-        assert not name or str(name)
     for one in texts:
+        name = values.PersonName.parse(one)
+        assert not name or str(name)
         shown_and_searched(one)
     if vr in ENCODED_VRS:
         written_again(raw, terms, name=vr == "PN")

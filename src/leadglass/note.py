@@ -25,7 +25,6 @@ from leadglass.errors import BrokenInvariant, LimitExceeded, Tampered, Violation
 
 ED25519: Final = 0x01
 KEY_SIZE: Final = 32
-SIGNATURE_SIZE: Final = 64
 MAX_NOTE: Final = 128 * 1024
 """Bytes. Room for the sixteen signatures of five kilobytes the specification asks for, and a short text."""
 MAX_SIGNATURES: Final = 32

@@ -43,18 +43,6 @@ def test_a_reader_sees_one_state_from_beginning_to_end(desk: Any) -> None:
     assert desk.notes() == ["before", "meanwhile"]
 
 
-def test_the_data_version_changes_with_every_commit_whoever_commits(make: Any) -> None:
-    """Also while readers come and go: connections number their own way, so one is asked."""
-    first, second = make(readers=3), make()
-    seen = [first.db.data_version()]
-    for number, desk in enumerate((first, second, first, second)):
-        with first.db.read(), first.db.read():
-            desk.write(str(number)).result(30)
-            seen.append(first.db.data_version())
-    assert len(set(seen)) == len(seen)
-    assert first.db.data_version() == seen[-1]
-
-
 def test_too_many_readers_are_told_to_come_again(make: Any) -> None:
     desk = make(readers=1)
     desk.db._readers.pool._timeout = 0.01
@@ -78,7 +66,6 @@ def test_closing_leaves_no_descriptor_and_no_thread(make: Any) -> None:
         desk = make()
         desk.write(str(number)).result(30)
         desk.notes()
-        desk.db.data_version()
         desk.db.close()
     assert len(os.listdir("/proc/self/fd")) == descriptors
     assert threading.active_count() == threads

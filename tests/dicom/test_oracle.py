@@ -26,7 +26,7 @@ from leadglass.dicom.charset import Charset, charset_of
 from leadglass.dicom.dataset import DataSet, DatasetParser
 from leadglass.dicom.json import dumps, to_json
 from leadglass.dicom.part10 import Part10Parser
-from leadglass.dicom.values import BINARY_NUMBER_VRS, TEXT_VRS, numbers, person_names, tags, texts
+from leadglass.dicom.values import BINARY_NUMBER_VRS, TEXT_VRS, PersonName, numbers, tags, texts
 from leadglass.errors import MalformedDataSet, NotDicom, Violation
 
 FIRST_PIXEL_TAG = 0x7FE00008
@@ -112,7 +112,7 @@ def compare(mine: DataSet, other: pydicom.Dataset, around: Charset, path: str = 
 
 def our_value(element: Any, charset: Charset) -> Any:
     if element.vr == "PN":  # pydicom drops empty component groups at the end
-        return tuple(map(str, person_names(element, charset)))
+        return tuple(str(PersonName.parse(value)) for value in texts(element, charset))
     if element.vr in TEXT_VRS:
         return tuple(texts(element, charset))
     if element.vr in BINARY_NUMBER_VRS:

@@ -20,7 +20,6 @@ from leadglass.dicom.values import (
     integer,
     numbers,
     parse_date,
-    person_names,
     tags,
     text,
     texts,
@@ -116,7 +115,7 @@ def test_tags(raw: bytes, expected: tuple[int, ...]) -> None:
 
 def test_person_names() -> None:
     raw = "Wang^XiaoDong=王^小東=わん\\B^C ".encode()
-    first, second = person_names(element("PN", raw), charset(["ISO_IR 192"]))
+    first, second = map(PersonName.parse, texts(element("PN", raw), charset(["ISO_IR 192"])))
     assert first == PersonName("Wang^XiaoDong", "王^小東", "わん")
     assert second == PersonName("B^C")
     assert str(first) == "Wang^XiaoDong=王^小東=わん"

@@ -13,7 +13,6 @@ import secrets
 
 SECRET_BYTES = 32
 SECRET_CHARACTERS = 43  # base64url of 32 bytes without padding
-DIGEST_BYTES = 32
 
 
 def new_secret(prefix: str = "") -> str:

@@ -56,7 +56,6 @@ class Flow:
 
     name: str
     arrived: Arrived
-    is_device: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +150,7 @@ def _flows(found: Mapping[_Key, Arrived], part: int) -> tuple[Flow, ...]:
     together: dict[str, list[Arrived]] = {}
     for key, arrived in found.items():
         together.setdefault(str(key[part]), []).append(arrived)
-    flows = (
-        Flow(name.removeprefix(_DEVICE), _sum(each), name.startswith(_DEVICE))
-        for name, each in together.items()
-    )
+    flows = (Flow(name.removeprefix(_DEVICE), _sum(each)) for name, each in together.items())
     return tuple(sorted(flows, key=lambda flow: (-flow.arrived.instances, flow.name)))
 
 

@@ -48,9 +48,6 @@ class Database(Protocol):
         """Have nothing of what was deleted left in the database's files. False when that has to wait, or is
         not ours to do."""
 
-    def data_version(self) -> int:
-        """Changes when anybody has committed."""
-
     def damaged_pages(self) -> list[str]:
         """Every page that fails its authentication, in words; none where we seal no pages."""
 

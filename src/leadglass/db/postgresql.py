@@ -35,11 +35,6 @@ _KIND: Final = (
     "CASE datlocprovider WHEN 'c' THEN datcollate WHEN 'b' THEN 'C' END "  # (b)uiltin, as of version 17
     "FROM pg_database WHERE datname = current_database()"
 )
-# Transactions that have ended. All those below xmax have, but for the ones that the snapshot names.
-_ENDED: Final = (
-    "SELECT pg_snapshot_xmax(now)::text::bigint - (SELECT count(*) FROM pg_snapshot_xip(now)) "
-    "FROM pg_current_snapshot() AS now"
-)
 _BY_CODE_POINT: Final = frozenset({"C", "POSIX", "C.UTF-8", "C.utf8"})
 _CONNECTION: Final = {
     "client_encoding": "utf8",
@@ -124,7 +119,6 @@ class PostgreSQL:
             connect_args=_CONNECTION,
             execution_options={"postgresql_readonly": True},
         )
-        self._watcher = _engine(site.url, pool_size=1, isolation_level="AUTOCOMMIT", connect_args=_CONNECTION)
         self._writer = Writer(site.engine(), _Ground(), reserve)
 
     def read(self) -> AbstractContextManager[sa.Connection]:
@@ -137,14 +131,6 @@ class PostgreSQL:
         """What was deleted stays in the server's files and log until it needs their space."""
         return False
 
-    def data_version(self) -> int:
-        """Also changes when a transaction of another database of the server ends."""
-        try:
-            with self._watcher.connect() as connection:
-                return int(connection.exec_driver_sql(_ENDED).scalar_one())
-        except sa.exc.DBAPIError as error:
-            raise Unavailable("The index cannot be read right now.") from error
-
     def damaged_pages(self) -> list[str]:
         """Pages are the server's: it may have checksums for them, and says so when it reads a wrong one."""
         return []
@@ -152,7 +138,6 @@ class PostgreSQL:
     def close(self) -> None:
         self._writer.close()
         self._readers.dispose()
-        self._watcher.dispose()
 
 
 class _Ground:

@@ -95,7 +95,6 @@ class SealedDatabase:
         self.reserve = reserve
         _probe(path, key)
         self._readers = _engine(path, key, query_only=True, pool_size=readers, cache_kib=8192)
-        self._watcher = _engine(path, key, query_only=True, pool_size=1, cache_kib=64)
         self._checkpointer = Checkpointer(
             _engine(path, key, query_only=False, pool_size=1, cache_kib=512), Turnstile(path.parent), path
         )
@@ -117,11 +116,6 @@ class SealedDatabase:
         database, the log goes in any case."""
         return self._checkpointer.empty()
 
-    def data_version(self) -> int:
-        """Asked of one connection, as its numbers are its own."""
-        with self._watcher.connect() as connection:
-            return int(connection.exec_driver_sql("PRAGMA data_version").scalar_one())
-
     def damaged_pages(self) -> list[str]:
         """Every page of the file, used or not, in SQLCipher's words."""
         found = self._failing_pages()
@@ -135,7 +129,6 @@ class SealedDatabase:
     def close(self) -> None:
         self._writer.close()
         self._readers.dispose()
-        self._watcher.dispose()
 
 
 class _Ground:

@@ -133,10 +133,6 @@ class PersonName:
         return bool(self.alphabetic or self.ideographic or self.phonetic)
 
 
-def person_names(element: Element, charset: Charset = DEFAULT) -> tuple[PersonName, ...]:
-    return tuple(PersonName.parse(value) for value in texts(element, charset))
-
-
 def parse_date(value: str) -> date | None:
     """A DA value: YYYYMMDD, or YYYY.MM.DD and YYYY-MM-DD as older writers have it. None if it is no date."""
     digits = value.strip().replace(".", "").replace("-", "")

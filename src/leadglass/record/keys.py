@@ -33,11 +33,6 @@ def load_signer(connection: sa.Connection, name: str, unwrap: Callable[[bytes], 
     return signer
 
 
-def load_verifier(connection: sa.Connection, name: str) -> VerifierKey:
-    """The public half as the database has it. Who suspects the database brings the key from elsewhere."""
-    return VerifierKey(name, _newest(connection)[0])
-
-
 def _newest(connection: sa.Connection) -> tuple[bytes, bytes]:
     row = connection.execute(_NEWEST).one_or_none()
     if row is None:

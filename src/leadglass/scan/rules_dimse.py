@@ -44,7 +44,6 @@ _OTHERS: Final[Mapping[str, str]] = {
 }
 # The best proof first.
 _ANSWERS: Final = (Outcome.ACCEPTED, Outcome.EMPTY, Outcome.REJECTED, Outcome.ABORTED)
-_IDENTIFIERS: Final = ("records", "kinds", "shares")
 _COUNTED: Final = ("studies", "images", "people", "undated", "cap", "queries")
 
 

@@ -114,13 +114,6 @@ class Scope:
         if address not in self.authorised:
             raise Denied(f"{address} is outside of what was authorised.", code="outside-scope")
 
-    def allows(self, address: str, now: int) -> bool:
-        try:
-            self.require(address, 0, now)
-        except Denied:
-            return False
-        return True
-
 
 def read_scope(content: bytes, now: int) -> Scope:
     """The scope in a TOML file, to be used `now` (ms, UTC). Violation, one sentence, for what is wrong."""

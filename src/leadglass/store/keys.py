@@ -31,7 +31,6 @@ from leadglass.errors import BrokenInvariant, KeyWrong, Tampered
 from leadglass.store import recovery
 
 KEY = 32  # every key here, in bytes
-WRAPPED_KEY = 40  # RFC 5649: one more block of 8
 CHECK = 8
 
 
