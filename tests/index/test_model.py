@@ -288,7 +288,7 @@ def paged(shelf: Any, query: Query, departments: frozenset[int], limit: int) -> 
 
 
 DEPARTMENTS = st.frozensets(st.integers(1, 3))
-FAST = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+FAST = settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
 
 
 @FAST

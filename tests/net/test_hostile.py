@@ -647,6 +647,6 @@ def test_peers_that_a_machine_makes_up(place: Ground) -> None:
     run_state_machine_as_test(
         lambda: Hostile(place),
         settings=settings(
-            max_examples=30, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=20, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

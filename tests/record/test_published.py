@@ -191,7 +191,14 @@ class _Faults:
         return counted
 
 
-@pytest.mark.parametrize(("number", "error"), [(errno.ENOSPC, StorageFull), (errno.EIO, StorageFailed)])
+# What fails is the folder: each error needs but one of the databases.
+@pytest.mark.parametrize(
+    ("number", "error"),
+    [
+        pytest.param(errno.ENOSPC, StorageFull, marks=pytest.mark.postgresql),
+        pytest.param(errno.EIO, StorageFailed, marks=pytest.mark.sqlcipher),
+    ],
+)
 def test_whatever_fails_the_old_checkpoint_or_the_new_one_stands(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch, number: int, error: type[Exception]
 ) -> None:
