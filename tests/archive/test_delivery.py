@@ -15,7 +15,7 @@ from leadglass.errors import Denied, IllegalIdentity, LimitExceeded, NotDicom, S
 
 def begun(clinic: Any, role: Role = Role.TECHNOLOGIST, **options: Any) -> Delivery:
     who = clinic.people[role]
-    return clinic.services.deliveries.begin(who, clinic.own, "test", clinic.context, **options)  # type: ignore[no-any-return]
+    return clinic.services.deliveries.begin(lambda: who, clinic.own, "test", clinic.context, **options)  # type: ignore[no-any-return]
 
 
 def brought(delivery: Delivery, *files: bytes) -> list[Received]:
@@ -64,7 +64,7 @@ def test_too_large_is_given_up_and_the_next_is_kept(clinic: Any, dicom: Any) -> 
     small, large = image(dicom, 1), dicom.file(2, rows=32)
     deliveries = Deliveries(clinic.services.ingest, largest=len(small))
     who = clinic.people[Role.TECHNOLOGIST]
-    first, second = brought(deliveries.begin(who, clinic.own, "test", clinic.context), large, small)
+    first, second = brought(deliveries.begin(lambda: who, clinic.own, "test", clinic.context), large, small)
     assert isinstance(first.error, LimitExceeded)
     assert second.is_kept
     deliveries.close()

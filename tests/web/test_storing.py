@@ -2,8 +2,11 @@
 
 import importlib.util
 import io
+import socket
 import sys
+import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pydicom
 import pytest
@@ -241,29 +244,58 @@ def test_no_more_at_once_than_there_are_places(archive, image, helpers):
     assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "busy", "5")
 
 
+def streamed(archive, port, content, token):
+    """A connection on which the head of a request is sent for all of `content`, and none of it."""
+    head = (
+        f"POST {STUDIES} HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Type: {KIND}\r\n"
+        f"Authorization: Bearer {token}\r\nContent-Length: {len(content)}\r\n\r\n"
+    )
+    sock = socket.create_connection(("127.0.0.1", port), timeout=20)
+    sock.sendall(head.encode())
+    return sock
+
+
+def arrives(archive, study, *numbers):
+    until = time.monotonic() + 10
+    while held(archive, study) != [f"{study}.1.{n}" for n in numbers] and time.monotonic() < until:
+        time.sleep(0.05)
+    return held(archive, study) == [f"{study}.1.{n}" for n in numbers]
+
+
 def test_a_sender_that_goes_away_leaves_what_came_whole(archive, image):
     """By a real connection: the second object is cut off in the middle."""
-    import socket
-    import time
-    from urllib.parse import urlsplit
-
     gallery = sys.modules.setdefault("leadglass_tests_gallery", _gallery())
     before = blobs(archive)
     with gallery.served(archive) as address:
         content = body(image(1), image(2))
-        port = urlsplit(address).port
-        head = (
-            f"POST {STUDIES} HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Type: {KIND}\r\n"
-            f"Authorization: Bearer {archive.tokens[Role.TECHNOLOGIST]}\r\nContent-Length: {len(content)}\r\n\r\n"
-        )
-        with socket.create_connection(("127.0.0.1", port)) as sock:
-            sock.sendall(head.encode() + content[: len(content) - 400])
+        token = archive.tokens[Role.TECHNOLOGIST]
+        with streamed(archive, urlsplit(address).port, content, token) as sock:
+            sock.sendall(content[: len(content) - 400])
             time.sleep(0.2)
-        until = time.monotonic() + 10
-        while held(archive, image.study) != [f"{image.study}.1.1"] and time.monotonic() < until:
-            time.sleep(0.05)
-    assert held(archive, image.study) == [f"{image.study}.1.1"]
+        assert arrives(archive, image.study, 1)
     assert blobs(archive) == before + 1
+
+
+def test_a_right_that_is_taken_away_while_a_body_comes_is_gone(archive, image, helpers, monkeypatch):
+    monkeypatch.setattr("leadglass.web.receiving.AGAIN", 0.0)
+    gallery = sys.modules.setdefault("leadglass_tests_gallery", _gallery())
+    accounts, name = archive.services.accounts, helpers.PEOPLE[Role.TECHNOLOGIST]
+    known = {one.id for one in accounts.list_tokens(helpers.OPERATOR, archive.context())}
+    token = accounts.create_token(helpers.OPERATOR, name, archive.context())
+    (new,) = {one.id for one in accounts.list_tokens(helpers.OPERATOR, archive.context())} - known
+    with gallery.served(archive) as address:
+        content = body(image(1), image(2), image(3))
+        with streamed(archive, urlsplit(address).port, content, token) as sock:
+            second = content.index(b"--" + BOUNDARY.encode(), 10) + len(BOUNDARY) + 2
+            sock.sendall(content[:second])
+            time.sleep(0.2)  # what comes while a thread is at work waits for the next bytes
+            sock.sendall(content[second : second + 2])
+            assert arrives(archive, image.study, 1)
+            accounts.revoke_token(helpers.OPERATOR, new, archive.context())
+            sock.sendall(content[second + 2 :])
+            answer = sock.recv(65536)
+            assert b" 202 " in answer.split(b"\r\n")[0]
+    assert held(archive, image.study) == [f"{image.study}.1.1", f"{image.study}.1.2"]  # the second had begun
 
 
 def blobs(archive):

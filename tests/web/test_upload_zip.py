@@ -132,6 +132,16 @@ def test_a_million_members_cost_nothing(opened):
         assert "more members" in line["failed"]
 
 
+def test_members_are_counted_and_not_believed(opened):
+    """Without ZIP64 a zip's own count is modulo 65,536: nothing of such a zip may be left behind unsaid."""
+    whole = bytearray(zipped(*TWO))
+    struct.pack_into("<H", whole, whole.rfind(b"PK\5\6") + 10, 1)
+    (line,) = opened(bytes(whole))
+    assert line["found"] == [[name, sha(content), ""] for name, content in TWO]
+    (line,) = opened(bytes(whole), members=1)
+    assert (line["found"], "more members" in line["failed"]) == ([], True)
+
+
 def test_with_a_password(opened):
     whole = bytearray(zipped(*TWO, ("c", b"c")))
     entry = whole.find(b"PK\1\2")

@@ -46,7 +46,7 @@ class Deliveries:
 
     def begin(
         self,
-        who: Principal,
+        who: Callable[[], Principal],
         department_id: int,
         source: str,
         context: Callable[[], Context],
@@ -54,11 +54,12 @@ class Deliveries:
         study: str = "",
         keep_unidentified: bool = False,
     ) -> Delivery:
-        """`study`: the Study Instance UID that all of them announced; `source` as `Ingest.open` has it."""
+        """`who` is asked for each object, as `context` is; Denied keeps that object out. `study`: the Study
+        Instance UID that all of them announced; `source` as `Ingest.open` has it."""
 
         def opened() -> Incoming:
             return self._ingest.open(
-                who,
+                who(),
                 department_id,
                 source,
                 context(),

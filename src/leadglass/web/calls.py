@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from leadglass.access.principal import Context, Principal
 from leadglass.archive.services import Services
-from leadglass.errors import BrokenInvariant, NotFound, Violation
+from leadglass.errors import BrokenInvariant, Denied, NotFound, Violation
 from leadglass.scan.estate import Estate
 from leadglass.web.assets import Assets
 from leadglass.web.metrics import Metrics
@@ -49,6 +49,13 @@ class Site:
     deliveries: CapacityLimiter  # places for those under way
 
 
+Voucher = Callable[[int], Principal | None]  # who it is at that time, by what came with the request; blocks
+
+
+def nobody(_: int) -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A request that may go on: `principal` is who asks, None only where a route is public."""
@@ -58,6 +65,7 @@ class Call:
     context: Context
     principal: Principal | None = None
     session: str = field(default="", repr=False)  # the session token the browser sent, if any
+    vouch: Voucher = field(default=nobody, repr=False)
 
     @property
     def services(self) -> Services:
@@ -68,6 +76,15 @@ class Call:
         if self.principal is None:
             raise BrokenInvariant("A public route asked for its principal.")
         return self.principal
+
+    def who_still(self) -> Principal:
+        """Who it is now: rights that were taken away since the request began are gone. Blocks.
+
+        Denied when the session or the token is over."""
+        found = self.vouch(self.site.clock())
+        if found is None:
+            raise Denied("The session or the token has ended.", code="ended")
+        return found
 
     async def ask(self, question: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Ask the archive in a thread: everything there blocks."""

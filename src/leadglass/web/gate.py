@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum
+from functools import partial
 from types import MappingProxyType
 from typing import Final, NoReturn
 from urllib.parse import quote
@@ -20,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 from leadglass.access.policy import Action, narrow
 from leadglass.access.principal import Context, Principal, Via
 from leadglass.errors import Denied
-from leadglass.web.calls import Call, Endpoint, Site, in_thread
+from leadglass.web.calls import Call, Endpoint, Site, Voucher, in_thread, nobody
 from leadglass.web.problems import NOT_SIGNED_IN, Problem, Refused
 from leadglass.web.signing import bearer_token, session_token
 
@@ -102,22 +103,21 @@ class Gate:
         session = session_token(request, self._site.settings) if self._manners.session else ""
         if self._route.needs is Needs.PUBLIC:
             return await self._route.endpoint(Call(request, self._site, context, None, session))
-        principal = await self._principal(request, session, context.now)
+        vouch = self._voucher(request, session)
+        principal = await in_thread(site.workers, vouch, context.now)
         if principal is None:
             return self._to_sign_in(request)
         if isinstance(self._route.needs, Action) and narrow(principal, self._route.needs, context).nothing:
             await self._refuse(principal, self._route.needs, context)
-        return await self._route.endpoint(Call(request, self._site, context, principal, session))
+        return await self._route.endpoint(Call(request, self._site, context, principal, session, vouch))
 
-    async def _principal(self, request: Request, session: str, now: int) -> Principal | None:
+    def _voucher(self, request: Request, session: str) -> Voucher:
         """A token that is given counts, and its failure is final: no falling back to the session."""
         accounts = self._site.services.accounts
         token = bearer_token(request) if self._manners.token else None
         if token is not None:
-            return await in_thread(self._site.workers, accounts.resolve_token, token, now)
-        if session:
-            return await in_thread(self._site.workers, accounts.resolve_session, session, now)
-        return None
+            return partial(accounts.resolve_token, token)
+        return partial(accounts.resolve_session, session) if session else nobody
 
     async def _refuse(self, principal: Principal, action: Action, context: Context) -> NoReturn:
         """Denied, and recorded with the policy's reason."""

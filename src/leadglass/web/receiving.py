@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from typing import Final
 
 from anyio import CapacityLimiter, WouldBlock
 from starlette.requests import ClientDisconnect
 
-from leadglass.access.principal import Context
+from leadglass.access.principal import Context, Principal
 from leadglass.archive.delivery import Delivery, Received
 from leadglass.errors import Denied, Violation
 from leadglass.web.accept import MediaRange, parse
@@ -19,6 +20,7 @@ from leadglass.web.multipart import Reader, Sink
 from leadglass.web.problems import BUSY, Refused
 
 BATCH: Final = 1 << 20  # bytes that wait while a thread is at work on those before
+AGAIN: Final = 1.0  # seconds after which it is asked again whether somebody may still send
 MOST_PARTS: Final = 10_000  # of one request
 _NO_DEPARTMENT: Final = "Name one of your departments: ?department=NAME."
 
@@ -50,6 +52,22 @@ def now(call: Call) -> Context:
     """The circumstances of an object that comes in later than its request began."""
     given = call.context
     return Context(given.address, given.via, call.site.clock(), given.shut)
+
+
+class Sender:
+    """Who sends. A body may come for hours, so it is asked again for an object that begins later than
+    `AGAIN` after it was asked last. For one thread at a time."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._who = call.who
+        self._asked = time.monotonic()
+
+    def __call__(self) -> Principal:
+        """Denied when the session or the token is over."""
+        if time.monotonic() - self._asked >= AGAIN:
+            self._who, self._asked = self._call.who_still(), time.monotonic()
+        return self._who
 
 
 async def receive(
@@ -125,13 +143,16 @@ async def _pour(call: Call, reading: _Reading) -> None:
     """What has come when the sender goes away is read to its end too: whole objects in it are kept."""
     at_work: asyncio.Task[None] | None = None
     chunks: list[bytes] = []
+    waiting = 0  # bytes in them
     gone = False
     try:
         try:
             async for chunk in call.request.stream():
                 chunks.append(chunk)
-                if at_work is None or at_work.done() or sum(map(len, chunks)) >= BATCH:
-                    at_work, chunks = await _next(call, at_work, reading, chunks), []
+                waiting += len(chunk)
+                if at_work is None or at_work.done() or waiting >= BATCH:
+                    at_work = await _next(call, at_work, reading, chunks)
+                    chunks, waiting = [], 0
         except ClientDisconnect:
             gone = True
         at_work = await _next(call, at_work, reading, chunks)

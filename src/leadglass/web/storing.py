@@ -42,7 +42,7 @@ async def store(call: Call) -> Response:
     if study and not is_valid_uid(study):
         raise NotFound("There is no such identifier.")
     delivery = call.services.deliveries.begin(
-        call.who,
+        receiving.Sender(call),
         await receiving.department(call),
         SOURCE,
         lambda: receiving.now(call),

@@ -93,7 +93,9 @@ def _asked(body: bytes) -> list[tuple[str, bytes]]:
 
 async def _receive(call: Call, boundary: str, *, skip_empty: bool = False) -> list[Received]:
     department = await receiving.department(call)
-    delivery = call.services.deliveries.begin(call.who, department, SOURCE, lambda: receiving.now(call))
+    delivery = call.services.deliveries.begin(
+        receiving.Sender(call), department, SOURCE, lambda: receiving.now(call)
+    )
     return await receiving.receive(call, delivery, boundary, skip_empty=skip_empty)
 
 

@@ -61,7 +61,18 @@
     if (count > most || size > DIRECTORY_BYTES) refuse("many");
     const shift = end - size - offset; // what was put before the zip
     if (end - size < 0 || shift < 0) refuse("damaged");
-    return { table: await bytes(file, end - size, size), count, shift };
+    const table = await bytes(file, end - size, size);
+    return { table, count: Math.max(count, counted(table, most)), shift };
+  }
+
+  /* How many there are: without ZIP64 the end record counts modulo 65,536, and it need not be true at all. */
+  function counted(table, most) {
+    let count = 0;
+    for (let at = 0; at + ENTRY_SIZE <= table.byteLength && table.getUint32(at, true) === ENTRY;) {
+      if (++count > most) refuse("many");
+      at += [28, 30, 32].reduce((sum, place) => sum + table.getUint16(at + place, true), ENTRY_SIZE);
+    }
+    return count;
   }
 
   function* entries({ table, count, shift }) {

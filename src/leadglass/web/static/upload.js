@@ -89,6 +89,7 @@
   async function unsent(some) {
     const named = some.filter((one) => one.uid);
     const known = await ask(named.map((one) => [one.uid, ""]));
+    named.forEach((one, index) => { one.wasAbsent = one.wasAbsent || known[index] === 0; });
     const maybe = named.filter((_, index) => known[index]);
     const pairs = [];
     for (const one of maybe) {
@@ -97,7 +98,7 @@
     }
     const same = await ask(pairs);
     const here = new Set(maybe.filter((_, index) => same[index] === 2));
-    for (const one of here) settle(one, "duplicate", "");
+    for (const one of here) settle(one, one.wasAbsent ? "stored" : "duplicate", ""); // absent before it was sent
     return some.filter((one) => !here.has(one));
   }
 
