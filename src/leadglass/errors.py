@@ -15,6 +15,7 @@ LeadglassError
 ├── Conflict                 contradicts what is already kept
 ├── Unavailable              not now: the request was fine, we cannot serve it
 │   ├── StorageFull              no space for objects or for the record
+│   │   └── AsideFull                only for what would be kept aside; other objects are none the worse
 │   ├── StorageFailed            the disk refused to make bytes durable
 │   ├── KeyMissing               no master key where it should be
 │   ├── KeyWrong                 a master or recovery key that does not open this home
@@ -95,6 +96,10 @@ class Unavailable(LeadglassError):
 
 class StorageFull(Unavailable):
     code = "storage-full"
+
+
+class AsideFull(StorageFull):
+    code = "aside-full"
 
 
 class StorageFailed(Unavailable):

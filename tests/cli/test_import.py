@@ -126,6 +126,20 @@ def test_the_same_again_is_fine_and_other_content_is_kept_aside(
     )  # the same contradiction again is nothing new
 
 
+def test_no_room_aside_keeps_nothing_else_out(
+    home: Any, run: Run, dicom: Any, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEADGLASS_LIMITS_QUARANTINE_SOURCE_MIB", "1")
+    (inbox / "1.dcm").write_bytes(dicom.file(1))
+    assert run("import", inbox).code == 0
+    (inbox / "1.dcm").write_bytes(dicom.file(1, pixels=bytes(2 << 20)))  # contradicts, and is too large
+    for number in range(2, 60):
+        (inbox / f"{number}.dcm").write_bytes(dicom.file(number))
+    ran = run("import", "--json", inbox)
+    assert (ran.code, ran.json["stored"], ran.json["stopped"]) == (1, 58, None)
+    assert [each["code"] for each in ran.json["refused_files"]] == ["aside-full"]
+
+
 def test_folders_zips_and_media(home: Any, run: Run, dicom: Any, inbox: Path) -> None:
     (inbox / "disc" / "DICOM").mkdir(parents=True)
     (inbox / "disc" / "DICOMDIR").write_bytes(b"a directory record")

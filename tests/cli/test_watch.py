@@ -168,6 +168,26 @@ def test_a_zip_that_cannot_be_read_to_its_end_is_tried_again(
         assert "1 image stored" in watch.look(1)
 
 
+def test_no_room_aside_keeps_nothing_else_out_and_is_tried_again(
+    opened_watch: Any, inbox: Path, dicom: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (inbox / "1.dcm").write_bytes(dicom.file(1))
+    with opened_watch() as watch:
+        watch.look(2)
+    monkeypatch.setenv("LEADGLASS_LIMITS_QUARANTINE_SOURCE_MIB", "1")
+    (inbox / "1.dcm").write_bytes(dicom.file(1, pixels=bytes(2 << 20)))
+    (inbox / "2.dcm").write_bytes(dicom.file(2))
+    with opened_watch() as watch:
+        said = watch.look(2)
+        assert "1 image stored, 1 refused" in said
+        assert "the room for that is used up" in said
+        time.sleep(0.25)
+        assert watch.look(2) == ""  # tried, and told once
+    monkeypatch.delenv("LEADGLASS_LIMITS_QUARANTINE_SOURCE_MIB")
+    with opened_watch() as watch:
+        assert "1 kept aside" in watch.look(2)
+
+
 @pytest.mark.usefixtures("deep")
 def test_folders_nested_deeper_than_python_may_call(opened_watch: Any, dicom: Any) -> None:
     Path("deep.dcm").write_bytes(dicom.file(1))

@@ -183,6 +183,15 @@ def test_a_page_for_who_has_several_departments(archive, helpers):
     assert held(archive, "1.2.12") == []  # not the technologist's
 
 
+def test_no_room_aside_is_one_object_s_and_not_the_upload_s(technologist, archive, helpers, monkeypatch):
+    sent(technologist, image(helpers, 1, study="1.2.14"))
+    monkeypatch.setattr("leadglass.archive.placing.asides.bytes_of_source", lambda *_: 1 << 40)
+    other = image(helpers, 1, study="1.2.14", StudyDescription="Another")
+    refused, stored = sent(technologist, other, image(helpers, 2, study="1.2.14")).json()["objects"]
+    assert (refused["kind"], stored["kind"]) == ("refused", "stored")
+    assert "kept aside" in refused["sentence"]
+
+
 def test_a_full_disk_says_so_of_each(technologist, archive, helpers, monkeypatch):
     monkeypatch.setattr(archive.services.db.reserve, "room_for_objects", lambda: False)
     (became,) = sent(technologist, image(helpers, 1, study="1.2.13")).json()["objects"]

@@ -17,12 +17,12 @@ from leadglass.archive.placing import Examined, Placing, Received
 from leadglass.archive.sameness import sameness
 from leadglass.db.engine import Database, Transaction
 from leadglass.dicom.dataset import Limits
-from leadglass.errors import LeadglassError, StorageFailed, StorageFull
+from leadglass.errors import AsideFull, LeadglassError, StorageFailed
 from leadglass.index import lookup
 from leadglass.index.fitting import Known
 from leadglass.store.blobs import Blobs
 
-NO_ROOM_ASIDE = "There is no room left for what cannot be kept among the rest."
+NO_ROOM_ASIDE = "It would be kept aside, and the room for that is used up. Tell your PACS administrator."
 _SYNC = "archive.blobs"
 _ALONGSIDE = 8 << 20  # bytes of a blob whose fsync a transaction waits for; a larger one is synced before it
 
@@ -140,7 +140,7 @@ class _Commit:
         if became.again or became.kind in (Kind.DUPLICATE, Kind.REFUSED):
             blob.abandon()
         if became.kind is Kind.REFUSED:
-            outcome.set_exception(StorageFull(NO_ROOM_ASIDE))
+            outcome.set_exception(AsideFull(NO_ROOM_ASIDE))
         else:
             outcome.set_result(became)
 

@@ -25,7 +25,7 @@ from leadglass.archive.placing import Placing, Received, Room
 from leadglass.archive.presence import Presence
 from leadglass.dicom.dataset import Limits
 from leadglass.dicom.part10 import HEAD_SIZE, Part10Parser, neutral_preamble
-from leadglass.errors import IllegalIdentity, StorageFull, Violation
+from leadglass.errors import AsideFull, IllegalIdentity, StorageFull, Violation
 from leadglass.index.facts import ObjectFacts
 from leadglass.index.fitting import Clash
 from leadglass.store.blobs import Blobs, BlobWriter
@@ -135,7 +135,7 @@ class Incoming:
                 self._parse(chunk)
             elif self._blob.size + len(chunk) > self._ingest.room_aside.most:
                 self.refuse()  # larger than all that may be kept aside
-                raise StorageFull(NO_ROOM_ASIDE)
+                raise AsideFull(NO_ROOM_ASIDE)
             if self._head is None:
                 self._digest.update(chunk)
                 self._blob.write(chunk)

@@ -16,11 +16,12 @@ from typing import Final
 from leadglass.access.principal import Context, Principal
 from leadglass.archive.ingest import Incoming, Ingest, Kind, Outcome
 from leadglass.cli.sources import CHUNK, Found, Refused, Source
-from leadglass.errors import LeadglassError, LimitExceeded, Violation
+from leadglass.errors import AsideFull, LeadglassError, LimitExceeded, Violation
 
 THREADS: Final = 4
 IN_FLIGHT: Final = 48  # objects that are sealed and wait for their commit
 MOST_LISTED: Final = 10_000
+_ITS_OWN: Final = (Violation, AsideFull)  # what keeps one object out, and no other
 
 
 class Interrupted(Exception):
@@ -120,7 +121,7 @@ class Pipeline:
         self._places.acquire()
         try:
             committed = self._seal(source)
-        except Violation as error:
+        except _ITS_OWN as error:
             self._places.release()
             self._refuse(Refused(source.name, error.code, str(error)))
         except OSError as error:
@@ -165,7 +166,7 @@ class Pipeline:
         error = done.exception()
         if error is None:
             self._count(source, done.result())
-        elif isinstance(error, Violation):
+        elif isinstance(error, _ITS_OWN):
             self._refuse(Refused(source.name, error.code, str(error)))
         elif isinstance(error, LeadglassError):
             self._end(error)

@@ -26,7 +26,7 @@ from leadglass.archive.watched import Seen, Stamp
 from leadglass.cli import show
 from leadglass.cli.sources import DESCRIPTIONS, Found, Refused, ZipLimits, find
 from leadglass.cli.work import Work
-from leadglass.errors import LeadglassError, Unavailable
+from leadglass.errors import AsideFull, LeadglassError, Unavailable
 
 if TYPE_CHECKING:
     from leadglass.cli.pipeline import Report
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 PAUSE: Final = 5.0  # seconds between two looks, at least: as long must a file stay as it is
 SHARE: Final = 10  # a look takes at most a tenth of the time
 AGAIN: Final = 60.0  # seconds until what could not be read, or not be stored, is tried again
+LATER: Final = frozenset({"unreadable", AsideFull.code})  # of what may be taken in another time
 BATCH: Final = 500  # files that are noted together
 _GONE = "{} is not there. Watching until it comes back."
 _BACK = "{} is there."
@@ -205,18 +206,16 @@ class Folder:
             self._put_off(batch)
             return False
         self._complaint = ""
-        unreadable = {_file_of(each.name, batch) for each in report.refused if each.code == "unreadable"}
+        again = {_file_of(each.name, batch) for each in report.refused if each.code in LATER}
         fresh = [
             each
             for each in report.refused
-            if each.code != "unreadable" or _file_of(each.name, batch) not in self._later
+            if each.code not in LATER or _file_of(each.name, batch) not in self._later
         ]
         if report.stored or report.duplicates or report.kept_aside or fresh:
             self.voice.batch(report, fresh)
-        self._put_off({path: stamp for path, stamp in batch.items() if path in unreadable})
-        self.seen.note(
-            {path: s for path, s in batch.items() if path not in unreadable and stamp_of(path) == s}
-        )
+        self._put_off({path: stamp for path, stamp in batch.items() if path in again})
+        self.seen.note({path: s for path, s in batch.items() if path not in again and stamp_of(path) == s})
         return True
 
     def _found(self, batch: Mapping[bytes, Stamp]) -> Iterator[Found]:

@@ -107,7 +107,7 @@ def _said(one: Received) -> dict[str, str]:
             "kind": one.outcome.kind.value,
             "sentence": sentence(clash, whole=False) if clash is not None else "",
         }
-    if isinstance(one.error, errors.Unavailable):
+    if isinstance(one.error, errors.Unavailable) and not isinstance(one.error, errors.AsideFull):
         return {"kind": "unavailable", "sentence": str(one.error)}
     why = next((said for kind, said in _WHY if isinstance(one.error, kind)), str(one.error))
     return {"kind": "refused", "sentence": why}
