@@ -64,7 +64,7 @@ BAD: dict[str, tuple[Callable[[Any], bytes], type[Violation], str]] = {
         "",
     ),
     "a name of megabytes": (lambda d: d.part10(d.element(0x00100010, "UT", b"x" * (5 << 20))), LimitExceeded, ""),
-    "deflate bomb": (lambda d: deflated(d, bytes(64 << 20)), LimitExceeded, ""),
+    "deflate bomb": (lambda d: deflated(d, d.element(0x00091010, "LO", "") * (8 << 20)), LimitExceeded, ""),
     "deflated rubbish": (lambda d: d.part10(b"\xff" * 100, syntax=DEFLATED), MalformedDataSet, ""),
     "no SOP Instance UID": (lambda d: d.part10(d.data_set(instance="")), IllegalIdentity, "no SOP Instance UID"),
     "a path for a UID": (lambda d: d.file(instance="../../etc/cron.d/x"), IllegalIdentity, "not a legal UID"),
