@@ -140,7 +140,8 @@ def _uid(found: DataSet, keyword: str, spelt: str) -> str:
 
 
 def _text(found: DataSet, keyword: str, charset: Charset) -> str:
-    return _CONTROL.sub(" ", text(found.get(TAG_BY_KEYWORD[keyword]), charset)).strip()
+    value = text(found.get(TAG_BY_KEYWORD[keyword]), charset)
+    return (value if value.isprintable() else _CONTROL.sub(" ", value)).strip()
 
 
 def _date(value: str) -> str:

@@ -127,6 +127,18 @@ class Incoming:
         self._head: bytearray | None = bytearray()  # until the data set begins
         self._blob: BlobWriter | None = ingest.blobs.create()
 
+    def begin(self, head: bytes, transfer_syntax_uid: str) -> None:
+        """Before the first byte of a data set that came without an envelope: what we wrote for it, from the
+        preamble on. A Violation when the transfer syntax is none that can be read."""
+        assert self._blob is not None
+        try:
+            self._parser.begin(len(head), transfer_syntax_uid)
+            self._head = None
+            self._blob.write(head)
+        except BaseException:
+            self.abandon()
+            raise
+
     def write(self, chunk: bytes | memoryview) -> None:
         """The next bytes of the Part 10 file. A Violation says why it cannot be kept."""
         assert self._blob is not None

@@ -5,6 +5,7 @@ Names and VRs come from pydicom's dictionaries; the tables below are built once,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -128,11 +129,12 @@ def uid_name(uid: str) -> str:
     return row[0] if row else uid
 
 
+_UID: Final = re.compile(r"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))*")
+
+
 def is_valid_uid(uid: str) -> bool:
     """PS3.5 9.1: at most 64 characters, digits and dots, no empty component, no leading zero."""
-    if not 0 < len(uid) <= 64 or not uid.isascii():
-        return False
-    return all(part.isdigit() and (part[0] != "0" or part == "0") for part in uid.split("."))
+    return len(uid) <= 64 and _UID.fullmatch(uid) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,10 @@ class Part10Parser:
         self.dataset: DatasetParser | None = None
         self.dataset_offset: int | None = None
 
+    def begin(self, length: int, transfer_syntax_uid: str) -> None:
+        """Instead of being fed a head of so many bytes, which whoever calls has written itself."""
+        self._start_dataset(transfer_syntax_uid, length)
+
     def feed(self, data: bytes | memoryview) -> None:
         if self.dataset is not None:
             self.dataset.feed(data)
@@ -69,7 +73,7 @@ class Part10Parser:
 
     def close(self) -> None:
         """The end of the file. Raises if it is no DICOM file, or if anything of it is missing."""
-        if self._step == self._preamble:
+        if self.dataset is None and self._step == self._preamble:
             raise NotDicom("Too short to be a DICOM file.")
         if self.dataset is None:
             raise MalformedDataSet("The file ends before its data set begins.", code="truncated")
@@ -126,8 +130,11 @@ class Part10Parser:
         uid = _uid(self.meta.get(TRANSFER_SYNTAX_UID))
         if not uid:
             raise MalformedDataSet("The File Meta Information names no transfer syntax.", code="no-syntax")
+        self._start_dataset(uid, self._window.offset)
+
+    def _start_dataset(self, uid: str, offset: int) -> None:
         self.transfer_syntax = transfer_syntax(uid)
-        self.dataset_offset = self._window.offset
+        self.dataset_offset = offset
         self.dataset = DatasetParser(self.transfer_syntax, self._limits, self._wanted)
 
 

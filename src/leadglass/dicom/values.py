@@ -41,6 +41,9 @@ _SPLIT: Final[Mapping[str, Callable[[str], tuple[str, ...]]]] = {
     **dict.fromkeys(("LT", "ST", "UR", "UT"), _single),
 }
 TEXT_VRS: Final = frozenset(_SPLIT)
+_STRIP: Final[Mapping[str, Callable[[str, str], str]]] = {
+    vr: str.strip if split is _several_stripped else str.rstrip for vr, split in _SPLIT.items()
+}
 
 NUMBER_FORMAT: Final = {
     "FD": "d", "FL": "f", "SL": "i", "SS": "h", "SV": "q", "UL": "I", "US": "H", "UV": "Q",
@@ -66,7 +69,13 @@ def texts(element: Element, charset: Charset = DEFAULT) -> tuple[str, ...]:
 
 def text(element: Element | None, charset: Charset = DEFAULT) -> str:
     """The first value of a text VR, '' when there is none."""
-    values = texts(element, charset) if element is not None else ()
+    if element is None:
+        return ""
+    raw = element.value
+    if type(raw) is bytes and raw.isascii() and b"\\" not in raw and b"\x1b" not in raw:
+        strip = _STRIP.get(element.vr)  # one value, and the same in every character set: nearly all are
+        return strip(raw.decode("ascii"), _PADDING) if strip is not None else ""
+    values = texts(element, charset)
     return values[0] if values else ""
 
 

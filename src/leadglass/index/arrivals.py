@@ -6,7 +6,6 @@ source and modality grow. Every read is a range of the key, or of the newest row
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Final
@@ -24,7 +23,7 @@ HOUR: Final = 3_600_000  # ms
 NEWEST: Final = 1_000  # studies among which the last ones are looked for
 MOST_WAITING: Final = 1_000
 _KEY: Hashable = "index.arrivals"
-_COUNTS = ("instances", "studies", "bytes")
+_COUNTS = ("instances", "studies", "bytes")  # as in `Arrived`
 
 _arrivals, _studies, _aside = schema.arrivals, schema.studies, schema.kept_aside
 _days = schema.sending_days
@@ -78,21 +77,24 @@ class Within:
 
 def count(tx: Transaction, department_id: int, now: int, whence: tuple[str, str], more: Arrived) -> None:
     """`more` has arrived, from a source and of a modality; added when the group commits."""
-    growth: dict[tuple[int, int, str, str], Counter[str]] | None = tx.state.get(_KEY)
+    growth: dict[tuple[int, int, str, str], list[int]] | None = tx.state.get(_KEY)
     if growth is None:
         growth = tx.state[_KEY] = {}
         tx.before_commit(_KEY, _flush)
     key = (department_id, now // HOUR, whence[0][:64], whence[1][:16])
-    growth.setdefault(key, Counter()).update({name: getattr(more, name) for name in _COUNTS})
+    grown = growth.setdefault(key, [0] * len(_COUNTS))
+    grown[0] += more.instances
+    grown[1] += more.studies
+    grown[2] += more.bytes
 
 
 def _flush(tx: Transaction) -> None:
-    for (department, hour, source, modality), more in tx.state[_KEY].items():
+    for (department, hour, source, modality), grown in tx.state[_KEY].items():
+        counts = dict(zip(_COUNTS, grown, strict=True))
         key = {"department": department, "at": hour, "whence": source, "kind": modality}
         row = {"department_id": department, "source": source}
-        if tx.change(_grow, {**key, **{f"more_{name}": more[name] for name in _COUNTS}}):
+        if tx.change(_grow, key | {f"more_{name}": more for name, more in counts.items()}):
             continue  # what began this row has put the hour among its day's
-        counts = {name: more[name] for name in _COUNTS}
         tx.change(_begin, [{**row, "hour": hour, "modality": modality, **counts}])
         day = {"department": department, "whence": source, "on": hour // 24, "at": hour}
         if not tx.change(_still, day):

@@ -192,7 +192,7 @@ def _is_detail(value: object) -> bool:
     )
 
 
-_RULES: Final[dict[str, Callable[[object], bool]]] = dict.fromkeys(_NAMES, _is_text) | {
+_RULES: Final[dict[str, Callable[[object], bool]]] = {
     "department": lambda value: value is None or _is_number(value),
     "opens": lambda value: value is None or _is_number(value),
     "patients": _is_texts,
@@ -202,10 +202,21 @@ _RULES: Final[dict[str, Callable[[object], bool]]] = dict.fromkeys(_NAMES, _is_t
 }
 
 
+_TEXTS: Final = tuple(name for name in _NAMES if name not in _RULES)
+
+
+def _too_large(name: str) -> LimitExceeded:
+    return LimitExceeded(f"The field {name} of a record entry is too large.", code="entry-field")
+
+
 def _check(entry: Entry) -> None:
+    for name in _TEXTS:
+        text = getattr(entry, name)
+        if type(text) is not str or len(text) > MAX_TEXT or "\0" in text:
+            raise _too_large(name)
     for name, rule in _RULES.items():
         if not rule(getattr(entry, name)):
-            raise LimitExceeded(f"The field {name} of a record entry is too large.", code="entry-field")
+            raise _too_large(name)
     if not (entry.actor and entry.action):
         raise BrokenInvariant("An entry of the record names no actor or no action.")
     if entry.phase not in PHASES or entry.outcome not in OUTCOMES or entry.via not in VIAS:

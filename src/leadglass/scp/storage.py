@@ -162,7 +162,7 @@ class _Reception:
         pieces: list[bytes | memoryview] = [*chunks]
         if self._incoming is None:
             self._incoming = self._open()
-            pieces = [b"".join((self._meta(), *chunks[:1])), *chunks[1:]]
+            self._incoming.begin(self._meta(), self._message.context.transfer_syntax)
         if sum(map(len, pieces)) < LARGE * len(pieces):
             pieces = [b"".join(pieces)]
         for piece in pieces:

@@ -21,13 +21,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVarTuple
 
 from leadglass.errors import BrokenInvariant, StorageFailed, Tampered
 from leadglass.store.ahead import Ahead
 from leadglass.store.files import System, storage_error, storage_errors, write_all
 from leadglass.store.keys import new_key
 from leadglass.store.sealed import SealedReader, SealingWriter
+
+Ts = TypeVarTuple("Ts")
 
 PER_DIRECTORY = 512  # objects an instance puts into one directory before it moves on
 WRITEBACK = 8 * 1024 * 1024  # bytes after which the kernel is asked to start writing
@@ -232,7 +234,7 @@ class BlobWriter:
 
     def write(self, chunk: bytes | bytearray | memoryview) -> None:
         """Take the next bytes of the object. StorageFull, StorageFailed."""
-        self._guarded(lambda: self._seal.write(chunk))
+        self._guarded(self._seal.write, chunk)
 
     def finish(self) -> BlobSize:
         """Seal the end and fsync the file; its directory is the group's. StorageFull, StorageFailed."""
@@ -265,12 +267,12 @@ class BlobWriter:
         if self._file.is_open:
             self.abandon()
 
-    def _guarded(self, step: Callable[[], None]) -> None:
+    def _guarded(self, step: Callable[[*Ts], None], *given: *Ts) -> None:
         if not self._file.is_open:
             raise BrokenInvariant("The blob is finished or abandoned.")
         try:
             with storage_errors("The object"):
-                step()
+                step(*given)
         except BaseException:
             self.abandon()
             raise

@@ -7,9 +7,9 @@ fsync would report success for bytes that are gone.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from os import stat_result
+from types import TracebackType
 from typing import Protocol
 
 from leadglass.errors import StorageFailed, StorageFull
@@ -39,13 +39,22 @@ def storage_error(what: str, error: OSError) -> StorageFull | StorageFailed:
     return StorageFailed(f"{what} cannot be written or read: the disk answered {name}.")
 
 
-@contextmanager
-def storage_errors(what: str) -> Iterator[None]:
+class storage_errors:  # noqa: N801 - a context manager; as a generator it took three times as long
     """Turn an OSError into StorageFull or StorageFailed."""
-    try:
-        yield
-    except OSError as error:
-        raise storage_error(what, error) from error
+
+    __slots__ = ("_what",)
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, OSError):
+            raise storage_error(self._what, error) from error
 
 
 def write_all(write: Callable[[int, memoryview], int], descriptor: int, data: memoryview) -> None:

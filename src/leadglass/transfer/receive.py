@@ -186,7 +186,7 @@ class _Reception:
         incoming = to.ingest.open(
             to.who, to.department_id, to.source, to.context(), expected=named, keep_unidentified=True
         )
-        incoming.write(
+        incoming.begin(
             write_file_meta(
                 sop_class_uid=named.sop_class_uid,
                 sop_instance_uid=named.sop_instance_uid,
@@ -194,6 +194,7 @@ class _Reception:
                 implementation_class_uid=IMPLEMENTATION_CLASS_UID,
                 implementation_version=IMPLEMENTATION_VERSION_NAME,
                 source_ae_title=self._sender,
-            )
+            ),
+            self._syntax,
         )
         return incoming
