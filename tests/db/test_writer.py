@@ -59,8 +59,9 @@ def test_a_violated_constraint_fails_alone_and_hides_its_values(desk: Any) -> No
     assert "ROENTGEN" not in str(caught.value)
 
 
-def test_a_result_is_there_only_after_the_commit(desk: Any) -> None:
+def test_a_result_is_there_only_after_the_commit(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A unit's own future is not done while its transaction still runs, and what it says is then visible."""
+    monkeypatch.setattr("leadglass.db.writer.GROUP_SECONDS", 30)  # one group, however slow the machine
     early: list[bool] = []
     futures: list[Any] = []
 

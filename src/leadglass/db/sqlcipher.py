@@ -17,12 +17,12 @@ from leadglass.db.reading import reading
 from leadglass.db.reserve import Reserve, release_to_open
 from leadglass.db.transaction import Unit
 from leadglass.db.turnstile import Turnstile
-from leadglass.db.wal import Checkpointer, WriteAheadLog
+from leadglass.db.wal import UNSYNCED, Checkpointer, Doubt, WriteAheadLog
 from leadglass.db.writer import Writer
 from leadglass.errors import KeyWrong, StorageFailed, StorageFull, Unavailable
 
 DAMAGED = "The index cannot be read: a page of it fails its authentication."
-_UNKNOWN = "The disk failed to make a change durable. Check it, then restart."
+_SHARED = "The disk failed to make a change durable. Check it, end whatever uses this home, then start again."
 
 # Checkpoints are made by `Checkpointer`, off the writer's path; temporary tables must not reach the disk.
 _PRAGMAS = (
@@ -58,6 +58,7 @@ class SealedFile:
 
     @contextmanager
     def changing(self) -> Iterator[sa.Connection]:
+        _settle(self.path, self.key)
         turnstile, engine = Turnstile(self.path.parent), self.engine()
         try:
             with turnstile.passed(), engine.connect() as connection, connection.begin():
@@ -94,6 +95,7 @@ class SealedDatabase:
         self.path = path
         self.reserve = reserve
         _probe(path, key)
+        _settle(path, key)
         self._readers = _engine(path, key, query_only=True, pool_size=readers, cache_kib=8192)
         self._checkpointer = Checkpointer(
             _engine(path, key, query_only=False, pool_size=1, cache_kib=512), Turnstile(path.parent), path
@@ -163,7 +165,8 @@ class _Ground:
 
     def unknown(self) -> tuple[StorageFailed, bool]:
         """After a failed fsync the page cache may show what the disk never got: refuse from now on."""
-        return StorageFailed(_UNKNOWN), True
+        self._log.failed()
+        return StorageFailed(UNSYNCED), True
 
     def close(self) -> None:
         self._checkpointer.close()
@@ -208,6 +211,28 @@ def _probe(path: Path, key: bytes) -> None:
             connection.close()
     except driver.DatabaseError as error:
         raise not_opened(error) from error
+
+
+def _settle(path: Path, key: bytes) -> None:
+    """Let go of a log of which nobody knows what the disk has; StorageFailed while somebody still uses it.
+
+    Whoever opens the database alone has SQLite read the log by its checksums, up to the last commit. That
+    is copied into the database, made durable there, and the log removed: the next one begins anew.
+    """
+    doubt = Doubt(path)
+    if not doubt:
+        return
+    connection = connect(path, key, cache_kib=64)
+    try:
+        connection.execute("PRAGMA synchronous = FULL")
+        mode = connection.execute("PRAGMA journal_mode = DELETE").fetchone()[0]
+    except driver.OperationalError as error:
+        raise StorageFailed(_SHARED) from error
+    finally:
+        connection.close()
+    if mode != "delete":
+        raise StorageFailed(_SHARED)
+    doubt.end()
 
 
 def connect(path: Path | str, key: bytes, *, cache_kib: int, uri: bool = False) -> Any:

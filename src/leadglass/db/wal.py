@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
@@ -13,12 +14,34 @@ import sqlcipher3.dbapi2 as sqlcipher
 
 from leadglass.db.threads import started
 from leadglass.db.turnstile import Turnstile
-from leadglass.errors import Unavailable
+from leadglass.errors import StorageFailed, Unavailable
 
+UNSYNCED = "The disk failed to make a change durable. Check it, then restart."
 PAGE_BYTES = 4096
 CHECKPOINT_BYTES = 8 << 20  # of write-ahead log that is not in the database yet
 ASK_SECONDS = 0.05  # between looks at how much that is: each takes 0.2 ms, at times as long as a commit
 PATIENCE_MS = 500
+
+
+class Doubt:
+    """A mark beside the database: the log was not made durable, and the kernel tells each error once.
+
+    It tells it to those who had the log open. Whoever opens it later is told nothing, and would append behind
+    frames that the disk may never have got: a power cut takes them all. The mark need not survive one itself.
+    """
+
+    def __init__(self, database: Path) -> None:
+        self._path = database.with_name(database.name + "-unsynced")
+
+    def __bool__(self) -> bool:
+        return os.path.lexists(self._path)
+
+    def begin(self) -> None:
+        with suppress(OSError):  # a disk that takes no file takes no commit either
+            os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+
+    def end(self) -> None:
+        self._path.unlink(missing_ok=True)
 
 
 class WriteAheadLog:
@@ -32,6 +55,7 @@ class WriteAheadLog:
 
     def __init__(self, database: Path) -> None:
         self._path = database.with_name(database.name + "-wal")
+        self._doubt = Doubt(database)
         self._descriptor = -1
 
     def open(self) -> None:
@@ -42,9 +66,19 @@ class WriteAheadLog:
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError as error:
             raise Unavailable("The log of the database cannot be opened.") from error
+        if self._doubt:
+            self.close()
+            raise StorageFailed(UNSYNCED)
 
     def sync(self) -> None:
+        """OSError also when it failed for somebody else, who may have been told instead of us."""
         os.fdatasync(self._descriptor)
+        if self._doubt:
+            raise OSError(errno.EIO, UNSYNCED)
+
+    def failed(self) -> None:
+        """Whether what was committed last is durable is not known."""
+        self._doubt.begin()
 
     def close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1
