@@ -156,6 +156,24 @@ def test_a_head_too_large_is_refused(start: Start) -> None:
     assert server.ask(get("/healthz", server.port)).startswith(b"HTTP/1.1 200 ")
 
 
+def test_an_answer_before_the_end_of_a_body_is_heard_and_the_connection_goes_on(start: Start) -> None:
+    """A client that sends megabytes before it listens still learns why they were not wanted."""
+    server = start()
+    head = f"POST /dicom-web/studies HTTP/1.1\r\nHost: localhost:{server.port}\r\nAuthorization: Bearer lg_none\r\n"
+    with server.connect() as peer:
+        peer.sendall(f"{head}Content-Length: {4 << 20}\r\n\r\n".encode())
+        for _ in range(64):
+            peer.sendall(bytes(1 << 16))
+        peer.sendall(get("/healthz", server.port))
+        received = all_of(peer)
+    assert received.startswith(b"HTTP/1.1 401 ")
+    assert received.count(b"HTTP/1.1 ") == 2
+    assert b"HTTP/1.1 200 " in received
+    with server.connect() as peer:
+        peer.sendall(f"{head}Content-Length: {4 << 20}\r\n\r\n".encode())
+        assert all_of(peer).startswith(b"HTTP/1.1 401 ")  # and who sends no more of it is not waited for
+
+
 def test_of_too_many_connections_the_longest_waiting_goes(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 HEAD_BYTES: Final = 32 * 1024  # request line and header fields
 HEAD_FIELDS: Final = 100
 HEAD_SECONDS: Final = 10.0
+# How long the rest of a body may come that nobody wants any more. Closing at once would reset the connection,
+# and many a client would then never see the answer that says why.
+UNREAD_SECONDS: Final = 10.0
 
 
 class HeadTooLarge(Exception):
@@ -51,6 +54,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._in_head = True
         self._head_bytes = 0
         self._head_fields = 0
+        self._is_unread = False  # answered before the end of its request's body, whose rest is thrown away
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -94,11 +98,26 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.lobby.leave(self)
         super().on_headers_complete()
 
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        if self._is_unread:
+            self._stop_clock()
+            self._wait()
+
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if not self.transport.is_closing() and not self.pipeline:
-            self._in_head, self._head_bytes = True, 0
-            self.lobby.enter(self, len(self.connections))
+        if self.transport.is_closing() or self.pipeline:
+            return
+        self._is_unread = self.cycle.more_body
+        if self._is_unread:
+            self._deadline = self.loop.call_later(UNREAD_SECONDS, self.transport.close)
+        else:
+            self._wait()
+
+    def _wait(self) -> None:
+        """For the next head."""
+        self._in_head, self._head_bytes, self._is_unread = True, 0, False
+        self.lobby.enter(self, len(self.connections))
 
     def _too_slow(self) -> None:
         self._deadline = None
