@@ -326,6 +326,21 @@ def test_a_bad_disk_is_found_out(
     assert (ran.code, ran.json["written"], len(images(tmp_path / "out"))) == (1, 8, 8)
 
 
+def test_what_was_deleted_since_stays_and_is_said(filled: Any, run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run("user", "add", "pacs", "--role", "pacs_administrator")
+    run("export", "--all", out)
+    why = ("--reason", "asked for", "--as", "pacs", "--yes")
+    assert run("delete", "1.2.4", *why).code == 0
+    assert run("delete", "1.2.3", "--instance", "1.2.3.1.1", *why).code == 0
+    ran = run("export", "--all", "--verify", out)
+    assert ran.code == 0
+    assert "6 there already and as written" in ran.out
+    assert "3 files of an earlier run are of images no longer here" in ran.out
+    assert len(images(out)) == 9
+    assert len(FileSet(pydicom.dcmread(out / "DICOMDIR"))) == 6
+
+
 def test_what_is_lost_is_said(filled: Any, run: Run, tmp_path: Path) -> None:
     victim = next(
         path for path in (filled.root / "objects").rglob("*") if path.is_file() and path.stat().st_size

@@ -67,6 +67,7 @@ class Report:
     lacking: tuple[str, ...] = ()
     kept_aside: int = 0
     lost: int = 0
+    left: int = 0  # files of an earlier run whose objects are here no more, elsewhere, or not the asker's
     verified: bool = False  # what was there was read again, every byte
     in_directory: int | None = None  # objects that the DICOMDIR names; None: none was written
     stopped: str = ""
@@ -144,9 +145,10 @@ class Export:
             try:
                 for study_id in scope.studies:
                     with suppress(NotFound):  # deleted since, or no image of it is left
-                        self._study(who, context(), study_id, folder, crew)
+                        report.left += self._study(who, context(), study_id, folder, crew)
                         report.studies += 1
                 crew.finish()
+                report.left += _left(folder, scope)
                 if tally.is_whole and scope.studies:
                     tally.files.finish()
                     target.finish()
@@ -164,13 +166,21 @@ class Export:
 
     def _study(
         self, who: Principal, context: Context, study_id: int, folder: ExportFolder, crew: Crew
-    ) -> None:
+    ) -> int:
+        """How many files of it there are that are none of its objects any more."""
         known = folder.of_study(study_id)
         for one in self._retrieve.exported(who, study_id, context):
-            kept = known.get("/".join(file_id_of(one.row)))
+            kept = known.pop("/".join(file_id_of(one.row)), None)
             if kept is not None and (one.digest is None or kept.data_set != one.digest.hex()):
                 kept = None  # it has another identity now, or has had
             crew.take(Job(one, Header(self._limits), kept))
+        return sum(map(folder.holds, known.values()))
+
+
+def _left(folder: ExportFolder, scope: Scope) -> int:
+    """Files of whole studies that are here no more."""
+    gone = folder.studies.difference(scope.studies)
+    return sum(folder.holds(kept) for study_id in gone for kept in folder.of_study(study_id).values())
 
 
 @dataclass(slots=True)

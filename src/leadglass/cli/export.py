@@ -142,6 +142,9 @@ def _sentences(report: Report, seconds: float) -> Iterator[str]:
         yield f"{show.count(report.corrected, 'image')} left with a corrected identity: read back as written."
     if report.again:
         yield f"{show.count(report.again, 'image')} of those were altered or gone since, and written again."
+    if report.left:
+        left = show.count(report.left, "file of an earlier run is", "files of an earlier run are")
+        yield f"{left} of images no longer here, or not yours: there still, and not in the DICOMDIR."
     if report.lost:
         lost = show.count(report.lost, "image of these studies is", "images of these studies are")
         yield f"{lost} lost on the archive's disk, and not in the folder."
