@@ -6,6 +6,7 @@ import io
 import warnings
 import zipfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from pydicom.fileset import FileSet
 from pydicom_files import CORPUS
 
 from leadglass.access.principal import Context, Kind, Principal, Role, Via
+from leadglass.archive.export_folder import ExportFolder
+from leadglass.dicom.elements import Limits
 
 # One of each kind of record, and a few that are awkward: no Patient ID, other character sets, other syntaxes.
 FILES = {
@@ -98,3 +101,27 @@ def test_each_zip_is_a_file_set(filled: Home, tmp_path: Path) -> None:
         said = run(dcmdump, folder / "DICOMDIR")
         assert (said.status, said.err) == (0, "")
     assert sorted(kinds) == sorted(FILES.values())
+
+
+def test_an_export_is_one_too_also_without_what_is_damaged(filled: Home, tmp_path: Path) -> None:
+    opened, folder = filled.opened, tmp_path / "out"
+
+    def exported() -> Any:
+        with closing(ExportFolder(folder, opened.home.id, Limits())) as held:
+            export = opened.services.export
+            scope = export.scope(OPERATOR, context(), None)
+            return export.run(OPERATOR, context, scope, held, lambda _: None)
+
+    with opened.services.db.read() as connection:
+        blob = connection.execute(sa.text("SELECT blob FROM instances ORDER BY id")).scalars().first()
+    victim = opened.home.objects / blob[:2] / blob
+    sound = victim.read_bytes()
+    victim.write_bytes(sound[:-1] + bytes([sound[-1] ^ 1]))
+    try:
+        assert (exported().failures, len(file_set(folder))) == (1, len(FILES) - 1)
+    finally:
+        victim.write_bytes(sound)
+    assert exported().clean
+    assert sorted(require_as_the_files_say(file_set(folder), folder)) == sorted(FILES.values())
+    said = run(dcmtk("dcmdump"), folder / "DICOMDIR")
+    assert (said.status, said.err) == (0, "")

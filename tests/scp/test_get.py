@@ -319,6 +319,18 @@ def test_an_object_of_many_pieces_comes_whole(house: Any, monkeypatch: pytest.Mo
     parser.close()
 
 
+def test_damage_deep_inside_of_one_fails_it_alone(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "PIECE", 1 << 17)
+    monkeypatch.setattr(selections, "_READ_TWICE", range((1 << 17) + 1, 1 << 20))
+    for number in (1, 2, 3):
+        house.take_in(house.dicom.file(number, rows=600, pixels=bytes(720_000)))
+    spoil(house, FIRST[1], 300_000)
+    answer, receiver = got(house)
+    assert answer.counts == (INCOMPLETE, None, 2, 1, 0)
+    assert listed(answer) == [FIRST[1]]
+    assert list(receiver.contents) == [FIRST[0], FIRST[2]]
+
+
 def test_an_object_that_proves_altered_under_way_ends_the_association(
     house: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
