@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
 import orjson
 import seeded
@@ -28,7 +28,9 @@ TOKENS = (
     b"\0", b"\xff", b"\\u0000", b"[" * 1200, b"x" * 4100, LINES[0], HEAD, b'"uid":[]', b'"size":', b",",
     "T0000001/S000000１/I0000001".encode(),
 )  # fmt: skip
-ROOT = Path(mkdtemp(prefix="leadglass-fuzz-", dir="/dev/shm"))
+MEMORY = "/dev/shm"
+FOLDER = TemporaryDirectory(prefix="leadglass-fuzz-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None)
+ROOT = Path(FOLDER.name)
 
 
 def one_input(data: bytes) -> None:
