@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from leadglass.access import schema
 from leadglass.access.authority import AUTHORITY, store
 from leadglass.access.certificates import Pair, found_authority, issue_to_ae, issued
 from leadglass.access.peers import add_ae
@@ -17,17 +16,7 @@ from leadglass.access.users import NewUser
 from leadglass.db.engine import metadata
 from leadglass.store.keys import Keyring
 
-TABLES = [
-    schema.departments,
-    schema.users,
-    schema.user_departments,
-    schema.sessions,
-    schema.tokens,
-    schema.setup_links,
-    schema.sign_in_failures,
-    schema.aes,
-    schema.tls_identities,
-]
+from .conftest import TABLES
 
 
 def stored(desk: Any) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 import raw_peer
 import strangers
-from standing import WAIT, standing
+from standing import WAIT, Listener, standing
 from strangers import Host
 
 from leadglass.scan.register import Register
@@ -94,24 +93,6 @@ class Slow:
             while not self.go.is_set():
                 yield strangers.PENDING, strangers.UID
         yield 0, None
-
-
-class Listener:
-    """A port of one address that takes connections and counts them."""
-
-    def __init__(self, address: str, port: int = 0) -> None:
-        self.socket = socket.create_server((address, port))
-        self.socket.setblocking(False)
-        self.address, self.port = self.socket.getsockname()
-
-    def came(self) -> int:
-        count = 0
-        while True:
-            try:
-                self.socket.accept()[0].close()
-            except BlockingIOError:
-                return count
-            count += 1
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,3 +36,21 @@ def standing(handler: Handler, **more: Any) -> Iterator[int]:
         loop.call_soon_threadsafe(done.set)
         thread.join(WAIT)
         assert not thread.is_alive()
+
+
+class Listener:
+    """A port of one address that takes connections and counts them."""
+
+    def __init__(self, address: str, port: int = 0) -> None:
+        self.socket = socket.create_server((address, port))
+        self.socket.setblocking(False)
+        self.address, self.port = self.socket.getsockname()
+
+    def came(self) -> int:
+        count = 0
+        while True:
+            try:
+                self.socket.accept()[0].close()
+            except BlockingIOError:
+                return count
+            count += 1

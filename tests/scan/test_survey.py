@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
+from standing import Listener
 
 from leadglass.db import migrations
 from leadglass.db.sqlcipher import SealedFile
@@ -49,24 +49,6 @@ MANNER = Manner("x", Level.ASSOCIATES, secret=bytes(16))
 
 class Killed(BaseException):
     """What no handler of ours catches."""
-
-
-class Listener:
-    """A port of one address; counts who comes."""
-
-    def __init__(self, address: str, port: int = 0) -> None:
-        self.socket = socket.create_server((address, port))
-        self.socket.setblocking(False)
-        self.address, self.port = self.socket.getsockname()
-
-    def came(self) -> int:
-        count = 0
-        while True:
-            try:
-                self.socket.accept()[0].close()
-            except BlockingIOError:
-                return count
-            count += 1
 
 
 @pytest.fixture
