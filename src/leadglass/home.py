@@ -37,7 +37,7 @@ from leadglass.errors import (
     StorageFailed,
     Tampered,
 )
-from leadglass.store.files import storage_errors, write_all
+from leadglass.store.files import storage_errors, sync_directory, write_all
 from leadglass.store.keys import key_check, new_key, unwrap_master, wrap_master
 from leadglass.store.masterkey import read_master_key, write_master_key
 from leadglass.store.recovery import new_recovery_key
@@ -184,7 +184,7 @@ def refounding(home: Home, *, lasting: bool = True) -> Iterator[None]:
             (home.root / HALF).rename(home.root / FILE_NAME)
             # COMMIT POINT: from here on it is a home.
             for folder in (home.root, home.root.parent):
-                _sync_directory(folder)
+                sync_directory(folder)
     except BaseException:
         _clear(home.root, also_root=made)
         raise
@@ -274,15 +274,7 @@ def _write(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         for folder in (path.parent, path.parent.parent):
-            _sync_directory(folder)
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            sync_directory(folder)
 
 
 def _clear(root: Path, *, also_root: bool) -> None:

@@ -16,7 +16,7 @@ from leadglass.archive.backup import Progress, is_plain
 from leadglass.errors import Tampered
 from leadglass.home import Home
 from leadglass.store import manifest
-from leadglass.store.files import storage_errors, write_all
+from leadglass.store.files import storage_errors, sync_directory, write_all
 from leadglass.store.keys import Keyring
 from leadglass.store.manifest import Absent, File, Kept, Object
 from leadglass.store.vault import DATABASE, Vault
@@ -117,11 +117,7 @@ class Refill:
         """The directories; each file is durable already."""
         with storage_errors("The home"):
             for folder, _, _ in os.walk(self._home.root):
-                descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-                try:
-                    os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
+                sync_directory(folder)
 
 
 def _copy(source: AbstractContextManager[int], target: Path, expected: Digested, where: str) -> None:

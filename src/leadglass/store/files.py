@@ -7,8 +7,10 @@ fsync would report success for bytes that are gone.
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable
 from os import stat_result
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
@@ -61,3 +63,12 @@ def write_all(write: Callable[[int, memoryview], int], descriptor: int, data: me
     """Write every byte. A short write is no error: the next one says why."""
     while data:
         data = data[write(descriptor, data) :]
+
+
+def sync_directory(path: str | Path) -> None:
+    """Make the entries of a directory durable. OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

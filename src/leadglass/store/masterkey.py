@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from leadglass.errors import BrokenInvariant, Conflict, KeyMissing, KeyWrong
-from leadglass.store.files import storage_errors, write_all
+from leadglass.store.files import storage_errors, sync_directory, write_all
 from leadglass.store.keys import key_check
 
 _HOME_ID = re.compile(r"[0-9A-Za-z._-]{1,64}", re.ASCII)
@@ -42,7 +42,7 @@ def write_master_key(path: Path, master: bytes, home_id: str) -> None:
             raise Conflict(f"There is a key file at {path} already; it is left as it is.") from None
         try:
             _fill(descriptor, text.encode("ascii"))
-            _sync_directory(path.parent)
+            sync_directory(path.parent)
         except BaseException:
             with suppress(OSError):
                 path.unlink()
@@ -95,14 +95,6 @@ def _fill(descriptor: int, content: bytes) -> None:
     try:
         os.fchmod(descriptor, 0o600)  # whatever the umask took away
         write_all(os.write, descriptor, memoryview(content))
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
