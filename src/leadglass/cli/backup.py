@@ -366,6 +366,11 @@ def backup_warnings(last: Last | None, now: int, instances: int) -> list[str]:
     warnings = []
     if now - last.at > OLD_DAYS * 24 * _HOUR:
         warnings.append(f"The last back-up is more than {OLD_DAYS} days old.")
+    if last.at - now > 24 * _HOUR:
+        when = show.minute(last.at)
+        warnings.append(
+            f"The last back-up is of {when} UTC: a clock was wrong, then or now. Make another one."
+        )
     if last.missing:
         warnings.append(
             f"The last back-up could not find {show.count(last.missing, 'object')}. See: leadglass check"
