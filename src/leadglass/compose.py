@@ -47,7 +47,7 @@ from leadglass.db.migrations import upgrade
 from leadglass.db.reserve import Reserve
 from leadglass.db.sqlcipher import SealedFile
 from leadglass.dicom.dataset import Limits
-from leadglass.errors import StorageFailed, Unavailable, Violation
+from leadglass.errors import Conflict, StorageFailed, Unavailable, Violation
 from leadglass.home import Founding, Home, founding, open_master, read_home
 from leadglass.note import VerifierKey
 from leadglass.record.keys import load_signer, store_key
@@ -297,7 +297,10 @@ def _home_files(home: Home, settings: Settings, keyring: Keyring) -> HomeFiles:
             path = home.root / name
             if is_plain(name) and path.is_file() and not path.is_symlink():
                 with storage_errors("A file of the home"), path.open("rb") as file:
-                    yield name, file.read(MAX_KEPT)
+                    content = file.read(MAX_KEPT + 1)
+                if len(content) > MAX_KEPT:
+                    raise Conflict(f"{name} in the home is too large to be backed up: more than 1 MiB.")
+                yield name, content
 
     return HomeFiles(home.root, home.id, home.text, home.database, home.objects, keyring, kept)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from leadglass.access.principal import Role, Via, operator
-from leadglass.archive.backup import last_backup
+from leadglass.archive.backup import MAX_KEPT, last_backup
 from leadglass.archive.backup_check import verify
 from leadglass.db import snapshot
 from leadglass.db.engine import metadata
@@ -481,3 +481,17 @@ def test_what_an_interrupted_one_copied_is_made_durable_by_the_next(
     monkeypatch.setattr("leadglass.store.vault.sync_folder", sync)
     assert make().copied == 0
     assert {name[:2] for name in stored(filled)} <= synced
+
+
+def test_a_folder_s_name_need_not_be_text(filled: Any, folder: Path, make: Any) -> None:
+    odd = folder.with_name(os.fsdecode(b"odd \xff ?mode=ro&x=%41#y"))
+    made = make(odd)
+    assert made.end.objects == 4
+    context = filled.context(Via.COMMAND)
+    assert verify(filled.services.backups, OPERATOR, context, odd, lambda: filled.now).ok
+
+
+def test_a_file_that_is_too_large_to_go_along_is_no_half_file(filled: Any, make: Any) -> None:
+    (filled.root / "config.toml").write_bytes(b"#" * (MAX_KEPT + 1))
+    with pytest.raises(Conflict, match=r"config\.toml in the home is too large"):
+        make()

@@ -7,6 +7,7 @@ SQLite's back-up API would copy those pages, too.
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -44,7 +45,8 @@ def take(database: Path, key: bytes, target: Path) -> None:
         try:
             connection.execute("PRAGMA temp_store = MEMORY")
             connection.execute("PRAGMA busy_timeout = 30000")
-            connection.execute("VACUUM INTO ?", (str(target),))
+            # As bytes, because a path need not be UTF-8.
+            connection.execute("VACUUM INTO CAST(? AS TEXT)", (os.fsencode(target),))
         finally:
             connection.close()
     except sqlcipher.DatabaseError as error:
@@ -60,7 +62,9 @@ def opened(path: Path, key: bytes) -> AbstractContextManager[sa.Connection]:
     """
 
     def create() -> sqlcipher.Connection:
-        return connect(f"file:{quote(str(path))}?mode=ro&immutable=1", key, cache_kib=CACHE_KIB, uri=True)
+        return connect(
+            f"file:{quote(os.fsencode(path))}?mode=ro&immutable=1", key, cache_kib=CACHE_KIB, uri=True
+        )
 
     engine = sa.create_engine("sqlite://", module=sqlcipher, creator=create, hide_parameters=True)
     return looking(engine)
