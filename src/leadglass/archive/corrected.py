@@ -7,24 +7,33 @@ corrected anything: it has no `Corrected`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
-from typing import Final
+from operator import itemgetter
+from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 
+from leadglass.archive.alike import Alike
+from leadglass.archive.beginning import Beginning, Source, from_offset
 from leadglass.archive.facts import identity_of
 from leadglass.dicom.charset import Charset, charset_of
 from leadglass.dicom.dictionary import SPECIFIC_CHARACTER_SET, TAG_BY_KEYWORD, VR_BY_TAG, TransferSyntax
 from leadglass.dicom.elements import Bulk, DataSet, Element, Limits
+from leadglass.dicom.finder import Finder
 from leadglass.dicom.inflate import Inflater
-from leadglass.dicom.recode import in_utf8
-from leadglass.dicom.splice import Edit, Finder, spliced
+from leadglass.dicom.recode import TERM, elements_in_utf8, in_utf8
+from leadglass.dicom.seen import memory
+from leadglass.dicom.splice import Edit, spliced
+from leadglass.dicom.texts import TextFinder
 from leadglass.dicom.transcode import deflated_chunks, inflated
 from leadglass.dicom.values import ENCODED_VRS
 from leadglass.dicom.writer import Writer, encode_elements
+from leadglass.errors import Violation
 from leadglass.index import identity
 from leadglass.index.identity import Applied, Kind, changed
 
@@ -39,7 +48,10 @@ TAGS: Final = {
 _QUALIFIERS: Final = TAG_BY_KEYWORD["IssuerOfPatientIDQualifiersSequence"]
 _ORIGINAL: Final = TAG_BY_KEYWORD["OriginalAttributesSequence"]
 _MODIFIED: Final = TAG_BY_KEYWORD["ModifiedAttributesSequence"]
-_WANTED: Final = frozenset({*TAGS.values(), _QUALIFIERS, _ORIGINAL})
+_GROUP_LENGTHS: Final = frozenset(
+    tag & 0xFFFF0000 for tag in (*TAGS.values(), _ORIGINAL, SPECIFIC_CHARACTER_SET)
+)
+_WANTED: Final = frozenset({*TAGS.values(), _QUALIFIERS, _ORIGINAL}) | _GROUP_LENGTHS
 
 # PS3.3 C.12.1.1.9: whether a value was wrong, or is reconciled with a master.
 REASONS: Final[Mapping[Kind, str]] = {
@@ -48,12 +60,11 @@ REASONS: Final[Mapping[Kind, str]] = {
     Kind.MOVE: "CORRECT",
     Kind.MERGE: "COERCE",
 }
-_HELD: Final = 1 << 20  # bytes of a data set's beginning that are not read twice
 _REMEMBERED: Final = 64  # ways in which the objects of one study came, as a rule one
-
 MOST_STATES: Final = 8  # that an object which comes back is compared with
 
-Open = Callable[[], Iterator[bytes]]  # the data set, from its beginning
+
+_PLACE: Final = itemgetter(0, 1)
 
 
 class _LacksCharacters(Exception):
@@ -69,42 +80,98 @@ class Delivered:
     growth: int | None
 
 
+class _New(NamedTuple):
+    """Elements as they are written into an object, in the order of their tags; b"" for one that is there no
+    more. `groups`: the Group Lengths of theirs."""
+
+    elements: Sequence[tuple[int, bytes]]
+    groups: frozenset[int]
+    in_utf8: bool  # as all of the object's text has to be
+
+
 class Corrected:
     """What becomes of the objects of one study, whose threads may share it. `system` is who modifies them."""
 
     def __init__(self, stack: Sequence[Applied], system: str) -> None:
         self._stack = stack
         self._system = system
-        self._known: dict[tuple[object, ...], Mapping[int, bytes]] = {}
+        texts = [text for change in stack for text in change.values.values()]
+        self._may_lack = not all(text.isascii() and "\x1b" not in text for text in texts)
+        self._alike: defaultdict[tuple[bool, bool], Alike] = defaultdict(Alike)  # by how heads are read
+        self._memory = memory((TextFinder if self._may_lack else Finder).texts)
+        self._known: dict[tuple[object, ...], _New] = {}
 
-    def delivered(self, opened: Open, syntax: TransferSyntax, limits: Limits) -> Delivered:
-        """The data set as it leaves; `opened` is asked once or twice. Raises what a parser does."""
+    def delivered(
+        self, source: Source, syntax: TransferSyntax, limits: Limits, *, envelope: bool = False
+    ) -> Delivered:
+        """The data set as it leaves, behind its `envelope` if asked so. Raises what a parser does."""
         if not syntax.deflated:
-            return self._delivered(opened, syntax, limits)
-        plain = self._delivered(lambda: inflated(opened(), Inflater(limits)), syntax, limits)
-        return Delivered(opened(), 0) if plain.growth == 0 else Delivered(deflated_chunks(plain.chunks), None)
+            return self._delivered(source, syntax, limits, envelope=envelope)
+        plain = self._delivered(_inflated(source, limits), syntax, limits, envelope=False)
+        if plain.growth == 0:
+            return Delivered(source.chunks(0 if envelope else source.offset), 0)
+        head = (source.envelope(),) if envelope else ()
+        return Delivered(chain(head, deflated_chunks(plain.chunks)), None)
 
-    def _delivered(self, opened: Open, syntax: TransferSyntax, limits: Limits) -> Delivered:
-        finder, chunks = _found(opened, syntax, limits)
-        try:
-            edits = self._edits(finder)
-        except _LacksCharacters:
-            recoded: Open = lambda: in_utf8(opened(), syntax, limits)  # noqa: E731 - it is opened again
-            finder, chunks = _found(recoded, syntax, limits)
-            return Delivered(spliced(chunks, self._edits(finder)), None)
-        growth = sum(len(new) - (stop - start) for start, stop, new in edits)
-        return Delivered(spliced(chunks, edits) if edits else chunks, growth)
+    def _delivered(
+        self, source: Source, syntax: TransferSyntax, limits: Limits, *, envelope: bool
+    ) -> Delivered:
+        chunks = source.chunks(0)
+        first = next(chunks, b"")
+        alike = self._alike[syntax.explicit, syntax.little_endian]
+        known = alike.find(source, first)
+        if known is not None:
+            return _made(chain((first,), chunks), source.offset, known, envelope=envelope)
+        begun = self._begun(source, syntax, limits)
+        new = self._new(begun.finder)
+        edits = _placed(begun.finder, new)
+        if new.in_utf8:
+            texts = begun.texts([(start, stop) for start, stop, _ in edits])
+            if texts is None:
+                return self._written_anew(source, syntax, limits, envelope=envelope)
+            edits += texts
+        alike.learn(begun, first, edits, text=new.in_utf8)
+        return _made(begun.chunks(), source.offset, edits, envelope=envelope)
 
-    def _edits(self, finder: Finder) -> list[Edit]:
-        found, to = finder.elements, finder.writer
-        key = (to, found.get(SPECIFIC_CHARACTER_SET), *map(found.get, TAGS.values()))
+    def _begun(self, source: Source, syntax: TransferSyntax, limits: Limits) -> Beginning:
+        if self._may_lack:
+            with suppress(Violation):  # inside of what nobody had to look into yet
+                return Beginning(source, TextFinder(syntax, limits, _WANTED, self._memory))
+            return Beginning(source, Finder(syntax, limits, _WANTED))
+        return Beginning(source, Finder(syntax, limits, _WANTED, self._memory))
+
+    def _written_anew(
+        self, source: Source, syntax: TransferSyntax, limits: Limits, *, envelope: bool
+    ) -> Delivered:
+        def recoded(at: int) -> Iterator[bytes]:
+            return from_offset(in_utf8(source.chunks(source.offset), syntax, limits), at)
+
+        begun = Beginning(Source(recoded), Finder(syntax, limits, _WANTED))
+        made = _made(begun.chunks(), 0, _placed(begun.finder, self._new(begun.finder)), envelope=False)
+        return Delivered(chain((source.envelope(),) if envelope else (), made.chunks), None)
+
+    def _new(self, finder: Finder) -> _New:
+        found = finder.elements
+        if found.keys() & {_QUALIFIERS, _ORIGINAL}:
+            return self._encode(found, finder.writer)
+        key = (finder.writer, found.get(SPECIFIC_CHARACTER_SET), *map(found.get, TAGS.values()))
         new = self._known.get(key)
-        if new is None or found.keys() & {_QUALIFIERS, _ORIGINAL}:
-            new = {tag: _encoded(element, to) for tag, element in self._after(found).items()}
-            if len(self._known) < _REMEMBERED and not found.keys() & {_QUALIFIERS, _ORIGINAL}:
+        if new is None:
+            new = self._encode(found, finder.writer)
+            if len(self._known) < _REMEMBERED:
                 self._known[key] = new
-        edits = [(tag, *finder.span(tag), raw) for tag, raw in new.items()]
-        return [edit[1:] for edit in sorted(edits, key=lambda edit: (edit[1], edit[0]))]
+        return new
+
+    def _encode(self, found: DataSet, to: Writer) -> _New:
+        is_recoded = False
+        try:
+            after = self._after(found)
+        except _LacksCharacters:
+            is_recoded, term = True, Element(SPECIFIC_CHARACTER_SET, "CS", TERM)
+            in_unicode = elements_in_utf8(found, charset_of(found)) | {SPECIFIC_CHARACTER_SET: term}
+            after = {**self._after(in_unicode), SPECIFIC_CHARACTER_SET: term}
+        rows = sorted((tag, _encoded(element, to)) for tag, element in after.items())
+        return _New(rows, frozenset(tag & 0xFFFF0000 for tag in after), is_recoded)
 
     def _after(self, found: DataSet) -> dict[int, Element | None]:
         """The elements that are other than they came; None for one that is there no more."""
@@ -157,23 +224,22 @@ def as_delivered(connection: sa.Connection, study_id: int, system: str) -> list[
     return [Corrected(stack[:height], system) for height in range(len(stack), 0, -1)][:MOST_STATES]
 
 
-def _found(opened: Open, syntax: TransferSyntax, limits: Limits) -> tuple[Finder, Iterator[bytes]]:
-    """Where the identity lies; and the data set from its beginning, read anew if that was far in."""
-    finder, chunks = Finder(syntax, limits, _WANTED), opened()
-    held: list[bytes] | None = []
-    size = 0
-    for chunk in chunks:
-        size += len(chunk)
-        if held is not None and size - len(chunk) < _HELD:
-            held.append(chunk)
-        else:
-            held = None
-        finder.feed(chunk)
-        if finder.done:
-            break
-    else:
-        finder.close()
-    return finder, opened() if held is None else chain(held, chunks)
+def _inflated(source: Source, limits: Limits) -> Source:
+    return Source(lambda at: from_offset(inflated(source.chunks(source.offset), Inflater(limits)), at))
+
+
+def _made(chunks: Iterator[bytes], offset: int, edits: Sequence[Edit], *, envelope: bool) -> Delivered:
+    growth = sum(len(raw) - (stop - start) for start, stop, raw in edits)
+    # In the order of places, and what is new before what is there; several in one place are in order already.
+    placed = sorted([(start + offset, stop + offset, raw) for start, stop, raw in edits], key=_PLACE)
+    cut = [] if envelope or not offset else [(0, offset, b"")]
+    return Delivered(spliced(chunks, cut + placed), growth)
+
+
+def _placed(finder: Finder, new: _New) -> list[Edit]:
+    """The elements where they belong, in the order of their tags; without the lengths of their groups."""
+    edits = [(*finder.span(tag), raw) for tag, raw in new.elements]
+    return edits + [(*finder.span(tag), b"") for tag in new.groups & finder.elements.keys()]
 
 
 def _element(tag: int, text: str = "", charset: Charset | None = None) -> Element:

@@ -9,10 +9,11 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from leadglass.archive.beginning import Source
 from leadglass.db.engine import Database, Transaction
 from leadglass.db.prepared import Prepared
 from leadglass.dicom.elements import Limits
-from leadglass.dicom.part10 import Part10Parser
+from leadglass.dicom.part10 import Part10Parser, data_set_offset
 from leadglass.errors import NotFound, Tampered
 from leadglass.index import lookup
 from leadglass.index.rows import NO_STUDY, Sealed
@@ -125,20 +126,30 @@ class Objects:
         return reader
 
 
+def source(reader: BlobReader, limits: Limits) -> Source:
+    """A stored Part 10 file, of which it is known where its data set begins."""
+    _, offset = _head(reader.chunks(), limits)
+    return Source(reader.chunks, offset, reader.size)
+
+
 def data_set(chunks: Iterator[bytes], limits: Limits) -> Iterator[bytes]:
-    """The data set of a stored Part 10 file: everything behind preamble and File Meta Information."""
-    return taken_apart(chunks, limits)[1]
+    """The data set of a stored Part 10 file: everything behind its envelope."""
+    head, offset = _head(chunks, limits)
+    return chain((head[offset:],), chunks)
 
 
-def taken_apart(chunks: Iterator[bytes], limits: Limits) -> tuple[bytes, Iterator[bytes]]:
-    """A stored Part 10 file as its envelope (preamble, File Meta Information) and its data set."""
-    parser, head = Part10Parser(limits, frozenset()), b""
-    for chunk in chunks:
-        at, head = len(head), head + chunk
+def _head(chunks: Iterator[bytes], limits: Limits) -> tuple[bytes, int]:
+    """The beginning of a file, and where its data set begins."""
+    head = next(chunks, b"")
+    offset = data_set_offset(head)
+    if offset is not None:
+        return head, offset
+    parser, at = Part10Parser(limits, frozenset()), 0
+    while head[at:]:
         while parser.dataset_offset is None and at < len(head):
             parser.feed(head[at : at + _PEEK])
             at += _PEEK
         if parser.dataset_offset is not None:
-            offset = parser.dataset_offset
-            return head[:offset], chain((head[offset:],), chunks)
+            return head, parser.dataset_offset
+        at, head = len(head), head + next(chunks, b"")
     raise Tampered("A stored object has no data set.")

@@ -21,7 +21,7 @@ from leadglass.archive.corrected import Corrected, corrections
 from leadglass.archive.doorkeeper import ABSENT, Doorkeeper
 from leadglass.archive.leaving import UNREADABLE, StoredObject, Unreadable
 from leadglass.archive.ledger import Access, Ledger
-from leadglass.archive.objects import Objects, data_set, taken_apart
+from leadglass.archive.objects import Objects, source
 from leadglass.archive.selection import Keys, Selection, Selector
 from leadglass.archive.zipped import MOST_INSTANCES, zipped
 from leadglass.dicom.dataset import DatasetParser, Limits
@@ -289,18 +289,15 @@ class Retrieve:
         """Out of what is delivered, so that both say the same."""
         syntax = transfer_syntax(row.transfer_syntax_uid)
         parser = DatasetParser(syntax, self._limits)
-        with ExitStack() as stack:
-            for chunk in corrected.delivered(self._opener(row, stack), syntax, self._limits).chunks:
+        with self._objects.open(row.id) as reader:
+            kept = source(reader, self._limits)
+            for chunk in corrected.delivered(kept, syntax, self._limits).chunks:
                 parser.feed(chunk)
                 if parser.header_complete:
                     break
             else:
                 parser.close()
         return dumps(parser.elements)
-
-    def _opener(self, row: InstanceRow, stack: ExitStack) -> Callable[[], Iterator[bytes]]:
-        """Opens the data set; all that was opened is closed with the stack."""
-        return lambda: data_set(stack.enter_context(self._objects.open(row.id)).chunks(), self._limits)
 
     def _stored(self, selected: _Selected) -> Generator[StoredObject, None, None]:
         with self._serving(selected) as access:
@@ -348,15 +345,14 @@ class Retrieve:
         if corrected is None:
             return StoredObject(row, row.size, reader.chunks())
         syntax = transfer_syntax(row.transfer_syntax_uid)
-        envelope, first = taken_apart(reader.chunks(), self._limits)
-        opened, again = iter((first,)), self._opener(row, stack)
-        made = corrected.delivered(lambda: next(opened, None) or again(), syntax, self._limits)
+        kept = source(reader, self._limits)
+        made = corrected.delivered(kept, syntax, self._limits, envelope=True)
         if made.growth is None:
-            size = len(envelope) + sum(map(len, made.chunks))
-            made = corrected.delivered(again, syntax, self._limits)
+            size = sum(map(len, made.chunks))
+            made = corrected.delivered(kept, syntax, self._limits, envelope=True)
         else:
             size = row.size + made.growth
-        return StoredObject(row, size, _behind(envelope, made.chunks))
+        return StoredObject(row, size, made.chunks)
 
 
 def _note(error: LeadglassError, noted: set[str]) -> None:
@@ -364,12 +360,6 @@ def _note(error: LeadglassError, noted: set[str]) -> None:
     if error.code not in noted:
         noted.add(error.code)
         structlog.get_logger("leadglass.archive").error("objects not delivered", code=error.code)
-
-
-def _behind(envelope: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Together with the first of them: a piece more would cost whoever sends it as much as a large one."""
-    yield envelope + next(chunks, b"")
-    yield from chunks
 
 
 def _study_of(connection: sa.Connection, study_uid: str) -> StudyRow | None:

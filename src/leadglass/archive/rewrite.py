@@ -13,11 +13,12 @@ from typing import Final
 from leadglass.archive.objects import data_set
 from leadglass.dicom.dataset import DataSet, Element, Limits
 from leadglass.dicom.dictionary import TAG_BY_KEYWORD, is_valid_uid, transfer_syntax
+from leadglass.dicom.finder import Finder
 from leadglass.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from leadglass.dicom.inflate import Inflater
 from leadglass.dicom.originals import ORIGINAL_ATTRIBUTES, with_originals
 from leadglass.dicom.part10 import write_file_meta
-from leadglass.dicom.splice import Edit, Finder, spliced
+from leadglass.dicom.splice import Edit, spliced
 from leadglass.dicom.transcode import deflated_chunks, inflated
 from leadglass.dicom.values import text
 from leadglass.dicom.writer import encode_elements

@@ -8,12 +8,12 @@ all are read, decrypted and walked for it, within the bounds of any parsing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from hashlib import sha256
 
 from leadglass.archive.corrected import Corrected
-from leadglass.archive.objects import Objects, data_set
+from leadglass.archive.objects import Objects, source
 from leadglass.dicom.dictionary import TransferSyntax, transfer_syntax
 from leadglass.dicom.elements import Limits
 from leadglass.dicom.transcode import canonical
@@ -61,11 +61,10 @@ def _digest(
 ) -> bytes:
     digest = sha256()
     with opener() as reader:
-
-        def opened() -> Iterator[bytes]:
-            return data_set(reader.chunks(), limits)
-
-        left = corrected.delivered(opened, syntax, limits).chunks if corrected is not None else opened()
+        kept = source(reader, limits)
+        left = kept.chunks(kept.offset)
+        if corrected is not None:
+            left = corrected.delivered(kept, syntax, limits).chunks
         for chunk in canonical(left, syntax, limits):
             digest.update(chunk)
     return digest.digest()

@@ -18,7 +18,7 @@ from leadglass.access.principal import Context, Principal
 from leadglass.archive.corrected import Corrected, corrections
 from leadglass.archive.doorkeeper import Doorkeeper
 from leadglass.archive.ledger import Access, Ledger
-from leadglass.archive.objects import Objects, data_set
+from leadglass.archive.objects import Objects, source
 from leadglass.dicom.dataset import Limits
 from leadglass.dicom.dictionary import transfer_syntax
 from leadglass.errors import Denied, LeadglassError, LimitExceeded
@@ -112,22 +112,22 @@ class Selection:
         would end the association."""
         with ExitStack() as stack:
             try:
+                reader = stack.enter_context(opener())
                 if located.sealed.size in _READ_TWICE:
-                    deque(stack.enter_context(opener()).chunks(), maxlen=0)
-                chunks = self._data_set(
-                    located, lambda: data_set(stack.enter_context(opener()).chunks(), self._limits)
-                )
+                    deque(reader.chunks(), maxlen=0)
+                chunks = self._data_set(located, reader)
             except LeadglassError as error:
                 yield _delivery(located, error=error)
             else:
                 yield _delivery(located, chunks=chunks, access=access)
 
-    def _data_set(self, located: Located, opened: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
+    def _data_set(self, located: Located, reader: BlobReader) -> Iterator[bytes]:
+        kept = source(reader, self._limits)
         corrected = self._corrected.get(located.sealed.study_id)
         if corrected is None:
-            return opened()
+            return kept.chunks(kept.offset)
         syntax = transfer_syntax(located.sealed.transfer_syntax_uid)
-        return corrected.delivered(opened, syntax, self._limits).chunks
+        return corrected.delivered(kept, syntax, self._limits).chunks
 
 
 class Selector:

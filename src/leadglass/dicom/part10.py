@@ -11,7 +11,7 @@ from typing import Final
 from leadglass.dicom.dataset import DatasetParser
 from leadglass.dicom.dictionary import TransferSyntax, format_tag, transfer_syntax
 from leadglass.dicom.elements import DataSet, Element, Limits
-from leadglass.dicom.encoding import UNDEFINED, encoding, read_head
+from leadglass.dicom.encoding import LONG_VRS, SHORT_VRS, UNDEFINED, encoding, read_head
 from leadglass.dicom.window import Window
 from leadglass.dicom.writer import padded, writer
 from leadglass.errors import LimitExceeded, MalformedDataSet, NotDicom
@@ -136,6 +136,22 @@ class Part10Parser:
         self.transfer_syntax = transfer_syntax(uid)
         self.dataset_offset = offset
         self.dataset = DatasetParser(self.transfer_syntax, self._limits, self._wanted)
+
+
+def data_set_offset(head: bytes) -> int | None:
+    """Where the data set begins in a file that begins with `head`; None: it takes a parser to tell."""
+    at = HEAD_SIZE
+    while len(head) - at >= 12 and head[128:HEAD_SIZE] == b"DICM":
+        if head[at : at + 2] != b"\x02\0":
+            return at
+        code = head[at + 4 : at + 6]
+        if code in SHORT_VRS:
+            at += 8 + int.from_bytes(head[at + 6 : at + 8], "little")
+        elif code in LONG_VRS:
+            at += 12 + int.from_bytes(head[at + 8 : at + 12], "little")
+        else:
+            return None
+    return None
 
 
 def _uid(element: Element | None) -> str:

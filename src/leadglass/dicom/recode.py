@@ -1,5 +1,7 @@
 """A data set's text in UTF-8 while it streams, for what its own character set has no characters for.
 
+`texts` finds what of it has to be written anew, which costs less; this here writes all of it.
+
 Text is decoded by the character set that holds for it (PS3.3 C.12.1.1.2) and written in the new one. What is
 not legal in the old one stays byte for byte, and so do items that have a character set of their own, values
 of VR UN, and all that is no text. Lengths of sequences and items become delimiters, as in `transcode`.
@@ -10,9 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from leadglass.dicom.charset import UTF_8, charset, charset_of
-from leadglass.dicom.dictionary import SPECIFIC_CHARACTER_SET, TransferSyntax, format_tag
-from leadglass.dicom.elements import Element, Limits
+from leadglass.dicom.charset import UTF_8, Charset, charset, charset_of
+from leadglass.dicom.dictionary import (
+    SPECIFIC_CHARACTER_SET,
+    TransferSyntax,
+    format_tag,
+    is_private_creator,
+)
+from leadglass.dicom.elements import DataSet, Element, Limits
 from leadglass.dicom.encoding import Head
 from leadglass.dicom.frames import Frame
 from leadglass.dicom.transcode import Rewriter
@@ -20,7 +27,7 @@ from leadglass.dicom.values import ENCODED_VRS
 from leadglass.dicom.writer import padded
 from leadglass.errors import LimitExceeded
 
-_TERM: Final = padded("CS", UTF_8.encode("ascii"))
+TERM: Final = padded("CS", UTF_8.encode("ascii"))
 _UNICODE: Final = charset((UTF_8,))
 _BAD: Final = "\ufffd"
 
@@ -48,11 +55,11 @@ class _Recoder(Rewriter):
     def rewritten(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield from super().rewritten(chunks)
         if not self._announced:
-            yield self._to.head(SPECIFIC_CHARACTER_SET, "CS", len(_TERM)) + _TERM
+            yield self._to.head(SPECIFIC_CHARACTER_SET, "CS", len(TERM)) + TERM
 
     def _announce(self) -> None:
         self._announced = True
-        self._out += (self._to.head(SPECIFIC_CHARACTER_SET, "CS", len(_TERM)), _TERM)
+        self._out += (self._to.head(SPECIFIC_CHARACTER_SET, "CS", len(TERM)), TERM)
 
     def _value(self, frame: Frame, head: Head, vr: str) -> bool:
         window, stop = self._window, head.body + head.length
@@ -74,6 +81,9 @@ class _Recoder(Rewriter):
                 window.at = stop
                 return True
             return super()._value(frame, head, vr)
+        if is_private_creator(head.tag):  # the VRs of its block depend on it
+            self._budget.hold(len(raw))
+            frame.elements[head.tag] = Element(head.tag, vr, raw)
         new = padded(vr, self._recoded(frame, raw, vr))
         self._budget.element()
         self._out += (self._to.head(head.tag, vr, len(new)), new)
@@ -84,6 +94,28 @@ class _Recoder(Rewriter):
         around = next((one for one in frame.data_sets_outwards() if SPECIFIC_CHARACTER_SET in one), {})
         if around and around is not self._top.elements:
             return raw
-        text = charset_of(around).decode(raw, name=vr == "PN")
-        new = _UNICODE.encode(text)
-        return raw if new is None or _BAD in text or "\x1b" in text else new
+        return recoded(raw, vr, charset_of(around))
+
+
+def recoded(raw: bytes, vr: str, came: Charset) -> bytes:
+    """A text in UTF-8; what is not legal in the character set that it came in stays as it is."""
+    text = came.decode(raw, name=vr == "PN")
+    new = _UNICODE.encode(text)
+    return raw if new is None or _BAD in text or "\x1b" in text else new
+
+
+def elements_in_utf8(elements: DataSet, around: Charset) -> DataSet:
+    """As the data set would have them, Specific Character Set left out."""
+    return {
+        tag: _in_utf8(element, around) for tag, element in elements.items() if tag != SPECIFIC_CHARACTER_SET
+    }
+
+
+def _in_utf8(element: Element, around: Charset) -> Element:
+    value = element.value
+    if isinstance(value, tuple):
+        items = (item if SPECIFIC_CHARACTER_SET in item else elements_in_utf8(item, around) for item in value)
+        return element._replace(value=tuple(items))
+    if isinstance(value, bytes) and element.vr in ENCODED_VRS:
+        return element._replace(value=recoded(value, element.vr, around))
+    return element

@@ -23,7 +23,7 @@ FIRST_TAG: Final = 0x00010000  # group 0000 is for commands (PS3.7 6.3.1); zeros
 _new: Final = tuple.__new__
 
 # Standard tags whose VR implies a short value and needs no second thought.
-_PLAIN: Final = {tag: vr for tag, vr in VR_BY_TAG.items() if vr in SHORT_VRS.values()}
+PLAIN_VRS: Final = {tag: vr for tag, vr in VR_BY_TAG.items() if vr in SHORT_VRS.values()}
 _SHORT: Final = 0xFFFF
 
 
@@ -55,7 +55,7 @@ def implicit_run(window: Window, frame: Frame, wanted: Container[int], affordabl
     """Implicit VR little endian."""
     buffer, at = window.buffer, window.at
     end = min(len(buffer), frame.end - window.base)
-    head, plain, elements = frame.encoding.implicit_head, _PLAIN, frame.elements
+    head, plain, elements = frame.encoding.implicit_head, PLAIN_VRS, frame.elements
     count = held = 0
     while end - at >= 8:
         group, number, length = head(buffer, at)

@@ -111,7 +111,7 @@ class Scanner:
                 if frame.open:
                     raise self._malformed("The delimiter is missing in", frame.tag)
                 self._pop(frame)
-            elif not step[frame.kind](frame):
+            elif self._window.is_beyond or not step[frame.kind](frame):
                 return
 
     def _malformed(self, what: str, tag: int) -> MalformedDataSet:

@@ -61,6 +61,21 @@ class Window:
             self.need = 1
 
     @property
+    def is_beyond(self) -> bool:
+        """What is to be looked at next has not come; some before it neither."""
+        return self.at > len(self.buffer)
+
+    @property
+    def ahead(self) -> int:
+        """How many of the next bytes nobody looks at."""
+        return 0 if self._have else self.at
+
+    def skip(self, count: int) -> None:
+        """Be told that `count` of those ahead came."""
+        self.base += count
+        self.at -= count
+
+    @property
     def offset(self) -> int:
         return self.base + self.at
 
