@@ -29,31 +29,36 @@ TOKENS = (
     "T0000001/S000000１/I0000001".encode(),
 )  # fmt: skip
 MEMORY = "/dev/shm"
-FOLDER = TemporaryDirectory(prefix="leadglass-fuzz-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None)
-ROOT = Path(FOLDER.name)
 
 
 def one_input(data: bytes) -> None:
-    (ROOT / MANIFEST).write_bytes(data)
+    """A folder for each: libFuzzer ends without clearing anything away."""
+    where = MEMORY if os.access(MEMORY, os.W_OK) else None
+    with TemporaryDirectory(prefix="leadglass-fuzz-", dir=where) as name:
+        gone_on_with(Path(name), data)
+
+
+def gone_on_with(root: Path, data: bytes) -> None:
+    (root / MANIFEST).write_bytes(data)
     try:
-        folder = ExportFolder(ROOT, HOME, Limits())
+        folder = ExportFolder(root, HOME, Limits())
     except Conflict:
-        assert (ROOT / MANIFEST).read_bytes() == data, "it was not ours, and was touched"
+        assert (root / MANIFEST).read_bytes() == data, "it was not ours, and was touched"
         return
     try:
-        kept = (ROOT / MANIFEST).read_bytes()
+        kept = (root / MANIFEST).read_bytes()
         assert kept.endswith(b"\n") and (data or HEAD).startswith(kept[: len(data)])
         found = [each for study in folder.studies for each in folder.of_study(study).values()]
         assert len(found) <= kept.count(b"\n") - 1
         for each in found:
             folder.holds(each)
-            path = (ROOT / each.file).relative_to(ROOT)
+            path = (root / each.file).relative_to(root)
             assert len(path.parts) == 3 and ".." not in path.parts
             assert all(isinstance(text, str) for text in (each.uid, each.sha256, each.data_set))
             assert type(each.size) is int and type(each.as_received) is bool
     finally:
         folder.close()
-        assert os.listdir(ROOT) == [MANIFEST]
+        assert os.listdir(root) == [MANIFEST]
 
 
 def corpus() -> list[bytes]:
