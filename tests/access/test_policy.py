@@ -38,6 +38,7 @@ identity.correct   .           .            D                  .       .        
 study.received     .           .            D                  .       .                    .        .
 arrivals.read      .           .            D                  .       .                    .        .
 aside.decide       .           .            D                  .       .                    .        .
+aside.hand-over    .           .            A                  .       .                    .        .
 record.read        .           .            .                  A       .                    A        .
 record.verify      .           .            .                  A       A                    A        .
 system.status      .           .            .                  .       A                    A        .

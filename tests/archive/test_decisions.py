@@ -15,7 +15,7 @@ from leadglass.archive.standing import Decision
 from leadglass.errors import Conflict, Denied, NotFound, RecordUnavailable, StorageFull, Violation
 from leadglass.index.fitting import Clash
 
-ACCEPT, STORE, REJECT = Decision
+ACCEPT, STORE, HAND_OVER, REJECT = Decision
 WHY = "The scanner sent it twice"
 
 
@@ -30,6 +30,7 @@ def newest(clinic: Any) -> int:
 
 def decide(clinic: Any, decision: Decision, aside_id: int | None = None, **options: Any) -> Any:
     who = options.pop("who", clinic.people[Role.PACS_ADMINISTRATOR])
+    options = {"to": clinic.foreign} | options
     return clinic.services.aside.decide(
         who, aside_id or newest(clinic), decision, options.pop("why", WHY), clinic.context(), **options
     )
@@ -38,7 +39,9 @@ def decide(clinic: Any, decision: Decision, aside_id: int | None = None, **optio
 def offered(clinic: Any, aside_id: int | None = None) -> set[Decision]:
     who = clinic.people[Role.PACS_ADMINISTRATOR]
     shown = clinic.services.aside.show(who, aside_id or newest(clinic), clinic.context())
-    return {choice.decision for choice in shown.choices if choice.offered}
+    found = {choice.decision for choice in shown.choices if choice.offered}
+    assert HAND_OVER in found  # always, where there is another department: see test_handing
+    return found - {HAND_OVER}
 
 
 def sound(clinic: Any) -> bool:

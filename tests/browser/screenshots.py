@@ -54,6 +54,11 @@ def lung(page: Page) -> None:
     page.wait_for_timeout(1500)
 
 
+def hand_over(page: Page) -> None:
+    page.get_by_role("radio", name="Hand over").check()
+    page.get_by_label("To which department").scroll_into_view_if_needed()
+
+
 def wrong(page: Page) -> None:
     page.fill("#name", "dr.roth")
     page.fill("#password", "no")
@@ -87,6 +92,7 @@ def pages(study: dict[str, int]) -> dict[str, tuple[Role | None, str, Any]]:
         "aside": (Role.PACS_ADMINISTRATOR, "/aside", None),
         "aside-one": (Role.PACS_ADMINISTRATOR, "/aside/2", None),
         "aside-other": (Role.PACS_ADMINISTRATOR, "/aside/1", None),
+        "aside-hand-over": (Role.PACS_ADMINISTRATOR, "/aside/1", hand_over),
         "aside-together": (Role.PACS_ADMINISTRATOR, "/aside/together?reason=other-content", None),
         "versions": (Role.PACS_ADMINISTRATOR, "/aside/versions", None),
         "version": (Role.PACS_ADMINISTRATOR, "/aside/versions/1", None),

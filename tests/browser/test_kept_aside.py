@@ -10,7 +10,7 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobil
 @pytest.fixture
 def contradicted(filled, helpers, request):
     """A study of the test's own, and another object under its only UID."""
-    uid = f"1.2.826.0.1.3680043.10.6.{request.node.callspec.indices['settings']}"
+    uid = f"1.2.826.0.1.3680043.10.6.{request.node.callspec.indices['settings']}.{len(request.node.name)}"
     same = {"StudyInstanceUID": uid, "SeriesInstanceUID": f"{uid}.1", "SOPInstanceUID": f"{uid}.1.1"}
     same |= {"PatientName": "ZEUGE^ZITA", "PatientID": "ASIDE-1", "StudyDate": "19990203"}
     for station in ("ROOM 1", "ROOM 2"):
@@ -43,3 +43,19 @@ def test_accepted_and_put_back(contradicted, signed_in, settings):
     decide(page, "Put it back")
     page.get_by_role("status").wait_for()
     assert page.locator("tr", has_text=contradicted).get_by_text("was replaced").is_visible()
+
+
+@pytest.mark.parametrize("settings", [{}, PHONE], ids=["desktop", "phone"])
+def test_handed_over(contradicted, signed_in, settings):
+    page = signed_in("pacsadmin", **settings)
+    page.goto("/aside")
+    page.locator("tr", has_text=contradicted).get_by_role("link").first.click()
+    department = page.get_by_label("To which department")
+    assert not department.is_visible()  # until it is asked for
+    page.get_by_role("radio", name="Hand over").check()
+    decide(page, "Decide")
+    assert page.get_by_text("Choose another department").is_visible()
+    department.select_option("Cardiology")
+    decide(page, "Decide")
+    page.get_by_role("status").wait_for()
+    assert page.locator("tr", has_text=contradicted).count() == 0

@@ -79,3 +79,28 @@ def test_it_is_a_clinical_act_and_needs_a_reason(run: Any) -> None:
     run("reject", "1", "2", "--seen", "x", "--why", "x", status=2)
     assert "no such object" in run("show", "99", status=1)
     assert len(run("list", "--json")["objects"]) == 3
+
+
+def test_handed_over_to_a_department_by_its_name(run: Any, opened: Any) -> None:
+    from leadglass.access.principal import Context, Role, Via, operator
+
+    assert "no department of that name" in run("hand-over", "1", "--to", "Cardiology", "--why", "x", status=1)
+    run("hand-over", "1", "--why", "x", status=2)
+    context = Context("", Via.COMMAND, 1_800_000_000_000)
+    opened.services.accounts.add_user(
+        operator(1000, "op"),
+        "pacs.cardio",
+        Role.PACS_ADMINISTRATOR,
+        context,
+        department="Cardiology",
+        password="lusab-babad-gutih",
+    )
+    assert "another department" in run("hand-over", "1", "--to", "default", "--why", "x", status=1)
+    assert run("hand-over", "1", "--to", " cardiology", "--why", "Theirs").startswith("hand-over\t1.2.3.1.1")
+    [given] = run("list", "--json", as_user="pacs.cardio")["objects"]
+    assert (given["reason"], given["source"]) == (
+        "study-of-another-department", "handed over by default: import",
+    )  # fmt: skip
+    done = run("hand-over", "--all", "--to", "default", "--why", "No", "--json", as_user="pacs.cardio")
+    assert len(done["decided"]) == 1
+    assert len(run("list", "--json")["objects"]) == 3

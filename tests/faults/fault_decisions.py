@@ -1,7 +1,8 @@
 """Decisions on what was kept aside, and all that a home holds before and after each of them.
 
 A home `filled` shows A, B and C. Other content under the UIDs of A and B is kept aside; of C it was accepted,
-so that there is an earlier version to put back.
+so that there is an earlier version to put back. D and E are of a study of another department: E came to the
+first one, which has handed it over.
 """
 
 from __future__ import annotations
@@ -16,32 +17,34 @@ from leadglass.access.principal import Kind, Principal, Role
 from leadglass.archive.standing import Decision
 from leadglass.compose import Opened
 
-A, B, C = "1.2.3.1.1", "1.2.3.1.2", "1.2.3.1.3"
-FIRST: Final = {uid: made_up(uid, study="1.2.3") for uid in (A, B, C)}
+A, B, C, D, E = "1.2.3.1.1", "1.2.3.1.2", "1.2.3.1.3", "1.2.4.1.1", "1.2.4.1.2"
+FIRST: Final = {uid: made_up(uid, study=uid[:5]) for uid in (A, B, C, D)}
+LATE: Final = made_up(E, study="1.2.4")
 OTHER: Final = {uid: made_up(uid, study="1.2.3", size=4000) for uid in (A, B, C)}
+KNOWN: Final = {*FIRST, E}
 NEW: Final = "stored separately"
 WHY: Final = "A test of faults"
 _PIXELS: Final = b"\xe0\x7f\x10\x00OW"
 
 
 def admin() -> Principal:
-    """The PACS administrator of the default department."""
-    return Principal(Kind.USER, 9, 9, "pacs", "pacs", Role.PACS_ADMINISTRATOR, frozenset({1}), "session:9")
+    """The PACS administrator of both departments."""
+    return Principal(Kind.USER, 9, 9, "pacs", "pacs", Role.PACS_ADMINISTRATOR, frozenset({1, 2}), "session:9")
 
 
 @dataclass(frozen=True, slots=True)
 class Holds:
-    """The bytes of all that is shown, kept aside and a version, by the UID of what is shown; of what was
-    written anew only its pixels."""
+    """The bytes of all that is shown, kept aside (by UID and department) and a version; of what was written
+    anew only its pixels."""
 
     shown: dict[str, bytes]
-    aside: dict[str, bytes]
+    aside: dict[tuple[str, int], bytes]
     versions: frozenset[bytes]
 
 
 def holds(opened: Opened) -> Holds:
     shown = {
-        uid if uid in FIRST else NEW: file if uid in FIRST else file[file.index(_PIXELS) :]
+        uid if uid in KNOWN else NEW: file if uid in KNOWN else file[file.index(_PIXELS) :]
         for uid, file in contents(opened).items()
     }
     aside, standings = opened.services.aside, opened.services.aside._standings
@@ -50,7 +53,7 @@ def holds(opened: Opened) -> Holds:
         kept = standings.kept(line.row.id)
         assert kept is not None
         with standings.open_kept(kept) as reader:
-            waiting[kept.sop_instance_uid] = b"".join(reader.chunks())
+            waiting[kept.sop_instance_uid, kept.department_id] = b"".join(reader.chunks())
     versions = set()
     for row in aside.versions(admin(), context()).rows:
         with aside.version(admin(), row.id, context()).reader as reader:
@@ -60,15 +63,20 @@ def holds(opened: Opened) -> Holds:
 
 def filled(site: Site) -> Site:
     with site.open() as opened:
-        for file in (*FIRST.values(), OTHER[C], OTHER[A], OTHER[B]):
+        other = opened.services.accounts.department(OPERATOR, "Cardiology", context())
+        for uid, file in FIRST.items():
+            take_in(opened, file, department=other if uid == D else 1).result(WAIT)
+        for file in (OTHER[C], OTHER[A], OTHER[B], LATE):
             take_in(opened, file).result(WAIT)
         opened.services.aside.decide(admin(), 1, Decision.ACCEPT, WHY, context())
+        opened.services.aside.decide(admin(), 4, Decision.HAND_OVER, WHY, context(), to=other)
         assert holds(opened) == BEFORE
     return site
 
 
-BEFORE: Final = Holds(FIRST | {C: OTHER[C]}, {uid: OTHER[uid] for uid in (A, B)}, frozenset({FIRST[C]}))
-_ONLY_B: Final = {B: OTHER[B]}
+_ONLY_E: Final = {(E, 2): LATE}
+_ONLY_B: Final = {(B, 1): OTHER[B]} | _ONLY_E
+BEFORE: Final = Holds(FIRST | {C: OTHER[C]}, {(A, 1): OTHER[A]} | _ONLY_B, frozenset({FIRST[C]}))
 _ACCEPTED: Final = Holds(BEFORE.shown | {A: OTHER[A]}, _ONLY_B, BEFORE.versions | {FIRST[A]})
 
 
@@ -83,7 +91,12 @@ class Case:
 
 def _decide(decision: Decision) -> Callable[[Opened], Any]:
     """On what came under the UID of A."""
-    return lambda opened: opened.services.aside.decide(admin(), 2, decision, WHY, context())
+    to = 2 if decision is Decision.HAND_OVER else None
+    return lambda opened: opened.services.aside.decide(admin(), 2, decision, WHY, context(), to=to)
+
+
+def _take_in(opened: Opened) -> Any:
+    return opened.services.aside.decide(admin(), 5, Decision.ACCEPT, WHY, context())
 
 
 def _put_back(opened: Opened) -> Any:
@@ -112,8 +125,25 @@ CASES: Final = {
     "reject": Case(
         "aside.reject", _decide(Decision.REJECT), (BEFORE, Holds(BEFORE.shown, _ONLY_B, BEFORE.versions))
     ),
+    "hand-over": Case(
+        "aside.hand-over",
+        _decide(Decision.HAND_OVER),
+        (BEFORE, Holds(BEFORE.shown, _ONLY_B | {(A, 2): OTHER[A]}, BEFORE.versions)),
+    ),
+    "take-in": Case(
+        "aside.accept",
+        _take_in,
+        (
+            BEFORE,
+            Holds(
+                BEFORE.shown | {E: LATE},
+                {each: file for each, file in BEFORE.aside.items() if each[0] != E},
+                BEFORE.versions,
+            ),
+        ),
+    ),
     "put-back": Case(
-        "aside.put-back", _put_back, (BEFORE, Holds(FIRST, BEFORE.aside, frozenset({OTHER[C]})))
+        "aside.put-back", _put_back, (BEFORE, Holds(dict(FIRST), BEFORE.aside, frozenset({OTHER[C]})))
     ),
     "together": Case(
         "aside.accept",
@@ -121,13 +151,13 @@ CASES: Final = {
         (
             BEFORE,
             _ACCEPTED,
-            Holds(_ACCEPTED.shown | {B: OTHER[B]}, {}, _ACCEPTED.versions | {FIRST[B]}),
+            Holds(_ACCEPTED.shown | {B: OTHER[B]}, _ONLY_E, _ACCEPTED.versions | {FIRST[B]}),
         ),
     ),
 }
 
 
 def recorded(opened: Opened, action: str) -> int:
-    """How often it was decided so, but for what `filled` accepted."""
+    """How often it was decided so, but for what `filled` accepted and handed over."""
     lines = opened.services.trail.page(OPERATOR, context(), action=action)
-    return len([line for line in lines if (line.detail or {})["instance"] != C or action == "aside.put-back"])
+    return len(lines) - (action in {"aside.accept", "aside.hand-over"})

@@ -128,8 +128,8 @@ def take_in(
 
 
 def reader() -> Principal:
-    """A radiologist of the default department."""
-    return Principal(Kind.USER, 1, 1, "dr.roth", "Dr. Roth", Role.RADIOLOGIST, frozenset({1}), "session:1")
+    """A radiologist of the default department, and of a second one where a test makes one."""
+    return Principal(Kind.USER, 1, 1, "dr.roth", "Dr. Roth", Role.RADIOLOGIST, frozenset({1, 2}), "session:1")
 
 
 def delivered(opened: Opened, receive: Callable[[str, bytes], None]) -> None:

@@ -30,7 +30,7 @@ OBJECT: Final = ("open object", "write object", "fsync object", "close object")
 DIRECTORY: Final = ("open directory", "fsync directory", "close directory")
 STORE: Final = ("mkdir directory", "open store", "fsync store", "close store")
 ALWAYS: Final = (
-    *("BEGIN", "read", "update numbers", "delete kept_aside"),
+    *("BEGIN", "read", "delete kept_aside"),
     *("insert log_entries", "insert log_subjects", "update log_head", *UNKNOWN),
 )
 SHOWN: Final = (
@@ -44,7 +44,9 @@ STEPS: Final[dict[str, tuple[str, ...]]] = {
         *("insert instances", "insert versions", "update studies", "update series"),
     ),
     "reject": (*ALWAYS, "insert shreds", "unlink object", *DIRECTORY),
-    "put-back": (*ALWAYS[:2], "insert numbers", "delete versions", *ALWAYS[4:], *SHOWN),
+    "hand-over": (*ALWAYS, "insert kept_aside"),
+    "take-in": (*ALWAYS, "update numbers", "insert instances", "update studies", "update series"),
+    "put-back": (*ALWAYS[:2], "insert numbers", "delete versions", *ALWAYS[3:], *SHOWN),
 }
 
 

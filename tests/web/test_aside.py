@@ -118,7 +118,7 @@ def test_accept_then_put_the_earlier_version_back(filled, admin, helpers):
     address = "/dicom-web/studies/1.2.3/series/1.2.3.1/instances/1.2.3.1.1.1"
     answer = decide(admin, 1, "accept")
     assert (answer.status_code, answer.headers["location"]) == (303, "/aside?done=accept")
-    assert "took the place" in admin.get("/aside?done=accept").text
+    assert "is shown from now on" in admin.get("/aside?done=accept").text
     assert b"Other <b>" in doctor.get(address, headers=bearer).content
     listed = admin.get("/aside/versions").text
     assert "was replaced" in listed
@@ -202,3 +202,64 @@ def test_another_site_decides_nothing(admin):
     )
     assert answer.status_code == 403
     assert admin.get("/aside/1").status_code == 200
+
+
+# --- handing over -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cardiology(filled, helpers):
+    """The other department's PACS administrator; the image 1.2.9.1.2 of a study of theirs waits with the first."""
+    name, role = "pacs.cardiology", Role.PACS_ADMINISTRATOR
+    filled.services.accounts.add_user(
+        helpers.OPERATOR,
+        name,
+        role,
+        filled.context(),
+        department=helpers.FOREIGN,
+        password=helpers.PASSWORD,
+    )
+    theirs = {"StudyInstanceUID": "1.2.9", "SeriesInstanceUID": "1.2.9.1", "SOPInstanceUID": "1.2.9.1.2"}
+    filled.take_in(helpers.made_up(**theirs, PatientName="FOREIGN^FRIDA"))
+    client = filled.client()
+    helpers.sign_in(client, name)
+    return client
+
+
+def test_handed_over_taken_in_and_never_told(filled, admin, cardiology, helpers):
+    page = admin.get("/aside/5").text
+    assert "Hand over to another department" in page
+    assert re.findall(r'<option value="(\d+)">', page) == [
+        "1",
+        str(filled.departments[helpers.FOREIGN]),
+    ]  # and the default one
+    assert "FRIDA" not in page.partition("What it says of itself")[0]
+    unchosen = decide(admin, 5, "hand-over")
+    assert (unchosen.status_code, "Choose another department" in unchosen.text) == (400, True)
+    for to in ("x", "9" * 30, str(filled.departments[helpers.OWN])):
+        assert decide(admin, 5, "hand-over", to=to).status_code == 400
+    answer = decide(admin, 5, "hand-over", to=str(filled.departments[helpers.FOREIGN]))
+    assert (answer.status_code, answer.headers["location"]) == (303, "/aside?done=hand-over")
+    assert "other department&#39;s list" in admin.get("/aside?done=hand-over").text
+    assert admin.get("/aside/6").status_code == 404
+    assert "handed over by Radiology: test" in cardiology.get("/aside").text
+    page = cardiology.get("/aside/6").text
+    assert "Take in as it came" in page
+    assert "By its UIDs an image of" in page
+    assert decide(cardiology, 6, "accept").status_code == 303
+    assert cardiology.get("/aside/6").status_code == 404
+    assert "is shown from now on" in cardiology.get("/aside?done=accept").text
+
+
+def test_many_are_handed_over_and_handed_back(filled, admin, cardiology, helpers):
+    page = admin.get("/aside/together?source=test").text
+    assert "All of them go onto the list" in page
+    given = {"decision": "hand-over", "reason": "", "source": "test", **WHY}
+    there, here = (str(filled.departments[name]) for name in (helpers.FOREIGN, helpers.OWN))
+    done = post(admin, "/aside/together", seen=token(page), to=there, **given).text
+    assert "Hand over to another department: 3 objects" in done
+    back = {**given, "source": "handed over by Radiology: test"}
+    page = cardiology.get("/aside/together?source=handed+over+by+Radiology%3A+test").text
+    done = post(cardiology, "/aside/together", seen=token(page), to=here, **back).text
+    assert "Hand over to another department: 3 objects" in done
+    assert len(re.findall(r'class="opens" href="/aside/\d+"', admin.get("/aside?source=test").text)) == 3

@@ -22,6 +22,7 @@ class Action(StrEnum):
     STUDY_RECEIVED = "study.received"  # as it came, whatever was corrected since
     ARRIVALS_READ = "arrivals.read"
     ASIDE_DECIDE = "aside.decide"
+    ASIDE_HAND_OVER = "aside.hand-over"  # onto the list of that department
     RECORD_READ = "record.read"
     RECORD_VERIFY = "record.verify"
     SYSTEM_STATUS = "system.status"

@@ -98,6 +98,7 @@ _MATRIX: Final = {
     Action.STUDY_RECEIVED:     (_N,         _N,           _D,        _N,      _N,          _N,       _N),
     Action.ARRIVALS_READ:      (_N,         _N,           _D,        _N,      _N,          _N,       _N),
     Action.ASIDE_DECIDE:       (_N,         _N,           _D,        _N,      _N,          _N,       _N),
+    Action.ASIDE_HAND_OVER:    (_N,         _N,           _A,        _N,      _N,          _N,       _N),
     Action.RECORD_READ:        (_N,         _N,           _N,        _A,      _N,          _A,       _N),
     Action.RECORD_VERIFY:      (_N,         _N,           _N,        _A,      _A,          _A,       _N),
     Action.SYSTEM_STATUS:      (_N,         _N,           _N,        _N,      _A,          _A,       _N),
@@ -148,6 +149,7 @@ SHOWS_PATIENTS: Final = frozenset(
         Action.STUDY_RECEIVED,
         Action.ARRIVALS_READ,
         Action.ASIDE_DECIDE,
+        Action.ASIDE_HAND_OVER,
         Action.RECORD_READ,
     }
 )

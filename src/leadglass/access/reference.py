@@ -27,6 +27,7 @@ _ACTIONS: Final[Mapping[Action, str]] = {
     Action.ARRIVALS_READ: "see how much came in, what came last, and who went silent",
     Action.ASIDE_REVIEW: "see what was kept aside, and earlier versions",
     Action.ASIDE_DECIDE: "decide on what was kept aside, and put earlier versions back",
+    Action.ASIDE_HAND_OVER: "hand what was kept aside over to that department",
     Action.RECORD_READ: "read the access record",
     Action.RECORD_VERIFY: "verify the access record",
     Action.SYSTEM_STATUS: "see how the system is doing",

@@ -126,10 +126,11 @@ class Aside:
         why: str,
         context: Context,
         *,
+        to: int | None = None,
         seen: str | None = None,
     ) -> Decided:
         """See Decisions."""
-        return self._decisions.decide(who, aside_id, decision, why, context, seen=seen)
+        return self._decisions.decide(who, aside_id, decision, why, context, to=to, seen=seen)
 
     def extent(self, who: Principal, reason: str, source: str, context: Context) -> Extent:
         """How much `decide_all` would be about."""
@@ -145,6 +146,7 @@ class Aside:
         *,
         reason: str,
         source: str,
+        to: int | None = None,
         seen: str | None = None,
         after: int = 0,
         progress: Callable[[int, int], None] | None = None,
@@ -171,7 +173,7 @@ class Aside:
         refused: list[tuple[int, str]] = []
         for number, aside_id in enumerate(chosen[:MOST_AT_ONCE], 1):
             try:
-                decided.append(self.decide(who, aside_id, decision, why, context))
+                decided.append(self.decide(who, aside_id, decision, why, context, to=to))
             except RecordUnavailable:
                 raise
             except LeadglassError as error:

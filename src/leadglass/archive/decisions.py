@@ -1,4 +1,4 @@
-"""Deciding on what was kept aside: accept, store separately, reject; and putting an earlier version back.
+"""Deciding on what was kept aside (accept, store, hand over, reject), and putting an earlier version back.
 
 Each decision is one transaction with its entry on the record, and is refused when things have changed since
 they were looked at. A crash leaves it undone or done: a blob that is written before its rows, or removed
@@ -16,12 +16,13 @@ from leadglass.access.policy import Action
 from leadglass.access.principal import Context, Principal
 from leadglass.archive.commit import may_be_named
 from leadglass.archive.doorkeeper import Doorkeeper
+from leadglass.archive.handing import hand_over
 from leadglass.archive.ingest import Ingest
 from leadglass.archive.rewrite import Came, Written, rewrite
 from leadglass.archive.standing import CHANGED, Decision, Standing, Standings
 from leadglass.db.engine import Transaction
 from leadglass.errors import Conflict, LeadglassError, Violation
-from leadglass.index import asides, evidence, fitting, records, versions
+from leadglass.index import asides, evidence, fitting, records, upkeep, versions
 from leadglass.index.facts import ObjectFacts
 from leadglass.index.fitting import Known, Misfit
 from leadglass.index.rows import ImageFacts, KeptRow, Sealed, VersionRow
@@ -33,6 +34,7 @@ from leadglass.store.shreds import Shred
 
 MOST_REASON: Final = 500  # characters
 _NO_REASON: Final = "Say why: the reason goes on the record."
+_NOWHERE: Final = "Choose another department that it is to be handed over to."
 _LONG_REASON: Final = f"A reason has at most {MOST_REASON} characters."
 
 
@@ -64,22 +66,27 @@ class Decisions:
         why: str,
         context: Context,
         *,
+        to: int | None = None,
         seen: str | None = None,
     ) -> Decided:
-        """`seen` is the token of the standing that was looked at. Violation without a reason; Conflict when
-        the decision is not offered, or things have changed; NotFound."""
+        """`to`: the department that it is handed over to. `seen` is the token of the standing that was
+        looked at. Violation without a reason, or such a department; Conflict when the decision is not
+        offered, or things have changed; NotFound."""
         why = checked_reason(why)
         kept = self.require(who, Action.ASIDE_DECIDE, self._standings.kept(aside_id), context)
+        if decision is Decision.HAND_OVER and to is not None:
+            self._doorkeeper.require(who, Action.ASIDE_HAND_OVER, context, to)
         standing = self._standings.of(kept)
         if seen is not None and seen != standing.token:
             raise Conflict(CHANGED, code="changed")
         choice = standing.choice(decision)
         if not choice.offered:
             raise Conflict(choice.words, code="not-offered")
-        act = _Act(self._doorkeeper, who, context, standing, why)
+        act = _Act(self._doorkeeper, who, context, standing, why, to)
         return {
-            Decision.ACCEPT: self._accept,
+            Decision.ACCEPT: self._take_in if standing.fits else self._accept,
             Decision.STORE: self._store,
+            Decision.HAND_OVER: self._hand_over,
             Decision.REJECT: self._reject,
         }[decision](act)
 
@@ -135,6 +142,54 @@ class Decisions:
 
         self._doorkeeper.db.write(unit).result()
         return Decided(Decision.ACCEPT, act.kept.sop_instance_uid, known.instance_id)
+
+    def _take_in(self, act: _Act) -> Decided:
+        """What was handed over and contradicts nothing, as it came."""
+        kept, claims, now = act.kept, act.standing.claims, act.context.now
+        object_key = self._object_key(kept.sealed)
+
+        def unit(tx: Transaction) -> int:
+            self._require_unchanged(tx, act)
+            # What another department may have under its UID by now is no part of its standing.
+            place = None
+            if fitting.find(tx, claims.sop_instance_uid) is None:
+                place = records.place(tx, claims, kept.department_id, now)
+            if not isinstance(place, records.Place):
+                raise Conflict(CHANGED, code="changed")
+            if place.is_new_study:
+                self._keys.create(tx, place.study_id, now)
+            wrapped = self._keys.wrap(tx, place.study_id, object_key)
+            sealed = replace(kept.sealed, study_id=place.study_id, wrapped_key=wrapped)
+            instance_id = records.add_instance(tx, claims, place.series_id, sealed, kept.received)
+            upkeep.heal(tx, claims.sop_instance_uid, sealed.digest, sealed.transfer_syntax_uid)
+            asides.remove(tx, kept)
+            act.record(tx, Decision.ACCEPT)
+            return instance_id
+
+        instance_id = self._doorkeeper.db.write(unit).result()
+        return Decided(Decision.ACCEPT, kept.sop_instance_uid, instance_id)
+
+    # --- hand over ----------------------------------------------------------------------------------------
+
+    def _hand_over(self, act: _Act) -> Decided:
+        to = next((each for each in act.standing.elsewhere if each.id == act.to), None)
+        if to is None:
+            raise Violation(_NOWHERE, code="no-department")
+        object_key = self._object_key(act.kept.sealed)
+
+        def unit(tx: Transaction) -> bool:
+            self._require_unchanged(tx, act)
+            is_new = hand_over(
+                tx, act.standing, to, object_key=object_key, keys=self._keys, room=self._ingest.room_aside
+            )
+            entry = act.record(tx, Decision.HAND_OVER, to=to.id)
+            if not is_new:
+                shreds.add(tx, [Shred(act.kept.sealed.blob, entry, act.context.now)])
+            return is_new
+
+        if not self._doorkeeper.db.write(unit).result():
+            self._remove(act.kept.sealed.blob)
+        return Decided(Decision.HAND_OVER, act.kept.sop_instance_uid)
 
     # --- store separately ---------------------------------------------------------------------------------
 
@@ -267,6 +322,7 @@ class _Act:
     context: Context
     standing: Standing
     why: str
+    to: int | None = None
 
     @property
     def kept(self) -> KeptRow:

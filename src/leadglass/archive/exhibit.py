@@ -1,7 +1,8 @@
 """One object that was kept aside, beside what it is at odds with: for who may see both.
 
 other content under a known UID     every attribute of the two objects that differs, and their pixels
-a study or series that is another's  what tells whose it is, beside an image of what is here
+a study or series that is another's  what tells whose it is, beside an image of what is here; so too what was
+                                     handed over, beside an image of its study
 everything else                      what the object says of itself, as far as it can be read
 """
 
@@ -51,6 +52,7 @@ _BESIDE: Final = {
     Clash.OTHER_CONTENT: None,
     Clash.OTHER_STUDY: _TELLING - _IMAGES_OWN,
     Clash.OTHER_PATIENT: _TELLING - _IMAGES_OWN,
+    Clash.HANDED_OVER: _TELLING - _IMAGES_OWN,
 }
 
 

@@ -57,6 +57,8 @@ _SAID: Final = {
     Clash.OTHER_DEPARTMENT: _Said(
         "Its study belongs to another department here. Kept aside.", *_CONTRADICTION
     ),
+    # Of this no sender hears.
+    Clash.HANDED_OVER: _Said("Another department was sent it and handed it over. Kept aside.", "", 0),
     Clash.ILLEGAL_IDENTITY: _Said(
         "One of its UIDs is missing or illegal. Kept aside.",
         "A UID is missing or illegal; kept aside",

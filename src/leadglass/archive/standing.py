@@ -1,7 +1,9 @@
 """How an object that was kept aside stands to what is here, and what may become of it, in words.
 
-    accept     only other content under a known UID, of the same patient, study and series
+    accept     only other content under a known UID, of the same patient, study and series; and what another
+               department has handed over and nothing here contradicts
     store      whatever can be read and names its class, under UIDs of its own where the old ones are taken
+    hand-over  everything, to another department
     reject     everything
 
 What depends on it is decided under the same standing again, in the transaction that writes: `token` tells
@@ -20,6 +22,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from leadglass.access.departments import Department, list_departments
 from leadglass.archive.facts import WANTED, claims_of, facts_under
 from leadglass.archive.objects import Objects, StudyKeys
 from leadglass.db.engine import Database, Transaction
@@ -43,6 +46,7 @@ _WANTED: Final = WANTED | {ORIGINAL_ATTRIBUTES}
 class Decision(StrEnum):
     ACCEPT = "accept"
     STORE = "store"
+    HAND_OVER = "hand-over"
     REJECT = "reject"
 
 
@@ -62,13 +66,25 @@ class Standing:
 
     kept: KeptRow
     claims: ObjectFacts
+    departments: tuple[Department, ...]
     known: Known | None = None
     placed: ObjectFacts | None = None
     replaces: bool = False  # what is here under its UID is of the same patient, study and series
+    fits: bool = False  # it was handed over, and nothing contradicts it
 
     @property
     def clash(self) -> Clash:
         return Clash(self.kept.reason)
+
+    @property
+    def department(self) -> Department:
+        """The one whose list it is on."""
+        return next(each for each in self.departments if each.id == self.kept.department_id)
+
+    @property
+    def elsewhere(self) -> tuple[Department, ...]:
+        """Whom it could be handed over to."""
+        return tuple(each for each in self.departments if each.id != self.kept.department_id)
 
     @property
     def token(self) -> str:
@@ -79,11 +95,13 @@ class Standing:
             if self.placed is not None
             else None
         )
-        said = repr((self.kept.id, self.kept.sealed.blob, known, placed, self.replaces))
+        said = repr((self.kept.id, self.kept.sealed.blob, known, placed, self.replaces, self.fits))
         return sha256(said.encode()).hexdigest()[:32]
 
     def choices(self) -> tuple[Choice, ...]:
-        return tuple(Choice(decision, *say(self)) for decision, say in _CHOICES.items())
+        """Who has no other department is not told of handing over."""
+        left_out = set() if self.elsewhere else {Decision.HAND_OVER}
+        return tuple(self.choice(decision) for decision in _CHOICES if decision not in left_out)
 
     def choice(self, decision: Decision) -> Choice:
         return Choice(decision, *_CHOICES[decision](self))
@@ -140,13 +158,15 @@ class Standings:
         with self.open_kept(kept) as reader:
             parser, readable = header(reader, self.limits, _WANTED)
         claims = self._claims(parser)
-        standing = Standing(kept, claims)
         with self._db.read() as connection:
+            standing = Standing(kept, claims, tuple(list_departments(connection)))
             known = fitting.find_in(connection, kept.sop_instance_uid) if kept.sop_instance_uid else None
             if known is not None and known.department_id == kept.department_id:
                 standing = replace(standing, known=known)
             if readable and kept.reason not in _NEVER_STORED and claims.sop_class_uid:
                 standing = replace(standing, placed=self._placed(connection, standing, parser))
+        if standing.clash is Clash.HANDED_OVER:
+            standing = replace(standing, fits=known is None and _stays(standing.placed, claims))
         if standing.clash is Clash.OTHER_CONTENT and standing.known is not None and readable:
             standing = replace(standing, replaces=self._is_same_place(standing.known, claims))
         return standing
@@ -154,7 +174,7 @@ class Standings:
     def is_as(self, tx: Transaction, standing: Standing) -> bool:
         """Whether it still stands so. Of what it would be stored as the transaction finds out by itself."""
         kept = asides.find(tx, standing.kept.id)
-        if kept is None or kept.sealed.blob != standing.kept.sealed.blob:
+        if kept is None or kept != standing.kept:
             return False
         known = fitting.find(tx, kept.sop_instance_uid) if kept.sop_instance_uid else None
         if known is not None and known.department_id != kept.department_id:
@@ -219,11 +239,22 @@ def _said(parser: Part10Parser, keyword: str) -> str:
     return text(parser.dataset.elements.get(TAG_BY_KEYWORD[keyword]))
 
 
+def _stays(placed: ObjectFacts | None, claims: ObjectFacts) -> bool:
+    """Whether it can be stored under all the UIDs that it came with."""
+    return placed == claims and bool(claims.sop_instance_uid)
+
+
 _NEVER_STORED: Final = frozenset({Clash.UNREADABLE.value, Clash.OTHER_DEPARTMENT.value})
 _FOREIGN: Final = "It contradicts what is kept here and not yours to see, so it cannot be put beside that."
 
 
 def _accept(standing: Standing) -> tuple[bool, str]:
+    if standing.fits:
+        return True, (
+            "It is stored as it came, in its study and series, as if it had been sent to your department."
+        )
+    if standing.clash is Clash.HANDED_OVER:
+        return False, "It fits no more what is here. Store it separately, or reject it."
     if standing.clash is not Clash.OTHER_CONTENT:
         return False, "There is nothing here under its SOP Instance UID that it could replace."
     if standing.known is None:
@@ -264,6 +295,15 @@ def _where(standing: Standing, placed: ObjectFacts) -> str:
     return "in its study and series"
 
 
+def _hand_over(standing: Standing) -> tuple[bool, str]:
+    if not standing.elsewhere:
+        return False, "There is no other department."
+    return True, (
+        "It goes from your list onto that of the department that you choose, whose PACS administrators "
+        "decide on it and can hand it back. You are not told what that department has, nor what they decide."
+    )
+
+
 def _reject(standing: Standing) -> tuple[bool, str]:
     return True, (
         "It is destroyed: its key is deleted and its bytes are removed, and nobody can bring them back. The "
@@ -274,5 +314,6 @@ def _reject(standing: Standing) -> tuple[bool, str]:
 _CHOICES: Final[dict[Decision, Callable[[Standing], tuple[bool, str]]]] = {
     Decision.ACCEPT: _accept,
     Decision.STORE: _store,
+    Decision.HAND_OVER: _hand_over,
     Decision.REJECT: _reject,
 }

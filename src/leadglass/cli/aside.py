@@ -1,4 +1,4 @@
-"""leadglass aside: list, show, accept, store, reject, versions, put-back."""
+"""leadglass aside: list, show, accept, store, hand-over, reject, versions, put-back."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from leadglass.index.rows import VersionRow
 
 app = typer.Typer(
-    help="What was kept aside: list, show, accept, store, reject; earlier versions. Clinical: use --as USER.",
+    help="What was kept aside: list, show, and decide on it; earlier versions. Clinical: use --as USER.",
     no_args_is_help=True,
 )
 
@@ -40,6 +40,9 @@ Numbers = Annotated[
 Why = Annotated[
     str,
     typer.Option("--why", metavar="TEXT", help="Your reason. It goes on the record.", show_default=False),
+]
+To = Annotated[
+    str, typer.Option("--to", metavar="DEPARTMENT", help="The department's name.", show_default=False)
 ]
 Seen = Annotated[
     str | None,
@@ -121,6 +124,28 @@ for _decision, _does in DECISIONS.items():
     app.command(_decision, help=_does)(_deciding(_decision))
 
 
+@app.command("hand-over")
+def hand_over(
+    numbers: Numbers = None,
+    *,
+    to: To,
+    why: Why,
+    everything: AllOption = False,
+    reason: ReasonOption = "",
+    source: SourceOption = "",
+    seen: Seen = None,
+    home: HomeOption = None,
+    as_user: AsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Put it onto another department's list, whose PACS administrators decide on it or hand it back."""
+    with at_home(home, as_user) as work:
+        chosen = _chosen(everything, reason, source)
+        number = _department(work, to)
+        settled = _decide(work, "hand-over", why, numbers, to=number, seen=seen, chosen=chosen)
+    _report(settled, json)
+
+
 @app.command("versions")
 def list_versions(home: HomeOption = None, as_user: AsOption = None, json: JsonOption = False) -> None:
     """What was replaced, and what was received of objects that are stored under UIDs of their own."""
@@ -169,6 +194,7 @@ def _decide(
     why: str,
     numbers: list[int] | None,
     *,
+    to: int | None = None,
     seen: str | None,
     chosen: tuple[str, str] | None,
 ) -> Settled:
@@ -183,17 +209,27 @@ def _decide(
     if seen is not None and len(numbers or ()) != 1:
         raise typer.BadParameter("A token is of one object.", param_hint="--seen")
     if chosen is not None:
-        return _decide_all(work, decision, why, chosen)
+        return _decide_all(work, decision, why, chosen, to)
     aside, decided, refused = work.services.aside, [], []
     for number in numbers or ():
         try:
-            decided.append(aside.decide(work.who, number, decision, why, work.context(), seen=seen))
+            decided.append(aside.decide(work.who, number, decision, why, work.context(), to=to, seen=seen))
         except LeadglassError as error:
             refused.append((number, str(error)))
     return Settled(tuple(decided), tuple(refused), 0)
 
 
-def _decide_all(work: Work, decision: Decision, why: str, chosen: tuple[str, str]) -> Settled:
+def _department(work: Work, name: str) -> int:
+    """Its number. Violation when there is none of that name."""
+    from leadglass.errors import Violation
+
+    for each in work.services.accounts.departments():
+        if each.name.casefold() == name.strip().casefold():
+            return each.id
+    raise Violation("There is no department of that name.", code="no-department")
+
+
+def _decide_all(work: Work, decision: Decision, why: str, chosen: tuple[str, str], to: int | None) -> Settled:
     """As many at a time as the archive takes, until only those are left that refused."""
     from leadglass.archive.aside import Settled
 
@@ -208,6 +244,7 @@ def _decide_all(work: Work, decision: Decision, why: str, chosen: tuple[str, str
                 work.context(),
                 reason=chosen[0],
                 source=chosen[1],
+                to=to,
                 after=max(refused, default=0),
                 progress=bar,
             )

@@ -78,6 +78,8 @@ def _understood() -> str:
 def _storage() -> Iterator[Row]:
     yield _row(Service.STORAGE, SUCCESS, "the object is here durably; or it was, with the same values")
     for clash in Clash:
+        if clash is Clash.HANDED_OVER:
+            continue  # by people of the archive: no sender hears of it
         outcome = Outcome(Kind.KEPT_ASIDE, clash=clash)
         yield _row(Service.STORAGE, outcome.status, _within(sentence(clash, whole=True)), outcome.comment)
     yield from _failures(Service.STORAGE, storage.FAILURES)

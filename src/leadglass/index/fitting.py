@@ -23,9 +23,13 @@ class Clash(StrEnum):
     OTHER_STUDY = "series-of-another-study"
     OTHER_PATIENT = "study-of-another-patient"
     OTHER_DEPARTMENT = "study-of-another-department"
+    HANDED_OVER = "handed-over"  # another department was sent it; nothing here contradicted it then
     ILLEGAL_IDENTITY = "illegal-identity"
     OTHER_IDENTITY = "other-identity"  # not the object that was announced
     UNREADABLE = "unreadable"
+
+
+FAULTS = frozenset({Clash.ILLEGAL_IDENTITY, Clash.OTHER_IDENTITY, Clash.UNREADABLE})
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse, Response
 
+from leadglass.access.departments import Department
 from leadglass.archive.aside import MOST_AT_ONCE, Extent, version_chunks
 from leadglass.archive.decisions import MOST_REASON
 from leadglass.archive.standing import Decision
@@ -21,6 +22,7 @@ REASONS: Final[Mapping[str, str]] = {
     "series-of-another-study": "Series of another study",
     "study-of-another-patient": "Study of another patient",
     "study-of-another-department": "Contradicts what is not yours to see",
+    "handed-over": "Handed over by another department",
     "illegal-identity": "UID missing or illegal",
     "other-identity": "Not what was announced",
     "unreadable": "Cannot be read",
@@ -28,26 +30,33 @@ REASONS: Final[Mapping[str, str]] = {
 DECISIONS: Final[Mapping[str, str]] = {
     Decision.ACCEPT: "Accept as replacement",
     Decision.STORE: "Store separately",
+    Decision.HAND_OVER: "Hand over to another department",
     Decision.REJECT: "Reject and destroy",
 }
+_FITTING: Final[Mapping[str, str]] = {**DECISIONS, Decision.ACCEPT: "Take in as it came"}
 _TOGETHER: Final[Mapping[str, str]] = {
     Decision.ACCEPT: "Each takes the place of what is here under its SOP Instance UID, where both are of one "
-    "patient, study and series. What was here is kept, sealed, as an earlier version; it can be put back.",
+    "patient, study and series. What was here is kept, sealed, as an earlier version; it can be put back. "
+    "What was handed over to you and contradicts nothing is stored as it came.",
     Decision.STORE: "Each is stored under a new SOP Instance UID, in a new series or study where its own is "
     "another's. The UIDs it came with stand in its Original Attributes Sequence, and what was received is "
     "kept, sealed, as a version.",
+    Decision.HAND_OVER: "All of them go onto the list of the department that you choose, whose PACS "
+    "administrators decide on them and can hand them back.",
     Decision.REJECT: "All of them are destroyed: their keys are deleted and their bytes are removed, and "
     "nobody can bring them back. The record keeps that they came, and your reason.",
 }
 _DONE: Final[Mapping[str, str]] = {
-    Decision.ACCEPT: "The object took the place of what was here. What was here is an earlier version now.",
+    Decision.ACCEPT: "The object is shown from now on. What it replaced is an earlier version.",
     Decision.STORE: "The object is stored under a new UID. What was received is kept with it.",
+    Decision.HAND_OVER: "The object is on the other department's list.",
     Decision.REJECT: "The object is destroyed. The record keeps that it came, and why it was rejected.",
     "put-back": "The earlier version is shown again. What had replaced it is kept as a version.",
 }
 _UNSURE: Final = "Say that you have read what this does."
 _CHOOSE: Final = "Choose what is to become of it."
 _SOURCE_LENGTH: Final = 200
+_LONG_NUMBER: Final = 10  # digits
 
 
 async def aside(call: Call) -> Response:
@@ -96,6 +105,7 @@ async def decide(call: Call) -> Response:
             decision,
             form.get("why", ""),
             call.context,
+            to=_to(form),
             seen=form.get("seen", ""),
         )
     except (Conflict, Violation) as error:
@@ -111,7 +121,8 @@ async def _one(
         "aside_one.html",
         status=status,
         found=found,
-        labels=DECISIONS,
+        labels=_FITTING if found.standing.fits else DECISIONS,
+        elsewhere=found.standing.elsewhere,
         error=error,
         form=_typed(form),
         longest=MOST_REASON,
@@ -140,6 +151,7 @@ async def decide_together(call: Call) -> Response:
             call.context,
             reason=asked["reason"],
             source=asked["source"],
+            to=_to(form),
             seen=form.get("seen", ""),
         )
     except (Conflict, Violation) as error:
@@ -161,6 +173,7 @@ async def _together(
     form: Mapping[str, str] | None = None,
     status: int = 200,
 ) -> Response:
+    elsewhere = await _elsewhere(call)
     return call.site.pages.render(
         "aside_together.html",
         status=status,
@@ -168,14 +181,21 @@ async def _together(
         reason=REASONS.get(asked["reason"], ""),
         query=urlencode({name: value for name, value in asked.items() if value}),
         extent=await _extent(call, asked),
-        labels=DECISIONS,
+        labels={name: label for name, label in DECISIONS.items() if elsewhere or name != Decision.HAND_OVER},
         words=_TOGETHER,
+        elsewhere=elsewhere,
         most=MOST_AT_ONCE,
         error=error,
         form=_typed(form),
         longest=MOST_REASON,
         **frame(call),
     )
+
+
+async def _elsewhere(call: Call) -> list[Department]:
+    """Whom they could be handed over to, for all that this page knows of them."""
+    own = call.who.departments
+    return [each for each in await call.ask(call.services.accounts.departments) if own != {each.id}]
 
 
 async def _extent(call: Call, asked: dict[str, str]) -> Extent:
@@ -264,7 +284,13 @@ def _asked(fields: Mapping[str, str]) -> dict[str, str]:
 
 def _typed(form: Mapping[str, str] | None) -> dict[str, str]:
     """What to put into the form again."""
-    return {name: (form or {}).get(name, "") for name in ("decision", "why")}
+    return {name: (form or {}).get(name, "") for name in ("decision", "to", "why")}
+
+
+def _to(form: Mapping[str, str]) -> int | None:
+    """The number of the department that was chosen."""
+    number = form.get("to", "")
+    return int(number) if number.isascii() and number.isdigit() and len(number) < _LONG_NUMBER else None
 
 
 def _decision(form: Mapping[str, str]) -> Decision:

@@ -106,7 +106,7 @@ ROUTES: Final = (
     _page(_VERSION, _POST, aside.put_back, _DECIDE, "put-back", "show an earlier version again"),
     Route(_VERSION + "/file", _GET, aside.version_file, _REVIEW, Door.DATA, "version-file", "its bytes"),
     _page("/aside/{aside}", _GET, aside.one, _REVIEW, "aside-one", "one of them beside what is here"),
-    _page("/aside/{aside}", _POST, aside.decide, _DECIDE, "decide", "accept, store separately, or reject it"),
+    _page("/aside/{aside}", _POST, aside.decide, _DECIDE, "decide", "the decision on it"),
     _page("/exposure", _GET, exposure.exposure, Action.EXPOSURE_READ, "exposure", "what strangers get"),
     _page("/exposure/again", _POST, exposure.retest, Action.EXPOSURE_RETEST, "retest", "ask a port again"),
     _page("/record", _GET, record.record, Action.RECORD_READ, "record", "the access record"),
