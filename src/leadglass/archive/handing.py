@@ -1,9 +1,9 @@
 """Handing over: what was kept aside goes onto another department's list, whose administrator decides on it.
 
 Whoever hands over chooses a department that there is, and learns nothing of what it holds: what the object is
-to it is found out in the transaction, kept there, and changes neither the answer nor what is refused. What one
-source of a department handed over has, over there, the limit of any source. To undo it the other department
-hands it back, which is the same.
+to it is found out in the transaction, kept there, and changes neither the answer nor what is refused. Over
+there, what one source of a department handed over has the limit of any source. To undo it the other
+department hands it back, which is the same.
 """
 
 from __future__ import annotations

@@ -198,6 +198,7 @@ kept_aside = sa.Table(
     *_object_columns(),
     sa.UniqueConstraint("sop_instance_uid", "digest", "reason", "department_id"),
     sa.Index("ix_kept_aside_source", "department_id", "source", "size"),
+    sa.Index("ix_kept_aside_reason", "department_id", "reason", "size"),
 )
 
 # Other bytes of an instance than those that are shown: what was `replaced` by what had been kept aside, and

@@ -34,7 +34,7 @@ class History:
 
 
 # A test compares them with the folders.
-ARCHIVE: Final = History("versions", tuple(f"{number:04}" for number in range(1, 13)))
+ARCHIVE: Final = History("versions", tuple(f"{number:04}" for number in range(1, 14)))
 REGISTER: Final = History("register", ("0001",))
 
 _VERSION = "SELECT version_num FROM alembic_version"
