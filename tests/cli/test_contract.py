@@ -56,6 +56,9 @@ PROMISED = {
     "aside show": {"--home", "--as", "--json"},
     "aside accept": {"--why", "--all", "--reason", "--source", "--seen", "--home", "--as", "--json"},
     "aside store": {"--why", "--all", "--reason", "--source", "--seen", "--home", "--as", "--json"},
+    "aside hand-over": {
+        *("--to", "--why", "--all", "--reason", "--source", "--seen", "--home", "--as", "--json"),
+    },
     "aside reject": {"--why", "--all", "--reason", "--source", "--seen", "--home", "--as", "--json"},
     "aside versions": {"--home", "--as", "--json"},
     "aside put-back": {"--why", "--home", "--as", "--json"},
