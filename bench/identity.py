@@ -203,16 +203,12 @@ def run(services: Any, asked: argparse.Namespace) -> None:
     take_in(services, department, [image(uid, n, "P-1", asked.edge) for n in range(1, asked.images + 1)])
     study = identities.study(admin, uid, context)
 
-    def wado() -> None:
-        for one in services.retrieve.objects(admin, context, study_uid=uid):
-            for _ in one.chunks:
-                pass
+    def wado() -> Iterator[float]:
+        return each(services.retrieve.objects(admin, context, study_uid=uid))
 
-    def get() -> None:
+    def get() -> Iterator[float]:
         chosen = services.retrieve.select(admin, Action.STUDY_RETRIEVE, Keys(study_uids=(uid,)), context)
-        for one in chosen.deliveries(lambda _: True):
-            for _ in one.chunks or ():
-                pass
+        return each(chosen.deliveries(lambda _: True))
 
     command = Context("", Via.COMMAND, context.now)
     services.accounts.add_user(OPERATOR, "pacs", Role.PACS_ADMINISTRATOR, command, department="Radiology")
@@ -233,7 +229,42 @@ def run(services: Any, asked: argparse.Namespace) -> None:
     names = {"a name its character set has": "ROTH^ÄNNE", "one that it lacks": "ROTH^ANNA=山田^花子"}
     for what, name in names.items():
         for way, work in {"files, no network": wado, "data sets, no network": get}.items():
-            compare(identities, admin, context, study, name, f"{way}, {what}", work, asked)
+            best_of(identities, admin, context, study, name, f"{way}, {what}", work, asked)
+
+
+def each(objects: Iterator[Any]) -> Iterator[float]:
+    """Seconds for each of them."""
+    began = time.perf_counter()
+    for one in objects:
+        for _ in one.chunks or ():
+            pass
+        yield time.perf_counter() - began
+        began = time.perf_counter()
+
+
+def best_of(
+    identities: Any,
+    admin: Principal,
+    context: Context,
+    study: int,
+    name: str,
+    what: str,
+    work: Callable[[], Iterator[float]],
+    asked: Any,
+) -> None:
+    """Each image's best of three times as many rounds: what others do on the machine meets few of those."""
+    plain: list[float] = [float("inf")] * asked.images
+    corrected = list(plain)
+    for _ in range(3 * asked.rounds):
+        plain = list(map(min, plain, work()))
+        wish = Wish(Change.STUDY, study=study, values={"patient_name": name})
+        change = identities.change(admin, wish, "bench", context)
+        corrected = list(map(min, corrected, work()))
+        identities.undo(admin, change, "bench", context)
+    said(f"{what}: an image as it came", plain, 1e6, "µs")
+    said(f"{what}: corrected", corrected, 1e6, "µs")
+    ratio = statistics.median(plain) / statistics.median(corrected)
+    print(f"{'':52} {ratio:9.0%} of the uncorrected speed")
 
 
 def compare(
