@@ -179,7 +179,9 @@ def test_stopped_and_signed_out(page, image, tmp_path):
     page.route("**/upload/objects*", lambda route: None)
     page.set_input_files("#files", [tmp_path / "one"])
     page.get_by_role("button", name="Stop").click()
-    expect(page.locator("#end")).to_contain_text("Stopped. Choose the same again")
+    expect(page.locator("#end")).to_have_text(
+        "Stopped. Choose the same again to go on: what is here is not sent again."
+    )
     page.unroute("**/upload/objects*")
     page.context.clear_cookies()
     choose(page, "#files", [tmp_path / "one"])

@@ -283,12 +283,12 @@
     const parts = [
       [counts.stored, "stored"], [counts.duplicate, "already here"], [counts.kept_aside, "kept aside"], [counts.refused, "refused"],
     ].filter(([many]) => many).map(([many, what]) => `${number(many)} ${what}`);
-    const became = parts.length ? `${parts.join(", ")}.` : "Nothing to send was found.";
+    const became = parts.length ? `${parts.join(", ")}.` : failure ? "" : "Nothing to send was found.";
     const why = failure instanceof Stopped ? "Stopped. Choose the same again to go on: what is here is not sent again."
       : failure instanceof Ended ? failure.message
       : failure ? "The upload broke off: this is our mistake. Choose the same again to go on." : "Done.";
     $("end").className = !failure && !counts.refused && !counts.kept_aside ? "note good" : failure ? "note bad" : "note";
-    say($("end"), `${why} ${became}`);
+    say($("end"), `${why} ${became}`.trim());
     $("end").hidden = false;
     $("running").hidden = true;
     for (const one of page.querySelectorAll("input")) { one.disabled = false; one.value = ""; }
