@@ -54,7 +54,7 @@ def test_handed_over(contradicted, signed_in, settings):
     assert not department.is_visible()  # until it is asked for
     page.get_by_role("radio", name="Hand over").check()
     decide(page, "Decide")
-    assert page.get_by_text("Choose another department").is_visible()
+    page.get_by_text("Choose another department").wait_for()
     department.select_option("Cardiology")
     decide(page, "Decide")
     page.get_by_role("status").wait_for()
