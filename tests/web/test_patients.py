@@ -169,6 +169,67 @@ def test_a_patient_is_found_by_id_which_enters_no_address(office: Office) -> Non
     assert "Nobody with this Patient ID" in lacking.text
 
 
+def test_a_change_is_made_only_as_it_was_seen(office: Office) -> None:
+    path, target = f"{office.patient('A-1')}/change", office.no("B-1")
+    asked = office.post(path, action="give", target=target).text
+    hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', asked))
+    office.take_in(5, "A-1", f"ROTH^ANNA{office.number}", "19520301")
+    for seen in (hidden["seen"], "", "0" * 64):
+        answer = office.post(path, **{**hidden, "seen": seen}, reason=WHY, confirmed="yes")
+        assert answer.status_code == 409
+        assert "It has changed since you looked" in answer.text and "2 studies" in answer.text
+    hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', answer.text))
+    assert office.post(path, **hidden, reason=WHY, confirmed="yes").status_code == 303
+    # The back button, a second click: the patient is not here any more, and the page says where to look.
+    for again in (
+        office.post(path, **hidden, reason=WHY, confirmed="yes"),
+        office.get(path[: -len("/change")]),
+    ):
+        assert again.status_code == 404
+        assert "Perhaps it was merged" in again.text and 'href="/patients/history"' in again.text
+
+
+def test_changes_are_undone_newest_first_and_the_page_leads_there(office: Office) -> None:
+    path, target = f"{office.patient('C-1')}/change", office.patient("A-1")
+    assert office.confirmed(path, action="give", study=office.study(4), into=office.id("A-1")).is_redirect
+    moved = office.change()
+    assert office.confirmed(f"{target}/change", action="give", target=office.no("B-1")).is_redirect
+    merged = office.change()
+    assert f"change {merged}</div>" in office.get("/patients/history").text
+    said = office.post("/patients/undo", change=moved, reason=WHY, confirmed="yes")
+    assert said.status_code == 400
+    assert said.text.count('role="alert"') == 1 and f"Undo change {merged}…" in said.text
+    assert office.confirmed("/patients/undo", change=merged).is_redirect
+    assert office.confirmed("/patients/undo", change=moved).is_redirect
+    assert f"Meier, Bert{office.number}" in office.get(office.patient("C-1")).text
+
+
+def test_three_ids_of_one_person_are_merged_into_the_first(office: Office) -> None:
+    office.take_in(5, "B-2", f"ROTH^ANNA{office.number}", "19520301")
+    page = office.get("/patients").text
+    found = re.findall(
+        r'action="(/patients/\d+/change)"><input[^>]*><input type="hidden" name="target" value="(\d+)"><button class="button plain">Merge into the first',
+        page,
+    )
+    assert len(found) == 2 and len({target for _, target in found}) == 1
+    for path, target in found:
+        assert office.confirmed(path, action="give", target=target).is_redirect
+
+
+def test_pages_past_the_last_say_so(office: Office) -> None:
+    assert "Nobody is here" not in office.get("/patients?page=9").text
+    assert "Nothing was changed" not in office.get("/patients/history?page=9").text
+    assert 'href="/aside/versions"' in office.get("/aside/versions?page=9").text
+
+
+@pytest.mark.parametrize("mark", ["\u202e", "\u2066", "\x00", "\\"])
+def test_no_correction_turns_or_divides_what_is_read(office: Office, mark: str) -> None:
+    path = f"{office.patient('A-1')}/change"
+    for name, value in (("patient_name", f"ROTH{mark}^ANNA"), ("patient_id", f"A{mark}1")):
+        refused = office.post(path, action="correct", **{name: value})
+        assert refused.status_code == 400 and "control character" in refused.text
+
+
 def test_dismissed_doubts_stay_dismissed(office: Office) -> None:
     word = re.findall(r'name="proposal" value="(\w+)"', office.get("/patients").text)[-1]
     assert office.post("/patients/dismiss", proposal=word).status_code == 400

@@ -41,6 +41,7 @@ __all__ = [
 ELSEWHERE: Final = (
     "Some of it belongs to another department. It takes somebody who puts the images of both in order."
 )
+MEANWHILE: Final = "It has changed since you looked. Please compare again."
 SHOWN: Final = 200  # studies of one patient on his page
 _MARKS: Final[Mapping[Kind, str]] = {
     Kind.PATIENT: "identity.correct",
@@ -164,16 +165,17 @@ class Identities:
         self._reviewed(who, context, made.ids, {"studies": len(made.studies)}, made.new.kind.value)
         return made.plan()
 
-    def change(self, who: Principal, wish: Wish, reason: str, context: Context) -> int:
-        """Do it; the number of the change, once it is durable. Raises as `plan`."""
+    def change(self, who: Principal, wish: Wish, reason: str, context: Context, *, seen: str = "") -> int:
+        """Do it; the number of the change, once it is durable. Raises as `plan`; Conflict where it is not the
+        plan any more whose token was `seen`."""
         reason = checked_reason(reason)
         self._allowed(who, wish, context)
         narrowing = self._narrowed(who, context)
 
         def unit(tx: Transaction) -> int:
             made = made_of(tx, wish, narrowing.departments, who.name, reason)
-            if not _covers(narrowing, made.new.departments):
-                raise Conflict("Others changed it meanwhile. Please look again.", code="meanwhile")
+            if not _covers(narrowing, made.new.departments) or (seen and made.plan().token != seen):
+                raise Conflict(MEANWHILE, code="meanwhile")
             number = identity.make(tx, made.new, [study.id for study in made.studies], context.now)
             records.forget_studies(tx)
             noted = _Noted(_MARKS[made.new.kind], number, reason, made.ids, made.uids, made.images)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Final
+
+import orjson
 
 from leadglass.dicom.values import parse_date
 from leadglass.errors import Violation
@@ -14,7 +17,8 @@ from leadglass.index.patients import Change
 
 MOST_REASON: Final = 400
 SEXES: Final = ("M", "F", "O")
-_NO_TEXT: Final = re.compile(r"[\x00-\x1f\x7f\\]")
+# Controls, the backslash that divides values, and marks that turn the order in which text is read (UAX #9).
+_NO_TEXT: Final = re.compile("[\x00-\x1f\x7f\\\\\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,12 @@ class Plan:
     target_studies: int = 0  # that the patient has already to whom they go
 
     @property
+    def token(self) -> str:
+        """Of what somebody saw before they said yes. Images that came meanwhile are no other plan."""
+        seen = [self.kind.value, self.before, self.after, self.studies]
+        return sha256(orjson.dumps(seen)).hexdigest()
+
+    @property
     def sentences(self) -> tuple[str, ...]:
         """For people, without a patient's value."""
         what = _counted(self.studies, self.images)
@@ -65,13 +75,18 @@ class UndoPlan:
         what = _counted(change.studies, change.images)
         said.append(f"{what} will show again what they showed before the change, and be delivered so.")
         if change.came:
-            came = "One of them" if change.came == 1 else f"{change.came} of them"
-            said.append(f"{came} came after the change: what they showed is what they came with.")
-        if change.joined:
-            images = "One image" if change.joined == 1 else f"{change.joined:,} images"
             said.append(
-                f"{images} came since with the identity that the change gave: they stay in their studies, "
-                "and are delivered as they came."
+                "One of them came after the change: it shows what it came with."
+                if change.came == 1
+                else f"{change.came:,} of them came after the change: they show what they came with."
+            )
+        if change.joined:
+            said.append(
+                "One image came since with the identity that the change gave: it stays in its study, and is "
+                "delivered as it came."
+                if change.joined == 1
+                else f"{change.joined:,} images came since with the identity that the change gave: they stay "
+                "in their studies, and are delivered as they came."
             )
         said.append("Studies that came for the other patient since stay where they are.")
         return tuple(said)
@@ -96,7 +111,9 @@ def _name(value: str) -> str:
     groups = value.split("=")
     if _NO_TEXT.search(value) or len(groups) > 3 or any(len(group) > 64 for group in groups):
         raise Violation(
-            "A name is FAMILY^GIVEN^MIDDLE^PREFIX^SUFFIX, at most 64 characters.", code="patient_name"
+            "A name is FAMILY^GIVEN^MIDDLE^PREFIX^SUFFIX, at most 64 characters, no backslash and no control "
+            "character.",
+            code="patient_name",
         )
     if any(group.count("^") > 4 for group in groups):
         raise Violation("A name has five parts at most, with ^ between them.", code="patient_name")
@@ -106,7 +123,9 @@ def _name(value: str) -> str:
 def _text(what: str, code: str, *, needed: bool) -> Callable[[str], str]:
     def check(value: str) -> str:
         if _NO_TEXT.search(value) or len(value) > 64:
-            raise Violation(f"{what} has at most 64 characters, none of them a backslash.", code=code)
+            raise Violation(
+                f"{what} has at most 64 characters, no backslash and no control character.", code=code
+            )
         if needed and not value:
             raise Violation(f"{what} cannot be taken away.", code=code)
         return value

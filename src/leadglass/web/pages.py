@@ -126,6 +126,7 @@ _COUNTED = {  # of a record's counts: one, many
     "unreadable": ("not readable", "not readable"),
 }
 _SEXES = {"M": "male", "F": "female", "O": "other"}
+_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")  # embeddings, overrides, isolates (UAX #9)
 _UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 
 
@@ -144,6 +145,7 @@ class Pages:
             loader=FileSystemLoader(HERE / "templates"),
             autoescape=True,
             undefined=StrictUndefined,
+            finalize=_in_order,
             trim_blocks=True,
             lstrip_blocks=True,
         )
@@ -160,6 +162,14 @@ class Pages:
 
 
 # --- how values read -------------------------------------------------------------------------------------
+
+
+def _in_order(value: Any) -> Any:
+    """What is written into a page, without marks that turn what follows around: an ID would read backwards.
+
+    Scripts from right to left need none of them; the pages isolate each value. Where one is, it shows.
+    """
+    return _TURNS.sub("\ufffd", value) if type(value) is str and not value.isascii() else value
 
 
 def person_name(value: str) -> str:

@@ -17,6 +17,10 @@ CHANGES_PER_PAGE: Final = 50
 _LONGEST: Final = 500  # of what is handed on at all; the rules for values are the archive's
 _UNKNOWN: Final = "Nobody with this Patient ID is here, or they are not yours to see."
 _SEVERAL: Final = "Several issuers gave this Patient ID: say which one."
+_GONE: Final = (
+    "This patient is not here, or not yours to see. Perhaps it was merged with another: the history says so."
+)
+_NOTHING: Final = "nothing"  # was seen
 _DONE: Final = {
     "merged": "The two are merged.",
     "moved": "The study is moved.",
@@ -70,7 +74,9 @@ async def dismiss(call: Call) -> Response:
     return RedirectResponse("/patients?done=dismissed", 303)
 
 
-async def _doubts(call: Call, *, error: str = "", given: Mapping[str, str] | None = None) -> Response:
+async def _doubts(
+    call: Call, *, error: str = "", given: Mapping[str, str] | None = None, status: int = 0
+) -> Response:
     page = page_number(call)
     found = {
         doubt: await call.ask(
@@ -85,7 +91,7 @@ async def _doubts(call: Call, *, error: str = "", given: Mapping[str, str] | Non
     }
     return call.site.pages.render(
         "patients.html",
-        status=400 if error else 200,
+        status=status or (400 if error else 200),
         same=found[Doubt.SAME_PERSON],
         other=found[Doubt.OTHER_PERSON],
         page=page,
@@ -99,7 +105,10 @@ async def _doubts(call: Call, *, error: str = "", given: Mapping[str, str] | Non
 
 
 async def patient(call: Call) -> Response:
-    return await _patient(call)
+    try:
+        return await _patient(call)
+    except NotFound:
+        return await _gone(call)
 
 
 async def change(call: Call) -> Response:
@@ -108,15 +117,17 @@ async def change(call: Call) -> Response:
     try:
         wish = await _wish(call, form)
         plan = await call.ask(call.services.identities.plan, call.who, wish, call.context)
+    except NotFound:
+        return await _gone(call)
     except (Violation, Conflict, Denied) as wrong:
         return await _refused(call, wrong, form)
     reason = form.get("reason", "")[:_LONGEST]
     if form.get("confirmed") != "yes":
         return _confirm(call, wish, plan, reason)
     try:
-        address = await _done(call, wish, reason)
+        address = await _done(call, wish, reason, form.get("seen", ""))
     except (Violation, Conflict) as wrong:
-        return _confirm(call, wish, plan, reason, str(wrong))
+        return _confirm(call, wish, plan, reason, wrong)
     return RedirectResponse(address, 303)
 
 
@@ -137,12 +148,15 @@ async def _patient(
     )
 
 
+async def _gone(call: Call) -> Response:
+    """A number that was somebody's until they were merged, or nobody's, or not theirs to see: one answer."""
+    return await _doubts(call, error=_GONE, status=404)
+
+
 async def _refused(call: Call, wrong: LeadglassError, form: Mapping[str, str]) -> Response:
     if isinstance(wrong, Denied) and wrong.code != "other-department":
         raise wrong
-    return await _patient(
-        call, error=str(wrong), given=form, status=409 if isinstance(wrong, Conflict) else 400
-    )
+    return await _patient(call, error=str(wrong), given=form, status=_status(wrong))
 
 
 async def _wish(call: Call, form: Mapping[str, str]) -> Wish:
@@ -163,10 +177,12 @@ async def _wish(call: Call, form: Mapping[str, str]) -> Wish:
     return Wish(Kind.PATIENT, patient=number, values=kept)
 
 
-def _confirm(call: Call, wish: Wish, plan: Plan, reason: str, error: str = "") -> Response:
+def _confirm(
+    call: Call, wish: Wish, plan: Plan, reason: str, wrong: Violation | Conflict | None = None
+) -> Response:
     return call.site.pages.render(
         "patient_change.html",
-        status=400 if error else 200,
+        status=_status(wrong),
         title=KINDS[wish.kind],
         patient=call.number("patient"),
         wish=wish,
@@ -176,18 +192,18 @@ def _confirm(call: Call, wish: Wish, plan: Plan, reason: str, error: str = "") -
             for name, label in LABELS.items()
         ],
         reason=reason,
-        error=error,
+        error=str(wrong or ""),
         **_around(call),
     )
 
 
-async def _done(call: Call, wish: Wish, reason: str) -> str:
+async def _done(call: Call, wish: Wish, reason: str, seen: str) -> str:
     """Do it; the address of whose page shows it."""
     identities, study = call.services.identities, wish.study
     if wish.kind is Kind.PATIENT:
         before = await call.ask(identities.patient, call.who, wish.patient, call.context)
         study = before.studies[0].id
-    await call.ask(identities.change, call.who, wish, reason, call.context)
+    await call.ask(identities.change, call.who, wish, reason, call.context, seen=seen or _NOTHING)
     number = wish.target or await call.ask(identities.patient_of, call.who, study, call.context)
     return f"/patients/{number}?done={_DID[wish.kind]}"
 
@@ -254,6 +270,12 @@ async def _by_id(call: Call, patient_id: str, issuer: str) -> int:
     if len(found) > 1:
         raise Violation(_SEVERAL, code="issuer")
     return found[0]
+
+
+def _status(wrong: LeadglassError | None) -> int:
+    if wrong is None:
+        return 200
+    return 409 if isinstance(wrong, Conflict) else 400
 
 
 def _number(text: str) -> int:

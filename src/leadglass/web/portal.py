@@ -32,6 +32,7 @@ _TERM_LENGTH = 400
 FORGOTTEN = "That search is no longer remembered. Please search again."
 
 
+_UNDER: Final = {"/lost": "/aside"}  # pages that stand under a place of another name
 _ALARM = ("/exposure", "/status")  # where those who mend a listener that answers strangers land first
 
 
@@ -47,7 +48,7 @@ async def landing(call: Call) -> Response:
 
 def frame(call: Call) -> dict[str, Any]:
     """What every page behind the sign-in shows around its content."""
-    path = call.request.url.path
+    path = _UNDER.get(call.request.url.path, call.request.url.path)
     pages = navigation(call.who, call.context)
     return {
         "who": call.who,
