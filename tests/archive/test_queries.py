@@ -50,11 +50,18 @@ def test_a_wild_card_in_the_name_makes_it_a_pattern() -> None:
     assert portal_query(name="**").match == ()
 
 
-@pytest.mark.parametrize("day", ["31.01.2026", "2026-1-1", "tomorrow", "2026-01-01'--"])
+@pytest.mark.parametrize(
+    "day", ["31.01.2026", "2026-1-1", "tomorrow", "2026-01-01'--", "2026-02-30", "9999-99-99", "٢٠٢٦-٠١-٠١"]
+)
 def test_a_day_that_is_none_is_said_and_not_repeated(day: str) -> None:
     with pytest.raises(Violation) as caught:
         portal_query(date_from=day)
     assert day not in str(caught.value)
+
+
+def test_days_in_the_wrong_order_are_said() -> None:
+    with pytest.raises(Violation, match="after the last"):
+        portal_query(date_from="2026-02-01", date_to="2026-01-31")
 
 
 def test_attributes_are_named_by_keyword_or_tag_and_once() -> None:

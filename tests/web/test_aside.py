@@ -141,7 +141,7 @@ def test_accept_then_put_the_earlier_version_back(filled, admin, helpers):
 def test_store_separately_and_what_was_received_is_kept_with_it(filled, admin):
     assert decide(admin, 2, "store").status_code == 303
     versions = admin.get("/aside/versions").text
-    assert "as received from test" in versions
+    assert "as received from <bdi>test</bdi>" in versions
     assert "Put back" not in versions
     assert "The bytes as they came" in admin.get("/aside/versions/1").text
     page = admin.get("/aside/versions/1").text
@@ -181,7 +181,7 @@ def test_foreign_and_absent_are_the_same_answer(filled, admin):
         assert (answer.status_code, answer.content) == (404, missing.content)
     assert admin.get("/aside/0x1").content == missing.content
     assert admin.get("/aside/versions/9/file").status_code == 404
-    assert admin.get("/aside/versions/9").content == missing.content
+    assert admin.get("/aside/versions/9").content == admin.get("/aside/versions/8").content
 
 
 def test_empty(fresh):
@@ -202,6 +202,28 @@ def test_another_site_decides_nothing(admin):
     )
     assert answer.status_code == 403
     assert admin.get("/aside/1").status_code == 200
+
+
+def test_what_is_decided_already_leads_back_to_the_list(admin):
+    page = admin.get("/aside/1").text
+    again = {"decision": "store", "seen": token(page), **WHY}
+    assert post(admin, "/aside/1", **again).status_code == 303
+    for answer in (post(admin, "/aside/1", **again), admin.get("/aside/1")):
+        assert answer.status_code == 404
+        assert "Perhaps somebody decided on it meanwhile" in answer.text
+        assert 'href="/aside/2"' in answer.text
+    foreign = re.sub(r"/aside/\d+", "", admin.get("/aside/4").text)
+    assert foreign == re.sub(r"/aside/\d+", "", admin.get("/aside/4711").text)
+    gone = admin.get("/aside/versions/99")
+    assert gone.status_code == 404
+    assert "Perhaps it was put back meanwhile" in gone.text
+
+
+def test_when_nothing_is_left_the_pages_say_so(admin):
+    assert "Decide together</h1>" in admin.get("/aside/together?reason=nonsense").text
+    for number in (1, 2, 3):
+        assert decide(admin, number, "reject").status_code == 303
+    assert "waits here for your decision" in admin.get("/aside").text
 
 
 # --- handing over -----------------------------------------------------------------------------------------

@@ -94,4 +94,5 @@ def test_foreign_and_absent_are_the_same_answer(world: Any, signed_in: Any) -> N
     absent = send(admin, 7777, reason="asked for", confirmed="yes", seen="1-1-1")
     assert foreign.status_code == absent.status_code == 404
     assert foreign.content == absent.content
+    assert "If you have just deleted it" in absent.text  # a second click is answered last
     assert admin.get("/studies/2/delete").content == admin.get("/studies/7777/delete").content

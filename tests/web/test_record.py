@@ -34,7 +34,10 @@ def test_filters_stand_in_the_folded_line_and_in_the_form(auditor):
         ({"study": "NO-SUCH"}, "study", "No study here has this accession number."),
         ({"outcome": "sideways"}, "outcome", "There is no such outcome."),
         ({"since": "31.1.2026"}, "since", "A day is written as 2026-01-31."),
-        ({"until": "9999-12-31"}, "until", "A day is written as 2026-01-31."),
+        ({"until": "9999-99-99"}, "until", "A day is written as 2026-01-31."),
+        ({"since": "2026-02-30"}, "since", "A day is written as 2026-01-31."),
+        ({"since": "2026-02-01", "until": "2026-01-31"}, "since", "The first day comes after the last."),
+        ({"patient": "LG\x00"}, "patient", "A Patient ID has no control characters."),
     ],
 )
 def test_what_cannot_be_looked_for_is_said_at_its_field(auditor, fields, field, sentence):
@@ -43,6 +46,11 @@ def test_what_cannot_be_looked_for_is_said_at_its_field(auditor, fields, field, 
     assert sentence in answer.text
     refused = re.search(r'<div class="refused">.*?</div>', answer.text, re.DOTALL)[0]
     assert f'name="{field}"' in refused
+
+
+def test_the_last_day_there_is_and_one_day_alone_can_be_asked_for(auditor):
+    assert search(auditor, until="9999-12-31").status_code == 200
+    assert search(auditor, since="2026-01-31", until="2026-01-31").status_code == 200
 
 
 def test_a_study_by_its_accession_number(auditor, doctor):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import date
 from types import MappingProxyType
 from typing import Final
 
@@ -74,6 +75,8 @@ def portal_query(
         if found := parse_match(Level.STUDY, keyword, value):
             match.append((keyword, found))
     low, high = _form_date(date_from, "first"), _form_date(date_to, "last")
+    if low and high and low > high:
+        raise Violation("The first day comes after the last.")
     if low or high:
         match.append(("StudyDate", Range(low, high)))
     if modality.strip():
@@ -131,6 +134,14 @@ def _form_date(value: str, which: str) -> str:
     value = value.strip()
     if not value:
         return ""
-    if not re.fullmatch(r"\d{4}-?\d{2}-?\d{2}", value):
+    if not re.fullmatch(r"\d{4}-?\d{2}-?\d{2}", value, re.ASCII) or not _is_day(value):
         raise Violation(f"The {which} day is no date. Write it as 2026-01-31.")
     return value.replace("-", "")
+
+
+def _is_day(value: str) -> bool:
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        return False
+    return True

@@ -12,7 +12,7 @@ from leadglass.access.departments import Department
 from leadglass.archive.aside import MOST_AT_ONCE, Extent, version_chunks
 from leadglass.archive.decisions import MOST_REASON
 from leadglass.archive.standing import Decision
-from leadglass.errors import Conflict, Violation
+from leadglass.errors import Conflict, NotFound, Violation
 from leadglass.web.calls import Call
 from leadglass.web.portal import STUDIES_PER_PAGE, frame, page_number
 from leadglass.web.streaming import Pump, Streamed
@@ -55,11 +55,18 @@ _DONE: Final[Mapping[str, str]] = {
 }
 _UNSURE: Final = "Say that you have read what this does."
 _CHOOSE: Final = "Choose what is to become of it."
+# A number that is decided on, nobody's, or not theirs to see: one answer.
+_GONE: Final = "This object is not kept aside, or not yours to see. Perhaps somebody decided on it meanwhile."
+_NO_VERSION: Final = "This version is not here, or not yours to see. Perhaps it was put back meanwhile."
 _SOURCE_LENGTH: Final = 200
 _LONG_NUMBER: Final = 10  # digits
 
 
 async def aside(call: Call) -> Response:
+    return await _listed(call)
+
+
+async def _listed(call: Call, *, error: str = "", status: int = 200) -> Response:
     page, asked = page_number(call), _asked(call.request.query_params)
     found = await call.ask(
         call.services.aside.page,
@@ -74,6 +81,8 @@ async def aside(call: Call) -> Response:
     extent = await _extent(call, asked) if any(asked.values()) else None
     return call.site.pages.render(
         "aside.html",
+        status=status,
+        error=error,
         found=found,
         page=page,
         asked=asked,
@@ -90,7 +99,10 @@ async def aside(call: Call) -> Response:
 
 
 async def one(call: Call) -> Response:
-    return await _one(call)
+    try:
+        return await _one(call)
+    except NotFound:
+        return await _listed(call, error=_GONE, status=404)
 
 
 async def decide(call: Call) -> Response:
@@ -108,6 +120,8 @@ async def decide(call: Call) -> Response:
             to=_to(form),
             seen=form.get("seen", ""),
         )
+    except NotFound:
+        return await _listed(call, error=_GONE, status=404)
     except (Conflict, Violation) as error:
         return await _one(call, error=str(error), form=form, status=_status(error))
     return RedirectResponse(f"/aside?done={decision}", 303)
@@ -208,6 +222,10 @@ async def _extent(call: Call, asked: dict[str, str]) -> Extent:
 
 
 async def versions(call: Call) -> Response:
+    return await _versions(call)
+
+
+async def _versions(call: Call, *, error: str = "", status: int = 200) -> Response:
     page = page_number(call)
     found = await call.ask(
         call.services.aside.versions,
@@ -217,11 +235,16 @@ async def versions(call: Call) -> Response:
         offset=(page - 1) * STUDIES_PER_PAGE,
     )
     done = _DONE.get(call.request.query_params.get("done", ""), "")
-    return call.site.pages.render("versions.html", found=found, page=page, done=done, **frame(call))
+    return call.site.pages.render(
+        "versions.html", status=status, error=error, found=found, page=page, done=done, **frame(call)
+    )
 
 
 async def version_page(call: Call) -> Response:
-    return await _version(call)
+    try:
+        return await _version(call)
+    except NotFound:
+        return await _versions(call, error=_NO_VERSION, status=404)
 
 
 async def put_back(call: Call) -> Response:
@@ -237,6 +260,8 @@ async def put_back(call: Call) -> Response:
             call.context,
             seen=form.get("seen", ""),
         )
+    except NotFound:
+        return await _versions(call, error=_NO_VERSION, status=404)
     except (Conflict, Violation) as error:
         return await _version(call, error=str(error), form=form, status=_status(error))
     return RedirectResponse("/aside/versions?done=put-back", 303)

@@ -8,9 +8,10 @@ from starlette.responses import Response
 
 from leadglass.access.policy import Action, Resource, decide
 from leadglass.archive.deletion import REASON_LEAST, REASON_MOST, Plan
-from leadglass.errors import Conflict, Violation
+from leadglass.errors import Conflict, NotFound, Violation
 from leadglass.web.calls import Call
 from leadglass.web.portal import frame
+from leadglass.web.problems import GONE, Refused
 
 _CONFIRM: Final = "Tick the box: nothing brings a deleted study back."
 
@@ -26,7 +27,10 @@ async def ask(call: Call) -> Response:
 
 async def delete(call: Call) -> Response:
     form = await call.form()
-    plan, reason = await _plan(call), form.get("reason", "")
+    try:
+        plan, reason = await _plan(call), form.get("reason", "")
+    except NotFound:
+        raise Refused(GONE) from None
     if form.get("seen") != _seen(plan):
         return _form(
             call, plan, reason, "Something came in for it since you looked. This is what there is now.", 409

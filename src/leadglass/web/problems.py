@@ -33,6 +33,10 @@ NOT_FOUND = Problem(
     "This does not exist, or it belongs to a department you are not a member of. "
     "If you need it, ask your PACS administrator.",
 )  # fmt: skip
+GONE = Problem(  # a second click on what deletes is answered last
+    404, "not-found", "This study is not here",
+    "It is not here, or not yours to see. If you have just deleted it, it is gone for good.",
+)  # fmt: skip
 DENIED = Problem(
     403, "denied", "Not part of your role",
     "Your role does not include this page. If you need it for your work, ask your system administrator.",
@@ -76,7 +80,12 @@ WRONG_ORIGIN = Problem(
     403, "wrong-origin", "Not sent from these pages",
     "What was sent did not come from a page of this server. Open the page again and repeat it there.",
 )  # fmt: skip
-TOO_LARGE = Problem(413, "too-large", "Too much at once", "What was sent is larger than this page accepts.")
+TOO_LARGE = Problem(
+    413,
+    "too-large",
+    "Too much at once",
+    "What was sent is larger than this page accepts. Go back and shorten it.",
+)
 TOO_SLOW = Problem(408, "too-slow", "It took too long", "The connection was too slow. Try again.")
 WRONG_TYPE = Problem(415, "wrong-type", "Wrong kind of content", "Send the form from its page.")
 NOT_INSTANCES = Problem(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 from starlette.responses import RedirectResponse, Response
@@ -26,6 +27,8 @@ LABELS: Final = {
     "until": "to",
 }
 OUTCOMES: Final = (("allowed", "allowed"), ("denied", "denied"), ("failed", "failed"))
+_DAY: Final = 86_400_000  # ms
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]")
 _AT: Final = {"no-person": "actor", "no-study": "study", "no-outcome": "outcome"}
 
 
@@ -78,14 +81,19 @@ def _below(call: Call) -> int | None:
 
 
 def _asked(terms: Mapping[str, str]) -> Asked:
+    since, until = _day(terms, "since"), _day(terms, "until", days=1)
+    if since is not None and until is not None and since >= until:
+        raise Violation("The first day comes after the last.", code="since")
+    if _CONTROLS.search(terms.get("patient", "")):
+        raise Violation("A Patient ID has no control characters.", code="patient")
     return Asked(
         person=terms.get("actor", ""),
         patient=terms.get("patient", ""),
         study=terms.get("study", ""),
         action=terms.get("action", ""),
         outcome=terms.get("outcome", ""),
-        since=_day(terms, "since"),
-        until=_day(terms, "until", days=1),
+        since=since,
+        until=until,
     )
 
 
@@ -95,7 +103,7 @@ def _day(terms: Mapping[str, str], name: str, *, days: int = 0) -> int | None:
     if not text:
         return None
     try:
-        start = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=days)
-    except (ValueError, OverflowError):
+        start = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
         raise Violation("A day is written as 2026-01-31.", code=name) from None
-    return int(start.timestamp() * 1000)
+    return int(start.timestamp() * 1000) + days * _DAY
