@@ -67,7 +67,7 @@ def test_age(born, seen, age):
 
 @pytest.mark.parametrize(
     ("value", "reads"),
-    [(0, "0 B"), (999, "999 B"), (1000, "1.0 KB"), (132_000, "132 KB"), (34_200_000, "34.2 MB")],
+    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (132_000, "132 kB"), (34_200_000, "34.2 MB")],
 )
 def test_size(value, reads):
     assert pages.size(value) == reads

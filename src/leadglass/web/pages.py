@@ -127,7 +127,7 @@ _COUNTED = {  # of a record's counts: one, many
 }
 _SEXES = {"M": "male", "F": "female", "O": "other"}
 _TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")  # embeddings, overrides, isolates (UAX #9)
-_UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
+_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
 def navigation(who: Principal, context: Context) -> tuple[tuple[str, str], ...]:

@@ -222,7 +222,7 @@
   const files = (value) => `${number(value)} ${value === 1 ? "file" : "files"}`;
 
   function size(value) {
-    const units = ["B", "KB", "MB", "GB", "TB"];
+    const units = ["B", "kB", "MB", "GB", "TB"];
     let unit = 0;
     while (value >= 1000 && unit < units.length - 1) { value /= 1000; unit += 1; }
     return `${unit && value < 100 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
