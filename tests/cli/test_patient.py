@@ -51,6 +51,8 @@ def test_from_a_doubt_to_a_merge_and_back(studies: list[str], run: Run) -> None:
     assert "stay where they are" in undone.err
     assert run("patient", "history", *AS).out.count("told by the ward") == 1
     assert run("patient", "undo", "1", *WHY, *AS, "--yes").code == 1
+    again = run("patient", "merge", "A-1", "B-1", *WHY, *AS, "--yes")
+    assert f"leadglass patient undo 2 --reason TEXT --as {AS[1]}" in again.err
 
 
 def test_it_is_told_and_asked_before(studies: list[str], run: Run) -> None:

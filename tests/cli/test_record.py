@@ -47,6 +47,13 @@ def test_showing_is_recorded_and_as_whom(filled: Any, run: Run) -> None:
     assert run("log", "show", "--patient", "P-1", "--user", "AUD").code == 0
 
 
+def test_one_of_something_is_counted_as_one(filled: Any, run: Run) -> None:
+    assert run("user", "add", "pacs", "--role", "pacs_administrator").code == 0
+    run("patient", "correct", "P-1", "--sex", "O", "--reason", "told", "--yes", "--as", "pacs")
+    lines = run("log", "show", "--action", "identity.correct").out.splitlines()
+    assert any("1 instance, 1 study" in line for line in lines)
+
+
 def test_an_empty_answer_says_so(filled: Any, run: Run) -> None:
     ran = run("log", "show", "--patient", "nobody")
     assert (ran.code, ran.out, "nothing" in ran.err) == (0, "", True)

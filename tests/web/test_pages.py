@@ -124,3 +124,18 @@ def test_no_template_has_inline_script_or_style():
         assert text.count("<script") == text.count("<script src="), path.name
         assert "http://" not in text, path.name
         assert "https://" not in text, path.name
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("B\u202eI-1", "B\ufffdI-1"),
+        ("\u2066<b>", "\ufffd&lt;b&gt;"),
+        ("כהן", "כהן"),
+        ("ab\u200fc", "ab\u200fc"),
+    ],
+)
+def test_nothing_written_into_a_page_turns_what_follows_around(value, shown):
+    problem = {"title": value, "sentence": "said"}
+    text = pages.Pages(Assets()).render("problem.html", problem=problem).body.decode()
+    assert f"<h1>{shown}</h1>" in text

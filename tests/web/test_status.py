@@ -47,10 +47,11 @@ def test_what_is_lost_is_said_to_everybody_it_concerns(broken: Any) -> None:
     study = broken.client(Role.RADIOLOGIST).get("/studies/1").text
     assert "1 image of this study is lost or damaged" in study
     admin = broken.client(Role.PACS_ADMINISTRATOR).get("/lost").text
+    assert '<a href="/aside" aria-current="page">' in admin
     assert "Roth, Anna" in admin
     assert "its file is missing" in admin
     status = broken.client(Role.SYSTEM_ADMINISTRATOR).get("/status").text
-    assert "1 object is lost and not shown" in status
+    assert "1 object is lost and not shown. Have it sent again" in status
     assert "Roth" not in status
 
 

@@ -89,8 +89,9 @@ def troubles(found: Outlook, now: int) -> Iterator[str]:
             "--deep; with --repair they are taken out of sight and listed as lost."
         )
     if found.lost:
+        them = "it" if found.lost == 1 else "them"
         yield (
-            f"{_count(found.lost, 'object is', 'objects are')} lost and not shown. Have them sent again: "
+            f"{_count(found.lost, 'object is', 'objects are')} lost and not shown. Have {them} sent again: "
             "the same object takes its place. PACS administrators see which."
         )
     if found.days_left is not None and found.days_left < SHORT:

@@ -79,7 +79,9 @@ def list_aside(
         show.note("Nothing is kept aside.")
         return
     columns = ("ID", "Received (UTC)", "Reason", "SOP Instance UID", "From", "Size")
-    show.table(columns, [_row(line) for line in found.rows], right=frozenset({0, 5}), whole=frozenset({0, 1}))
+    show.table(
+        columns, [_row(line) for line in found.rows], right=frozenset({0, 5}), whole=frozenset({0, 1, 5})
+    )
     if found.more:
         show.note(f"There are more; these are the newest {MOST_LISTED}.")
     for each in sources:
@@ -159,7 +161,7 @@ def list_versions(home: HomeOption = None, as_user: AsOption = None, json: JsonO
             (row.id, show.minute(row.made), row.kind, row.instance_uid, show.size(row.size))
             for row in found.rows
         ]
-        show.table(columns, rows, right=frozenset({0, 4}), whole=frozenset({0, 1, 2}))
+        show.table(columns, rows, right=frozenset({0, 4}), whole=frozenset({0, 1, 2, 4}))
     else:
         show.note("There are no earlier versions.")
 

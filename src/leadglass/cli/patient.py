@@ -226,7 +226,9 @@ def _carry_out(work: Work, wish: Wish, reason: str, *, json: bool, yes: bool) ->
     if json:
         show.as_json({"change": number, "studies": plan.studies, "images": plan.images})
     else:
-        show.note(f"Done. To take it back: leadglass patient undo {number} --reason TEXT")
+        show.note(
+            f"Done. To take it back: leadglass patient undo {number} --reason TEXT --as {work.who.name}"
+        )
 
 
 def _ask(sentences: tuple[str, ...], *, json: bool, yes: bool) -> None:

@@ -125,7 +125,10 @@ def _extent(line: RecordLine) -> str:
 
 
 def _count(what: str, number: int) -> str:
-    return show.size(number) if what == "bytes" else f"{number:,} {what}"
+    if what == "bytes":
+        return show.size(number)
+    one = "study" if what == "studies" else what.removesuffix("s")
+    return f"{number:,} {one if number == 1 else what}"
 
 
 def _patients(line: RecordLine) -> str:
