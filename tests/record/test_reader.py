@@ -144,6 +144,26 @@ def test_pages_are_found_by_index(filled: Records) -> None:
         page(filled, **filters)
         assert "SCAN" not in plans[-1], plans[-1]
         assert "TEMP B-TREE" not in plans[-1], plans[-1]
-    page(filled, since=NOW + 20)
-    assert "ix_log_entries_time" in plans[-1]
-    assert len(plans) == 4
+    for days in ({"since": NOW + 20}, {"until": NOW + 50}, {"since": NOW + 20, "until": NOW + 50}):
+        page(filled, **days)
+        assert "INTEGER PRIMARY KEY (rowid" in plans[-1], plans[-1]
+        assert "TEMP B-TREE" not in plans[-1], plans[-1]
+    assert len(plans) == 6
+
+
+@pytest.mark.sqlcipher
+def test_what_the_fewest_entries_have_drives_the_search(records: Records) -> None:
+    records.fill(40)
+    plans: list[str] = []
+
+    @sa.event.listens_for(records.engine, "before_cursor_execute")
+    def explain(_: Any, cursor: Any, statement: str, parameters: Any, *__: Any) -> None:
+        if statement.startswith("SELECT log_entries.seq"):
+            plan = cursor.connection.execute("EXPLAIN QUERY PLAN " + statement, parameters).fetchall()
+            plans.append(plan[0][-1])
+
+    with records.read() as connection:
+        (first, *_) = entries(connection, patient="P3")
+    assert first.entry is not None
+    assert page(records, patient="P3", action=first.entry.action, actor=first.entry.actor)
+    assert "SEARCH patient " in plans[-1], plans[-1]

@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from leadglass.db.hints import by_index
 from leadglass.errors import Tampered, Violation
 from leadglass.record.entry import MAX_NUMBER, Entry, commitment_of, decode_body
 from leadglass.record.schema import log_entries, log_subjects
@@ -23,6 +24,13 @@ _ROWS = (
     .where(log_entries.c.seq >= sa.bindparam("start"))
     .order_by(log_entries.c.seq)
     .limit(sa.bindparam("batch"))
+)
+_BY_TIME = "ix_log_entries_time"
+_FEW = sa.select(sa.func.count()).select_from(
+    sa.select(log_subjects.c.seq)
+    .where(log_subjects.c.kind == sa.bindparam("kind"), log_subjects.c.value == sa.bindparam("value"))
+    .limit(1000)
+    .subquery()
 )
 
 
@@ -84,13 +92,18 @@ def entries(
 
     Every body is checked against its commitment: Tampered names the first that does not match.
     """
-    wanted = {"patient": patient, "study": study, "actor": actor, "action": action}
-    statement = _page({kind: value for kind, value in wanted.items() if value is not None}, below)
+    given = {"patient": patient, "study": study, "actor": actor, "action": action}
+    wanted = {kind: value for kind, value in given.items() if value is not None}
+    between = _between(connection, since, until)
+    if between is None:
+        return []
+    statement = _page(_narrowest_first(connection, wanted), between, below)
+    # A clock may have been put back, so each is asked for its time too; in a form that no index serves, or
+    # SQLite would read and sort all of a range for the newest of it.
     if since is not None:
-        statement = statement.where(log_entries.c.time >= since)
-        until = MAX_NUMBER if until is None else until  # a range bounded on both sides is looked up by index
+        statement = statement.where(log_entries.c.time + 0 >= since)
     if until is not None:
-        statement = statement.where(log_entries.c.time < until)
+        statement = statement.where(log_entries.c.time + 0 < until)
     return [_recorded(row) for row in connection.execute(statement.limit(min(limit, MAX_PAGE)))]
 
 
@@ -126,23 +139,51 @@ def _blob(value: object) -> bytes | None:
     return value if value is None or isinstance(value, bytes) else b""
 
 
-def _page(wanted: dict[str, str], below: int | None) -> sa.Select[Any]:
+def _between(connection: sa.Connection, since: int | None, until: int | None) -> tuple[int, int] | None:
+    """The first and the last number of what was recorded in that time; None: nothing was."""
+    seq, time = log_entries.c.seq, log_entries.c.time
+    first: int | None = 0
+    last: int | None = MAX_NUMBER
+    if since is not None:
+        statement = sa.select(sa.func.min(seq)).where(time >= since)
+        first = connection.execute(by_index(statement, log_entries, _BY_TIME)).scalar()
+    if until is not None:
+        statement = sa.select(sa.func.max(seq)).where(time < until)
+        last = connection.execute(by_index(statement, log_entries, _BY_TIME)).scalar()
+    return None if first is None or last is None else (first, last)
+
+
+def _narrowest_first(connection: sa.Connection, wanted: dict[str, str]) -> dict[str, str]:
+    """What the fewest entries have drives the search: a planner without statistics takes any."""
+    if len(wanted) < 2:
+        return wanted
+    counts: dict[str, int] = {
+        kind: connection.execute(_FEW, {"kind": kind, "value": value}).scalar_one()
+        for kind, value in wanted.items()
+    }
+    return dict(sorted(wanted.items(), key=lambda each: counts[each[0]]))
+
+
+def _page(wanted: dict[str, str], between: tuple[int, int], below: int | None) -> sa.Select[Any]:
     """Opening and single entries with their closing ones, found through `log_subjects` by what is wanted."""
     closing = log_entries.alias("closing")
     source = log_entries.outerjoin(closing, closing.c.opens == log_entries.c.seq)
     order: sa.ColumnElement[int] = log_entries.c.seq
     conditions: list[sa.ColumnElement[bool]] = []
-    for kind, value in wanted.items():
+    for number, (kind, value) in enumerate(wanted.items()):
         subject = log_subjects.alias(kind)
         source = source.join(subject, subject.c.seq == log_entries.c.seq)
         conditions += [subject.c.kind == kind, subject.c.value == value]
-        order = subject.c.seq
+        order = order if number else subject.c.seq
     if not wanted:
         # Closing entries have no subjects; without one they must be left out by hand. In a form no index
         # serves, or SQLite would prefer "opens IS NULL", true of most entries, to the index on time.
         conditions.append(sa.func.coalesce(log_entries.c.opens, -1) < 0)
-    if below is not None:
-        conditions.append(order < below)
+    first, last = between
+    if first > 0:
+        conditions.append(order >= first)
+    if below is not None or last < MAX_NUMBER:
+        conditions.append(order < min(last + 1, MAX_NUMBER if below is None else below))
     columns = [table.c[name] for table in (log_entries, closing) for name in _COLUMNS]
     return sa.select(*columns).select_from(source).where(*conditions).order_by(order.desc())
 
