@@ -86,6 +86,19 @@ def test_an_access_is_shown_with_its_end(records: Records) -> None:
     assert (cut_off.seq, cut_off.at_least, cut_off.counts) == (2, True, {})
 
 
+def test_those_of_another_outcome_come_without_their_entry(records: Records) -> None:
+    opening = records.entry(0, phase="open")
+    quoted = records.entry(3, detail={"why": '","outcome":"failed"'})
+    records.append(opening, records.entry(1, outcome="failed"), records.entry(2), quoted)
+    records.append(opening.closing(0, counts={}, outcome="failed"), now=NOW + 7)
+    with records.read() as connection:
+        found = entries(connection, outcome="failed")
+        assert [(one.seq, one.outcome) for one in found] == [(3, ""), (2, ""), (1, "failed"), (0, "failed")]
+    records.sql("UPDATE log_entries SET body = replace(body, 'failed', 'denied') WHERE seq = 1")
+    with records.read() as connection, pytest.raises(Tampered, match="Entry 1 "):
+        entries(connection, outcome="failed")
+
+
 def test_what_has_expired_is_still_in_its_place(records: Records) -> None:
     records.fill(3)
     records.write(lambda tx: expire(tx, 2))

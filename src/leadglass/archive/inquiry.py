@@ -186,4 +186,5 @@ def _of(
         until=asked.until,
         below=below,
         limit=limit,
+        outcome=asked.outcome or None,
     )
