@@ -53,6 +53,13 @@ def test_the_last_day_there_is_and_one_day_alone_can_be_asked_for(auditor):
     assert search(auditor, since="2026-01-31", until="2026-01-31").status_code == 200
 
 
+def test_whoever_is_named_leads_to_everything_by_them(auditor):
+    page = search(auditor, actor="auditor").text
+    assert '<input type="hidden" name="actor" value="auditor"><button class="link-button"' in page
+    assert 'title="Everything by auditor"' in page
+    assert "user:" not in page
+
+
 def test_a_study_by_its_accession_number(auditor, doctor):
     doctor.get("/studies/1")
     page = search(auditor, study="A-17", action="study.view").text
