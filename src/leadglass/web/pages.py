@@ -66,6 +66,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "arrivals.read": "looked at what came in",
     "aside.accept": "accepted a replacement",
     "aside.store": "stored under a new UID",
+    "aside.hand-over": "handed an object over to another department",
     "aside.reject": "rejected and destroyed an object",
     "aside.put-back": "put an earlier version back",
     "aside.versions": "looked at earlier versions",
