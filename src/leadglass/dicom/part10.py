@@ -55,7 +55,14 @@ class Part10Parser:
 
     def begin(self, length: int, transfer_syntax_uid: str) -> None:
         """Instead of being fed a head of so many bytes, which whoever calls has written itself."""
-        self._start_dataset(transfer_syntax_uid, length)
+        self._window = Window(need=8)
+        self._window.base = length
+
+        def first() -> bool:
+            self._start_dataset(transfer_syntax_uid, length)
+            return True
+
+        self._step = first
 
     def feed(self, data: bytes | memoryview) -> None:
         if self.dataset is not None:
@@ -73,7 +80,7 @@ class Part10Parser:
 
     def close(self) -> None:
         """The end of the file. Raises if it is no DICOM file, or if anything of it is missing."""
-        if self.dataset is None and self._step == self._preamble:
+        if self._step == self._preamble:
             raise NotDicom("Too short to be a DICOM file.")
         if self.dataset is None:
             raise MalformedDataSet("The file ends before its data set begins.", code="truncated")
