@@ -81,6 +81,13 @@ def test_everybody_else_may_not(method, headers):
         run(middleware.Origins(ok, SETTINGS), scope(method, **headers))
 
 
+def test_a_program_without_anything_is_asked_who_it_is():
+    there = {"path": "/dicom-web/studies"}
+    assert run(middleware.Origins(ok, SETTINGS), scope("POST") | there)[0]["status"] == 200
+    with pytest.raises(Refused, match="did not come from a page"):
+        run(middleware.Origins(ok, SETTINGS), scope("POST", cookie="leadglass=y") | there)
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
 def test_reading_needs_no_origin(method):
     assert run(middleware.Origins(ok, SETTINGS), scope(method))[0]["status"] == 200

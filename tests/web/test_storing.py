@@ -122,6 +122,11 @@ def test_all_of_them(archive, post, image):
     assert held(archive, image.study) == [f"{image.study}.1.1", f"{image.study}.1.2"]
 
 
+def test_without_a_token_a_program_is_asked_who_it_is(browser):
+    answer = browser.post(STUDIES, content=b"")
+    assert answer.status_code == 401 and answer.headers["www-authenticate"].startswith("Bearer")
+
+
 def test_the_same_again_is_stored(post, image):
     assert post(body(image())).status_code == 200
     assert post(body(image())).status_code == 200

@@ -27,6 +27,7 @@ from leadglass.web.signing import bearer_token, session_token
 
 DOOR = "leadglass.door"  # keys of the ASGI scope, for the middleware outside
 ROUTE = "leadglass.route"
+DICOMWEB: Final = "/dicom-web"  # below it, programs are at home
 
 
 class Needs(StrEnum):

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from leadglass.web.gate import ROUTE
+from leadglass.web.gate import DICOMWEB, ROUTE
 from leadglass.web.problems import TOO_LARGE, TOO_SLOW, WRONG_HOST, WRONG_ORIGIN, Refused
 from leadglass.web.settings import WebSettings
 
@@ -133,7 +133,8 @@ class Hosts:
 
 
 class Origins:
-    """Unsafe methods come from our own pages, or with a bearer token, which no foreign page can add.
+    """Unsafe methods come from our own pages, or with a bearer token, which no foreign page can add. Whoever
+    brings neither, and no cookie, has nobody's rights: at DICOMweb's door a program is asked who it is.
 
     A form's Origin is "null" under our own Referrer-Policy (Fetch 3.1), so Sec-Fetch-Site speaks where the
     browser sends it, and nothing said is a no.
@@ -146,8 +147,8 @@ class Origins:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] not in _SAFE:
             headers = RequestHeaders(scope=scope)
-            by_token = "authorization" in headers and "cookie" not in headers
-            if not by_token and not self._ours(headers):
+            is_program = "authorization" in headers or scope["path"].startswith(f"{DICOMWEB}/")
+            if ("cookie" in headers or not is_program) and not self._ours(headers):
                 raise Refused(WRONG_ORIGIN)
         await self._app(scope, receive, send)
 

@@ -25,7 +25,7 @@ from leadglass.web import (
     upload,
 )
 from leadglass.web.calls import Endpoint
-from leadglass.web.gate import Door, Needs, Route
+from leadglass.web.gate import DICOMWEB, Door, Needs, Route
 
 _GET, _POST, _READ = ("GET",), ("POST",), ("GET", "HEAD")
 
@@ -38,7 +38,7 @@ def _page(
 
 
 def _dicomweb(path: str, endpoint: Endpoint, needs: Action, name: str, summary: str) -> Route:
-    return Route("/dicom-web" + path, _GET, endpoint, needs, Door.DICOMWEB, name, summary)
+    return Route(DICOMWEB + path, _GET, endpoint, needs, Door.DICOMWEB, name, summary)
 
 
 def _upload(path: str, endpoint: Endpoint, door: Door, name: str, summary: str) -> Route:
@@ -47,7 +47,7 @@ def _upload(path: str, endpoint: Endpoint, door: Door, name: str, summary: str) 
 
 def _store(path: str, name: str, summary: str) -> Route:
     needs, door = Action.OBJECT_INGEST, Door.DICOMWEB
-    return Route("/dicom-web" + path, _POST, storing.store, needs, door, name, summary, streams=True)
+    return Route(DICOMWEB + path, _POST, storing.store, needs, door, name, summary, streams=True)
 
 
 _STUDY = "/studies/{study}"
