@@ -189,7 +189,7 @@ kept_aside = sa.Table(
     metadata,
     sa.Column("id", sa.Integer, primary_key=True, default=unused("kept_aside")),
     sa.Column("reason", sa.String(32), nullable=False),
-    sa.Column("study_id", sa.Integer, sa.ForeignKey("studies.id"), index=True),
+    sa.Column("study_id", sa.Integer, sa.ForeignKey("studies.id")),
     sa.Column("own_key", sa.Boolean, nullable=False, server_default=sa.false()),  # not the study's, as once
     sa.Column("department_id", sa.Integer, sa.ForeignKey("departments.id"), nullable=False),
     sa.Column("sop_instance_uid", _UID, nullable=False),
@@ -199,6 +199,7 @@ kept_aside = sa.Table(
     sa.UniqueConstraint("sop_instance_uid", "digest", "reason", "department_id"),
     sa.Index("ix_kept_aside_source", "department_id", "source", "size"),
     sa.Index("ix_kept_aside_reason", "department_id", "reason", "size"),
+    sa.Index("ix_kept_aside_study_id", "study_id", "size"),
 )
 
 # Other bytes of an instance than those that are shown: what was `replaced` by what had been kept aside, and
