@@ -18,7 +18,9 @@ from .databases import copied, kind, only_where_marked, server, template
 __all__ = ["kind", "server", "template"]
 
 TESTS = Path(__file__).parent
-QUICK = frozenset({"access", "conformance", "dicom", "dimse", "estate", "record", "scan", "store", "ul", "web"})
+QUICK = frozenset(
+    {"access", "conformance", "dicom", "dimse", "estate", "record", "scan", "store", "ul", "web"}
+)
 EXPLICIT = "1.2.840.10008.1.2.1"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
