@@ -22,6 +22,9 @@ sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in ("cli", "scan"
 pytest.register_assert_rewrite("scanned", "strangers", "demo_process", "raw_peer")
 
 
+PATIENCE = 120  # seconds
+
+
 class Ran:
     """What a command said and how it ended."""
 
@@ -70,8 +73,11 @@ class Process:
 
     def end(self) -> Ran:
         assert self._process.stdout is not None
+        last = threading.Timer(PATIENCE, self._process.kill)  # then a test fails, and does not wait for ever
+        last.start()
         out = self._process.stdout.read()
-        code = self._process.wait(timeout=60)
+        code = self._process.wait()
+        last.cancel()
         self._reader.join()
         return Ran(code, out, "".join(self._err))
 

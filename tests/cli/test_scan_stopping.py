@@ -110,6 +110,24 @@ def test_a_stop_while_somebody_does_not_answer(start: Start, number: int) -> Non
     assert "Stopped on request." in ran.err
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_before_anybody_is_asked(start: Start, number: int) -> None:
+    """It comes while modules are imported, where Python may lose what it raises."""
+    amid = (
+        "import os, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == 'leadglass.scan.survey': os.kill(os.getpid(), {int(number)})\n"
+        "sys.meta_path.insert(0, Finder())\n"
+    )
+    with listener() as there:
+        Path("scope.toml").write_text(scope(targets__hosts=hosts(there.port)))
+        ran = start("scan", "--scope", "scope.toml", code=amid).end()
+        assert there.came() == 0
+    assert ran.code == 1
+    assert "Stopped on request. The same command goes on from here." in ran.err
+
+
 def test_a_survey_that_was_stopped_goes_on(start: Start, run: Run) -> None:
     slow, quick = Slow(), holding(7)
     waiting = Host(slow, services=SERVICES)

@@ -8,7 +8,7 @@ import resource
 import secrets
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -170,17 +170,29 @@ def run(
 
     where = vantage or socket.gethostname()
     survey = None if anew else _unfinished(register, ready, where)
-    if survey is None:
-        plan, folder = ready.plan, str(ready.folder)
-        kind = kind or Kind.SURVEY
-        survey = register.begin(
-            ready.text, plan.to_json(), plan.blocks, where, clock(), kind=kind, folder=folder
-        )
-    else:
-        show.note(f"Going on with the survey of {show.minute(survey.started)} UTC.")
-    surveyor = _surveyor(ready, survey, register)
-    finished = _going(surveyor, quiet=quiet)
+    with _noted() as stops:
+        if survey is None:
+            plan, folder = ready.plan, str(ready.folder)
+            kind = kind or Kind.SURVEY
+            survey = register.begin(
+                ready.text, plan.to_json(), plan.blocks, where, clock(), kind=kind, folder=folder
+            )
+        else:
+            show.note(f"Going on with the survey of {show.minute(survey.started)} UTC.")
+        finished = _going(_surveyor(ready, survey, register), stops, quiet=quiet)
     return register.survey(survey.id), finished
+
+
+@contextmanager
+def _noted() -> Iterator[list[int]]:
+    """Ctrl-C and SIGTERM before there is a loop to tell: raised amid an import, Python may lose them."""
+    came: list[int] = []
+    before = {each: signal.signal(each, lambda number, _: came.append(number)) for each in _STOPS}
+    try:
+        yield came
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def _unfinished(register: Register, ready: Ready, vantage: str) -> Survey | None:
@@ -206,14 +218,17 @@ def _surveyor(ready: Ready, survey: Survey, register: Register) -> Surveyor:
     return Surveyor(scope, survey, register, manner, ASKS, clock=clock)
 
 
-def _going(surveyor: Surveyor, *, quiet: bool) -> bool:
-    """Until it is done, or until Ctrl-C or SIGTERM: then whoever is being asked is let go politely."""
+def _going(surveyor: Surveyor, stops: Sequence[int], *, quiet: bool) -> bool:
+    """Until it is done, or until Ctrl-C or SIGTERM, of which those that came already are in `stops`: then
+    whoever is being asked is let go politely."""
     import uvloop
 
     async def until_done() -> bool:
         loop, survey = asyncio.get_running_loop(), asyncio.ensure_future(surveyor.run())
         for each in _STOPS:
             loop.add_signal_handler(each, survey.cancel)
+        if stops:
+            survey.cancel()
         try:
             with _shown(surveyor.progress, quiet=quiet) as refresh:
                 while not survey.done():
