@@ -39,12 +39,46 @@ SMALL = """(smallest) => {
   return [...found];
 }"""
 
+# Our own words are not broken in their middle; others' values stand in <bdi> and may be.
+BROKEN = """() => {
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = new Set();
+  while (walker.nextNode()) {
+    const text = walker.currentNode, one = text.parentElement;
+    if (!one.checkVisibility() || one.closest('bdi, .breaks, [dir=auto], code, svg, noscript, .visually-hidden')) continue;
+    for (const word of text.textContent.matchAll(/[A-Za-z0-9]{2,}/g)) {
+      const range = document.createRange();
+      range.setStart(text, word.index);
+      range.setEnd(text, word.index + word[0].length);
+      const lines = new Set([...range.getClientRects()].filter(box => box.width > 0).map(box => Math.round(box.top)));
+      if (lines.size > 1) found.add(word[0] + ' in ' + one.outerHTML.slice(0, 80));
+    }
+  }
+  return [...found];
+}"""
+
+# WCAG 2.5.8: 24 px, but for links in a sentence; of a label with its field, the larger.
+TARGETS = """() => {
+  const found = [], inText = (one) => getComputedStyle(one).display === 'inline'
+    && [...one.parentNode.childNodes].some(other => other.nodeType === 3 && other.textContent.trim().length > 1);
+  for (const one of document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary')) {
+    if (!one.checkVisibility() || one.disabled || one.closest('.skip') || one.matches('.opens') || inText(one)) continue;
+    const boxes = [one, ...(one.labels || [])].map(each => each.getBoundingClientRect());
+    if (!boxes.some(box => box.width >= 24 && box.height >= 24)) found.push(one.outerHTML.slice(0, 100));
+  }
+  return found;
+}"""
+
 # What a screen reader needs and a machine can see.
 SPOKEN = """() => {
   const said = [], all = (what) => [...document.querySelectorAll(what)];
   if (all('h1').length !== 1) said.push(all('h1').length + ' h1');
   if (all('main').length !== 1) said.push('no one main');
   if (!document.documentElement.lang || !document.title) said.push('no language or title');
+  let level = 0;
+  for (const one of all('h1, h2, h3, h4').filter(one => one.checkVisibility())) {
+    if (Number(one.tagName[1]) > level + 1) said.push('a level is left out: ' + one.outerHTML.slice(0, 80));
+    level = Number(one.tagName[1]);
+  }
   const ids = all('[id]').map(one => one.id);
   for (const id of new Set(ids.filter((id, at) => ids.indexOf(id) !== at))) said.push('twice #' + id);
   const name = (one) => one.getAttribute('aria-label') || one.getAttribute('title') || one.textContent.trim()
@@ -106,9 +140,11 @@ def test_every_page_fits_every_screen(open_page, address, sessions, filled, help
             page.set_viewport_size({"width": width, "height": 900})
             problems += [(name, width, one) for one in page.evaluate(STICKING_OUT)]
             problems += [(name, width, one) for one in page.evaluate(SMALL, SMALLEST_TEXT)]
+            problems += [(name, width, one) for one in page.evaluate(BROKEN)]
         page.set_viewport_size({"width": WIDTHS[0], "height": 900})
         page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
         problems += [(name, "unfolded", one) for one in page.evaluate(STICKING_OUT)]
+        problems += [(name, "unfolded", one) for one in page.evaluate(TARGETS)]
         for scheme in ("dark", "light"):
             page.emulate_media(color_scheme=scheme)
             problems += [(name, scheme, one) for one in page.evaluate(portal.CONTRAST)]
