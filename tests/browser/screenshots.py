@@ -66,6 +66,8 @@ def wrong(page: Page) -> None:
 
 
 def search(page: Page, name: str) -> None:
+    if not page.locator("#name").is_visible():  # folded on a phone
+        page.locator(".fold > summary").first.click()
     page.fill("#name", name)
     page.get_by_role("button", name="Search").click()
     ready(page)
@@ -96,6 +98,12 @@ def pages(study: dict[str, int]) -> dict[str, tuple[Role | None, str, Any]]:
         "aside-together": (Role.PACS_ADMINISTRATOR, "/aside/together?reason=other-content", None),
         "versions": (Role.PACS_ADMINISTRATOR, "/aside/versions", None),
         "version": (Role.PACS_ADMINISTRATOR, "/aside/versions/1", None),
+        "patients": (Role.PACS_ADMINISTRATOR, "/patients", None),
+        "history": (Role.PACS_ADMINISTRATOR, "/patients/history", None),
+        "lost": (Role.PACS_ADMINISTRATOR, "/lost", None),
+        "arrivals": (Role.PACS_ADMINISTRATOR, "/arrivals", None),
+        "users": (Role.SYSTEM_ADMINISTRATOR, "/users", None),
+        "departments": (Role.SYSTEM_ADMINISTRATOR, "/departments", None),
         "exposure": (Role.PACS_ADMINISTRATOR, "/exposure", None),
         "record": (Role.AUDITOR, "/record", None),
         "status": (Role.SYSTEM_ADMINISTRATOR, "/status", None),
