@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # helpers beside the tests have 
 pytest.register_assert_rewrite("fault_decisions", "fault_home", "fault_trace")
 
 import fault_home  # noqa: E402 (after the lines above, or it is not found and its assertions say nothing)
+from fault_trace import Importer, importer, require_strace  # noqa: E402
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -24,6 +25,13 @@ def _cheap() -> Iterator[None]:
         patch.setenv("LEADGLASS_STORAGE_RESERVE_MIB", "1")
         patch.setattr("leadglass.compose.HASH_COST", fault_home.CHEAPEST)
         yield
+
+
+@pytest.fixture(scope="module")
+def child() -> Iterator[Importer]:
+    require_strace()
+    with importer() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

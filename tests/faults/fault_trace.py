@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -239,4 +239,16 @@ def _calls(lines: list[str], site: Site, main: int) -> list[tuple[bool, str, str
             path = Path(match[3] or match[4])
             if path.is_relative_to(site.folder):
                 found.append((int(match[1]) == main, match[2], str(path.relative_to(site.folder))))
+    return found
+
+
+def chosen(points: list[Point], kinds: Mapping[str, int]) -> list[Point]:
+    """Some of each kind, a pattern with how many: the first, the last, and between. All with LEADGLASS_PROOF."""
+    found: list[Point] = []
+    for pattern, most in kinds.items():
+        of = [point for point in points if re.fullmatch(pattern, f"{point.call} {point.path}")]
+        if os.environ.get("LEADGLASS_PROOF") or len(of) <= most:
+            found += of
+        else:
+            found += [of[at * (len(of) - 1) // max(1, most - 1)] for at in range(most)]
     return found

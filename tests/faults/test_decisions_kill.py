@@ -6,16 +6,13 @@ As for imports: a clean run under strace shows the calls, then each is made to b
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import fault_decisions
 import pytest
 from fault_decisions import CASES, holds, recorded
 from fault_home import Site, check
-from fault_trace import Importer, Point, importer, require_strace
+from fault_trace import Importer, chosen
 
 from leadglass.errors import NotFound
 
@@ -31,27 +28,8 @@ KINDS = {
 
 
 @pytest.fixture(scope="module")
-def child() -> Iterator[Importer]:
-    require_strace()
-    with importer() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def filled(founded: Site, tmp_path_factory: pytest.TempPathFactory) -> Site:
     return fault_decisions.filled(founded.copy_to(tmp_path_factory.mktemp("filled") / "site"))
-
-
-def chosen(points: list[Point]) -> list[Point]:
-    """Some of each kind: the first, the last, and between."""
-    found: list[Point] = []
-    for pattern, most in KINDS.items():
-        of = [point for point in points if re.fullmatch(pattern, f"{point.call} {point.path}")]
-        if os.environ.get("LEADGLASS_PROOF") or len(of) <= most:
-            found += of
-        else:
-            found += [of[at * (len(of) - 1) // max(1, most - 1)] for at in range(most)]
-    return found
 
 
 def settled(site: Site, name: str) -> int:
@@ -89,7 +67,7 @@ def test_a_decision_happens_or_does_not(name: str, child: Importer, filled: Site
     whole = len(CASES[name].states) - 1
     assert settled(clean, name) == whole
     seen = set()
-    for number, point in enumerate(chosen(run.points())):
+    for number, point in enumerate(chosen(run.points(), KINDS)):
         site = filled.copy_to(memory / str(number))
         killed = child.run(site, Path(name), how="decide", point=point)
         assert killed.killed, point

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fault_home import Site, aftermath, files
-from fault_trace import Importer, Point, Run, importer, require_strace
+from fault_trace import Importer, Point, Run
 
 pytestmark = pytest.mark.slow
 
@@ -56,13 +55,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for uid, file in OBJECTS.items():
         (made / uid).write_bytes(file)
     return made
-
-
-@pytest.fixture(scope="module")
-def child() -> Iterator[Importer]:
-    require_strace()
-    with importer() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

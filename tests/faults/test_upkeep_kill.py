@@ -5,14 +5,11 @@ As for imports: a clean run under strace shows the calls, then each is made to b
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fault_home import OPERATOR, Site, check, contents, context, files
-from fault_trace import Importer, Point, importer, require_strace
+from fault_trace import Importer, chosen
 
 from leadglass.compose import Opened
 from leadglass.store import shreds
@@ -29,13 +26,6 @@ KINDS = {  # how many of each are tried; all of them with LEADGLASS_PROOF
     r"unlink home/objects/.*": 2,
     r"fsync home/objects/\w\w": 1,
 }
-
-
-@pytest.fixture(scope="module")
-def child() -> Iterator[Importer]:
-    require_strace()
-    with importer() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -69,18 +59,6 @@ def blobs_of(opened: Opened, study: str) -> list[str]:
         return [row[0] for row in connection.exec_driver_sql(sql)]
 
 
-def chosen(points: list[Point]) -> list[Point]:
-    """Some of each kind: the first, the last, and between."""
-    found: list[Point] = []
-    for pattern, most in KINDS.items():
-        of = [point for point in points if re.fullmatch(pattern, f"{point.call} {point.path}")]
-        if os.environ.get("LEADGLASS_PROOF") or len(of) <= most:
-            found += of
-        else:
-            found += [of[at * (len(of) - 1) // max(1, most - 1)] for at in range(most)]
-    return found
-
-
 def assert_deleted_or_not(site: Site, names: set[str]) -> bool:
     """Whether the deletion happened."""
     with site.open() as opened:
@@ -110,7 +88,7 @@ def test_a_deletion_happens_or_does_not(child: Importer, filled: Site, memory: P
     assert (run.status, run.said) == (0, {STUDY: "deleted"})
     assert assert_deleted_or_not(clean, names)
     seen = set()
-    for number, point in enumerate(chosen(run.points())):
+    for number, point in enumerate(chosen(run.points(), KINDS)):
         site = filled.copy_to(memory / str(number))
         killed = child.run(site, Path(STUDY), how="delete", point=point)
         assert killed.killed, point
@@ -126,7 +104,7 @@ def test_a_repair_that_is_killed_is_completed_by_the_next(
     clean = broken.copy_to(memory / "clean")
     run = child.run(clean, Path("all"), how="repair")
     assert (run.status, run.said) == (0, {"repair": "done"})
-    for number, point in enumerate(chosen(run.points())):
+    for number, point in enumerate(chosen(run.points(), KINDS)):
         site = broken.copy_to(memory / str(number))
         assert child.run(site, Path("all"), how="repair", point=point).killed, point
         with site.open() as opened:
